@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0
+# For people. kbuild reads Kbuild; the scripts behind the targets are in tools/.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+KERNEL ?= 6.12
+
+modules modules_install clean:
+	@tools/kdir.sh "$(KDIR)"
+	$(MAKE) -C $(KDIR) M=$(CURDIR) $@
+
+run:		# boot KERNEL in QEMU, load goheap and a sample user, show debugfs
+	@tools/run.sh $(KERNEL)
+
+shell:		# the same guest, with a prompt
+	@tools/run.sh --shell $(KERNEL)
+
+check:		# every test; ends with "N passed, N failed, N skipped"
+	@tools/check.sh $(LANES)
+
+bench:		# goheap against kmalloc and kmem_cache on User Mode Linux
+	@tools/bench.sh
+
+help:
+	@echo 'make [KDIR=...]   build goheap.ko for the running kernel, or for KDIR'
+	@echo 'make run          boot a Debian kernel in QEMU and show goheap at work'
+	@echo '                  (KERNEL=6.1, 6.12, 6.1-rt, 6.12-rt or 7.2)'
+	@echo 'make shell        the same guest, with a prompt'
+	@echo 'make check        run every test (LANES="..." for some of them)'
+	@echo 'make bench        compare speed with kmalloc and kmem_cache'
+	@echo 'make clean        remove what a build left here'
+
+.DEFAULT_GOAL := modules
+.PHONY: modules modules_install clean run shell check bench help

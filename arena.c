@@ -1,0 +1,1102 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where pages come from and whose they are: the page heap (best fit over free
+ * runs, one lock per node), growth from the kernel's page allocator and the way
+ * back, and the map from any address to its span.
+ *
+ * Pages come in chunks that are split into single ones, so that any of them can
+ * go back alone, and frozen (reference count 0), so that a stray kfree() or
+ * put_page() cannot free them under a live object.
+ *
+ * See internal.h for an overview.
+ */
+
+#include <linux/bitmap.h>
+#include <linux/gfp.h>
+#include <linux/memory.h>
+#include <linux/mm.h>
+#include <linux/page_ref.h>
+#include <linux/pfn.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "internal.h"
+
+#define CHUNK_ORDER	min_t(unsigned int, get_order(1UL << 20), GH_MAX_PAGE_ORDER)
+
+/* Pages go back at this granularity, whatever a heap page is. */
+#define RELEASE_PAGES	max_t(unsigned long, PAGE_SIZE >> GH_PAGE_SHIFT, 1)
+
+/* What a request for pages inherits from the caller of an allocation. */
+#define GFP_INHERITED	(__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS | __GFP_NOWARN | \
+			 __GFP_RETRY_MAYFAIL | __GFP_NORETRY | __GFP_MEMALLOC | \
+			 __GFP_NOMEMALLOC)
+
+struct gh_map gh_map;
+struct gh_page_heap **gh_page_heaps;
+
+/* Guards arenas' presence in the map and their owned pages. */
+static DEFINE_RAW_SPINLOCK(gh_map_lock);
+static unsigned long nr_map_bytes;		/* gh_map_lock */
+
+static struct kmem_cache *desc_caches[GH_NR_KINDS];
+static atomic_long_t nr_descs[GH_NR_KINDS];
+
+/* ---- the map --------------------------------------------------------------------- */
+
+static struct gh_arena *arena_new(unsigned long base, gfp_t gfp)
+{
+	struct gh_arena *arena = alloc_pages_exact(sizeof(*arena), gfp | __GFP_ZERO | __GFP_NOWARN);
+
+	if (!arena && gfpflags_allow_blocking(gfp))
+		arena = vzalloc(sizeof(*arena));
+	if (arena)
+		arena->base = base;
+	return arena;
+}
+
+static void arena_delete(struct gh_arena *arena)
+{
+	if (is_vmalloc_addr(arena))
+		vfree(arena);
+	else if (arena)
+		free_pages_exact(arena, sizeof(*arena));
+}
+
+static void arena_delete_rcu(struct rcu_head *rcu)
+{
+	arena_delete(container_of(rcu, struct gh_arena, rcu));
+}
+
+/* What map_claim() may find missing; what it does not use is freed again. */
+struct map_spares {
+	struct gh_leaf *leaf;
+	struct gh_arena *arena;
+};
+
+static struct gh_arena *map_publish(unsigned long n, struct map_spares *spares)
+{
+	struct gh_leaf **leaf = &gh_map.leaves[n >> GH_LEAF_SHIFT];
+	struct gh_arena **arena;
+
+	lockdep_assert_held(&gh_map_lock);
+	if (!*leaf && spares->leaf) {
+		/* Pairs with the address dependency in gh_arena_of(). */
+		smp_store_release(leaf, spares->leaf);
+		spares->leaf = NULL;
+		nr_map_bytes += sizeof(**leaf);
+	}
+	if (!*leaf)
+		return NULL;
+	arena = &(*leaf)->arenas[n & (GH_LEAF_ARENAS - 1)];
+	if (!*arena && spares->arena) {
+		/* Pairs with the address dependency in gh_arena_of(). */
+		smp_store_release(arena, spares->arena);
+		spares->arena = NULL;
+		nr_map_bytes += sizeof(**arena);
+	}
+	return *arena;
+}
+
+static bool map_try_claim(unsigned long addr, unsigned int npages, struct map_spares *spares)
+{
+	struct gh_arena *arena;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&gh_map_lock, flags);
+	arena = map_publish((addr - PAGE_OFFSET) >> GH_ARENA_SHIFT, spares);
+	if (arena) {
+		bitmap_set(arena->owned, gh_arena_page(addr), npages);
+		arena->nr_owned += npages;
+	}
+	raw_spin_unlock_irqrestore(&gh_map_lock, flags);
+	return arena;
+}
+
+/* Enter pages into the map as ours. */
+static int map_claim(unsigned long addr, unsigned int npages, gfp_t gfp)
+{
+	unsigned long n = (addr - PAGE_OFFSET) >> GH_ARENA_SHIFT;
+	struct map_spares spares = {};
+	int ret = 0;
+
+	if (WARN_ON_ONCE(n >> GH_LEAF_SHIFT >= gh_map.nr_leaves))
+		return -ERANGE;
+	if (map_try_claim(addr, npages, &spares))
+		return 0;
+	spares.leaf = kzalloc(sizeof(*spares.leaf), gfp | __GFP_NOWARN);
+	spares.arena = arena_new(PAGE_OFFSET + (n << GH_ARENA_SHIFT), gfp);
+	if (!map_try_claim(addr, npages, &spares))
+		ret = -ENOMEM;
+	kfree(spares.leaf);
+	arena_delete(spares.arena);
+	return ret;
+}
+
+/* The pages are no longer ours. An arena without any goes, after its last reader. */
+static void map_unclaim(unsigned long addr, unsigned int npages)
+{
+	unsigned long n = (addr - PAGE_OFFSET) >> GH_ARENA_SHIFT;
+	struct gh_arena *arena = gh_arena_of(addr);
+	unsigned long flags;
+	bool gone;
+
+	raw_spin_lock_irqsave(&gh_map_lock, flags);
+	bitmap_clear(arena->owned, gh_arena_page(addr), npages);
+	arena->nr_owned -= npages;
+	arena->nr_returned += npages;
+	gone = !arena->nr_owned;
+	if (gone) {
+		WRITE_ONCE(gh_map.leaves[n >> GH_LEAF_SHIFT]->arenas[n & (GH_LEAF_ARENAS - 1)],
+			   NULL);
+		nr_map_bytes -= sizeof(*arena);
+	}
+	raw_spin_unlock_irqrestore(&gh_map_lock, flags);
+	if (gone)
+		call_rcu(&arena->rcu, arena_delete_rcu);
+}
+
+static void map_set(struct gh_arena *arena, unsigned long addr, struct gh_span *s)
+{
+	/* Pairs with the address dependency in gh_span_of(). */
+	smp_store_release(&arena->spans[gh_arena_page(addr)], s);
+}
+
+/**
+ * gh_arena_owns() - is this address in a page of ours, free or not?
+ * @addr: any
+ *
+ * Context: Any, preemption off.
+ * Return: true if so.
+ */
+bool gh_arena_owns(unsigned long addr)
+{
+	struct gh_arena *arena = gh_arena_of(addr);
+
+	return arena && test_bit(gh_arena_page(addr), arena->owned);
+}
+
+/**
+ * gh_arena_next() - walk the arenas
+ * @n: number of the first arena to look at; gets the number of the one found
+ *
+ * Context: RCU read side, which also bounds the use of the answer.
+ * Return: the arena, or NULL when there are no more.
+ */
+struct gh_arena *gh_arena_next(unsigned long *n)
+{
+	struct gh_arena *arena;
+	struct gh_leaf *leaf;
+
+	while (*n >> GH_LEAF_SHIFT < gh_map.nr_leaves) {
+		leaf = READ_ONCE(gh_map.leaves[*n >> GH_LEAF_SHIFT]);
+		if (!leaf) {
+			*n = ((*n >> GH_LEAF_SHIFT) + 1) << GH_LEAF_SHIFT;
+			continue;
+		}
+		arena = READ_ONCE(leaf->arenas[*n & (GH_LEAF_ARENAS - 1)]);
+		if (arena)
+			return arena;
+		++*n;
+	}
+	return NULL;
+}
+
+static bool walk_arena(struct gh_arena *arena, struct goheap *heap,
+		       bool (*fn)(struct gh_span *s, void *arg), void *arg)
+{
+	struct gh_span *s;
+	unsigned int i;
+
+	for (i = 0; i < GH_ARENA_PAGES; i++) {
+		s = READ_ONCE(arena->spans[i]);
+		if (!s || READ_ONCE(s->state) == GH_SPAN_FREE)
+			continue;
+		if (READ_ONCE(s->base) != arena->base + ((unsigned long)i << GH_PAGE_SHIFT))
+			continue;
+		if ((!heap || READ_ONCE(s->heap) == heap) && !fn(s, arg))
+			return false;
+	}
+	return true;
+}
+
+void gh_arena_for_each_span(struct goheap *heap, bool (*fn)(struct gh_span *s, void *arg),
+			    void *arg)
+{
+	struct gh_arena *arena;
+	unsigned long n;
+	bool more = true;
+
+	for (n = 0; more; n++) {
+		rcu_read_lock();
+		arena = gh_arena_next(&n);
+		more = arena && walk_arena(arena, heap, fn, arg);
+		rcu_read_unlock();
+		if (!rcu_preempt_depth())
+			cond_resched();
+	}
+}
+
+/* ---- descriptors -------------------------------------------------------------------- */
+
+static struct gh_span *desc_new(enum gh_kind kind, int nid, gfp_t gfp)
+{
+	struct gh_span *s = kmem_cache_alloc_node(desc_caches[kind], gfp, nid);
+
+	if (!s)
+		return NULL;
+	s->kind = kind;
+	s->nid = nid;
+	s->npages = 0;
+	s->base = 0;
+	gh_span_init_free(s);
+	atomic_long_inc(&nr_descs[kind]);
+	return s;
+}
+
+static void desc_delete(struct gh_span *s)
+{
+	atomic_long_dec(&nr_descs[s->kind]);
+	kmem_cache_free(desc_caches[s->kind], s);
+}
+
+static void spare_push(struct gh_page_heap *ph, struct gh_span *s)
+{
+	lockdep_assert_held(&ph->lock);
+	s->npages = 0;
+	WRITE_ONCE(s->base, 0);
+	s->next = ph->spare[s->kind];
+	ph->spare[s->kind] = s;
+	ph->nr_spare[s->kind]++;
+}
+
+static struct gh_span *spare_pop(struct gh_page_heap *ph, enum gh_kind kind)
+{
+	struct gh_span *s = ph->spare[kind];
+
+	lockdep_assert_held(&ph->lock);
+	if (s) {
+		ph->spare[kind] = s->next;
+		ph->nr_spare[kind]--;
+	}
+	return s;
+}
+
+/* Enough descriptors for one allocation: its own, and what it cuts off both ends. */
+static bool spares_suffice(struct gh_page_heap *ph, enum gh_kind kind)
+{
+	lockdep_assert_held(&ph->lock);
+	return ph->nr_spare[GH_KIND_1] >= 2 + (kind == GH_KIND_1) && ph->nr_spare[kind];
+}
+
+static int spares_add(struct gh_page_heap *ph, enum gh_kind kind, gfp_t gfp)
+{
+	enum gh_kind kinds[] = { GH_KIND_1, GH_KIND_1, kind };
+	struct gh_span *s[ARRAY_SIZE(kinds)];
+	unsigned int i, n;
+	unsigned long flags;
+
+	if (!gh_may_allocate_pages())
+		return -ENOMEM;
+	for (n = 0; n < ARRAY_SIZE(kinds); n++) {
+		s[n] = desc_new(kinds[n], ph->nid, gfp);
+		if (!s[n])
+			break;
+	}
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	for (i = 0; i < n; i++)
+		spare_push(ph, s[i]);
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	return n == ARRAY_SIZE(kinds) ? 0 : -ENOMEM;
+}
+
+/**
+ * gh_arena_trim_spares() - free descriptors that describe nothing
+ * @ph: whose
+ * @keep: how many of each kind stay
+ *
+ * Context: Process context.
+ */
+void gh_arena_trim_spares(struct gh_page_heap *ph, unsigned int keep)
+{
+	struct gh_span *s;
+	enum gh_kind kind;
+	unsigned long flags;
+
+	for (kind = 0; kind < GH_NR_KINDS; kind++) {
+		do {
+			raw_spin_lock_irqsave(&ph->lock, flags);
+			s = ph->nr_spare[kind] > keep ? spare_pop(ph, kind) : NULL;
+			raw_spin_unlock_irqrestore(&ph->lock, flags);
+			if (s)
+				desc_delete(s);
+		} while (s);
+	}
+}
+
+/**
+ * gh_arena_metadata() - bookkeeping overhead
+ *
+ * Context: Any.
+ * Return: bytes of descriptors and of the map.
+ */
+unsigned long gh_arena_metadata(void)
+{
+	unsigned long bytes = READ_ONCE(nr_map_bytes) + gh_map.nr_leaves * sizeof(*gh_map.leaves);
+	enum gh_kind kind;
+
+	for (kind = 0; kind < GH_NR_KINDS; kind++)
+		bytes += atomic_long_read(&nr_descs[kind]) *
+			 kmem_cache_size(desc_caches[kind]);
+	return bytes;
+}
+
+/* ---- free runs -------------------------------------------------------------------------- */
+
+static bool run_less(struct rb_node *a, const struct rb_node *b)
+{
+	const struct gh_span *x = rb_entry(a, struct gh_span, run);
+	const struct gh_span *y = rb_entry(b, struct gh_span, run);
+
+	return x->npages != y->npages ? x->npages < y->npages : x->base < y->base;
+}
+
+static unsigned long run_end(const struct gh_span *s)
+{
+	return s->base + gh_span_bytes(s);
+}
+
+static void run_insert(struct gh_page_heap *ph, struct gh_span *s)
+{
+	struct gh_arena *arena = gh_arena_of(s->base);
+
+	lockdep_assert_held(&ph->lock);
+	rb_add(&s->run, &ph->runs, run_less);
+	ph->nr_runs++;
+	ph->idle += s->npages;
+	map_set(arena, s->base, s);
+	map_set(arena, run_end(s) - GH_PAGE_SIZE, s);
+}
+
+/* The pages' map entries still name the run; whoever takes it sets them anew. */
+static void run_erase(struct gh_page_heap *ph, struct gh_span *s)
+{
+	lockdep_assert_held(&ph->lock);
+	rb_erase(&s->run, &ph->runs);
+	ph->nr_runs--;
+	ph->idle -= s->npages;
+}
+
+/* A free run of this page heap that has a page at @addr at its edge. */
+static struct gh_span *run_at(struct gh_page_heap *ph, struct gh_arena *arena,
+			      unsigned long addr)
+{
+	struct gh_span *s;
+
+	lockdep_assert_held(&ph->lock);
+	if ((addr - PAGE_OFFSET) >> GH_ARENA_SHIFT != (arena->base - PAGE_OFFSET) >> GH_ARENA_SHIFT)
+		return NULL;
+	s = READ_ONCE(arena->spans[gh_arena_page(addr)]);
+	if (!s || READ_ONCE(s->nid) != ph->nid || READ_ONCE(s->state) != GH_SPAN_FREE)
+		return NULL;
+	return s->base <= addr && addr < run_end(s) ? s : NULL;
+}
+
+/* Add pages to the free runs, as one with the runs on both sides. */
+static void run_free(struct gh_page_heap *ph, struct gh_span *s)
+{
+	struct gh_arena *arena = gh_arena_of(s->base);
+	struct gh_span *left = run_at(ph, arena, s->base - GH_PAGE_SIZE);
+	struct gh_span *right = run_at(ph, arena, run_end(s));
+
+	lockdep_assert_held(&ph->lock);
+	if (left) {
+		run_erase(ph, left);
+		map_set(arena, run_end(left) - GH_PAGE_SIZE, NULL);
+		map_set(arena, s->base, NULL);
+		WRITE_ONCE(s->base, left->base);
+		WRITE_ONCE(s->npages, s->npages + left->npages);
+		s->needzero |= left->needzero;
+		spare_push(ph, left);
+	}
+	if (right) {
+		run_erase(ph, right);
+		map_set(arena, right->base, NULL);
+		map_set(arena, right->base - GH_PAGE_SIZE, NULL);
+		WRITE_ONCE(s->npages, s->npages + right->npages);
+		s->needzero |= right->needzero;
+		spare_push(ph, right);
+	}
+	run_insert(ph, s);
+}
+
+/* Where in the run an aligned piece of @npages would start; 0 if it has none. */
+static unsigned long run_fits(const struct gh_span *s, unsigned int npages, unsigned int align)
+{
+	unsigned long start = ALIGN(s->base, (unsigned long)align << GH_PAGE_SHIFT);
+
+	return start + ((unsigned long)npages << GH_PAGE_SHIFT) <= run_end(s) ? start : 0;
+}
+
+static struct gh_span *run_lower_bound(struct gh_page_heap *ph, unsigned int npages)
+{
+	struct rb_node *node = ph->runs.rb_node;
+	struct gh_span *best = NULL, *s;
+
+	while (node) {
+		s = rb_entry(node, struct gh_span, run);
+		if (s->npages >= npages) {
+			best = s;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+	return best;
+}
+
+/* How many runs to try for an alignment before one is taken that fits for sure. */
+#define ALIGN_TRIES	16
+
+/* Best fit: the shortest run, then the lowest address. */
+static struct gh_span *run_find(struct gh_page_heap *ph, unsigned int npages,
+				unsigned int align)
+{
+	struct gh_span *s = run_lower_bound(ph, npages);
+	struct rb_node *next;
+	unsigned int tries;
+
+	lockdep_assert_held(&ph->lock);
+	for (tries = 0; s && !run_fits(s, npages, align); tries++) {
+		if (tries == ALIGN_TRIES)
+			return run_lower_bound(ph, npages + align - 1);
+		next = rb_next(&s->run);
+		s = next ? rb_entry(next, struct gh_span, run) : NULL;
+	}
+	return s;
+}
+
+/* Put [from, to), cut off an allocated run, back. */
+static void run_put_rest(struct gh_page_heap *ph, unsigned long from, unsigned long to,
+			 bool needzero)
+{
+	struct gh_span *s;
+
+	if (from == to)
+		return;
+	s = spare_pop(ph, GH_KIND_1);
+	WRITE_ONCE(s->base, from);
+	WRITE_ONCE(s->npages, (to - from) >> GH_PAGE_SHIFT);
+	s->needzero = needzero;
+	run_insert(ph, s);
+}
+
+/* Cut @npages out of a run, as a span of kind @kind. Enough spares are there. */
+static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run,
+			       unsigned int npages, unsigned int align, enum gh_kind kind)
+{
+	unsigned long start = run_fits(run, npages, align);
+	unsigned long end = start + ((unsigned long)npages << GH_PAGE_SHIFT);
+	unsigned long run_start = run->base, run_stop = run_end(run);
+	struct gh_span *s = run;
+
+	lockdep_assert_held(&ph->lock);
+	run_erase(ph, run);
+	if (run->kind != kind) {
+		s = spare_pop(ph, kind);
+		s->needzero = run->needzero;
+		spare_push(ph, run);
+	}
+	WRITE_ONCE(s->base, start);
+	WRITE_ONCE(s->npages, npages);
+	run_put_rest(ph, run_start, start, s->needzero);
+	run_put_rest(ph, end, run_stop, s->needzero);
+	return s;
+}
+
+static void count_alloc(struct gh_page_heap *ph, struct gh_span *s, bool large)
+{
+	lockdep_assert_held(&ph->lock);
+	if (large) {
+		ph->large += s->npages;
+		ph->large_spans++;
+		ph->large_allocs++;
+	} else {
+		ph->small += s->npages;
+		ph->small_spans++;
+	}
+	ph->peak = max(ph->peak, ph->small + ph->large);
+	WRITE_ONCE(s->state, large ? GH_SPAN_LARGE : GH_SPAN_SMALL);
+}
+
+static void count_free(struct gh_page_heap *ph, const struct gh_span *s)
+{
+	lockdep_assert_held(&ph->lock);
+	if (s->state == GH_SPAN_LARGE) {
+		ph->large -= s->npages;
+		ph->large_spans--;
+	} else {
+		ph->small -= s->npages;
+		ph->small_spans--;
+	}
+}
+
+/* In NMI the lock may be held by what was interrupted. */
+static bool lock_page_heap(struct gh_page_heap *ph, unsigned long *flags)
+{
+	if (in_nmi())
+		return raw_spin_trylock_irqsave(&ph->lock, *flags);
+	raw_spin_lock_irqsave(&ph->lock, *flags);
+	return true;
+}
+
+/* -EAGAIN: descriptors are short. -ENOSPC: no run fits. -EBUSY: NMI, lock taken. */
+static struct gh_span *alloc_run(struct gh_page_heap *ph, unsigned int npages,
+				 unsigned int align, unsigned int sc)
+{
+	enum gh_kind kind = gh_span_kind(sc);
+	struct gh_span *run, *s;
+	unsigned long flags;
+
+	if (!lock_page_heap(ph, &flags))
+		return ERR_PTR(-EBUSY);
+	run = run_find(ph, npages, align);
+	if (!run) {
+		s = ERR_PTR(-ENOSPC);
+	} else if (!spares_suffice(ph, kind)) {
+		s = ERR_PTR(-EAGAIN);
+	} else {
+		s = run_cut(ph, run, npages, align, kind);
+		count_alloc(ph, s, sc < GH_SC_LARGE + 2);
+	}
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	return s;
+}
+
+static struct gh_span *alloc_from(struct gh_page_heap *ph, unsigned int npages,
+				  unsigned int align, unsigned int sc, gfp_t gfp)
+{
+	struct gh_span *s;
+
+	do {
+		s = alloc_run(ph, npages, align, sc);
+	} while (s == ERR_PTR(-EAGAIN) && !spares_add(ph, gh_span_kind(sc), gfp));
+	return s;
+}
+
+/* ---- pages from the kernel and back -------------------------------------------------------- */
+
+static void account_pages(int nid, long heap_pages)
+{
+	/* Held by an allocator and not free for others: what slab means there. */
+	mod_node_page_state(NODE_DATA(nid), NR_SLAB_UNRECLAIMABLE_B,
+			    heap_pages * (long)GH_PAGE_SIZE);
+}
+
+/* False, and nothing frozen, if somebody holds a passing reference to a page. */
+static bool freeze_pages(struct page *page, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		if (page_ref_freeze(page + i, 1))
+			continue;
+		while (i--)
+			page_ref_unfreeze(page + i, 1);
+		return false;
+	}
+	return true;
+}
+
+static void free_frozen_page(struct page *page)
+{
+	if (unlikely(page_ref_count(page))) {
+		/* kfree() of an object, or put_page(), left its mark. */
+		gh_misuse(GH_BAD_OBJECT, page_address(page), NULL);
+	}
+	set_page_count(page, 1);
+	__free_page(page);
+}
+
+static void thaw_pages(struct page *page, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		page_ref_unfreeze(page + i, 1);
+}
+
+static void free_pages_singly(struct page *page, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		__free_page(page + i);
+}
+
+/*
+ * A chunk of at least @need pages. Large ones only when they cost nothing; the
+ * order that is really needed as hard as the caller allows.
+ */
+static struct page *chunk_alloc(int nid, unsigned int need, gfp_t gfp, unsigned int *order)
+{
+	gfp_t light = (gfp | __GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC) & ~__GFP_RECLAIM;
+	struct page *page;
+
+	for (*order = max(need, CHUNK_ORDER); *order > need; --*order) {
+		page = alloc_pages_node(nid, light, *order);
+		if (page)
+			return page;
+	}
+	return alloc_pages_node(nid, gfp, *order);
+}
+
+/* Make split and frozen pages a free run of their node. */
+static int chunk_add(struct page *page, unsigned int order, bool zeroed, gfp_t gfp)
+{
+	unsigned long addr = (unsigned long)page_address(page);
+	unsigned int npages = (PAGE_SIZE << order) >> GH_PAGE_SHIFT;
+	struct gh_page_heap *ph = gh_page_heaps[page_to_nid(page)];
+	struct gh_span *s = desc_new(GH_KIND_1, ph->nid, gfp);
+	unsigned long flags;
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	err = map_claim(addr, npages, gfp);
+	if (err) {
+		desc_delete(s);
+		return err;
+	}
+	s->base = addr;
+	s->npages = npages;
+	s->needzero = !zeroed;
+	account_pages(ph->nid, npages);
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	ph->taken += npages;
+	run_free(ph, s);
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	return 0;
+}
+
+/* Take a chunk from the kernel. The node it came from, or -ENOMEM. */
+static int grow(int nid, unsigned int npages, unsigned int align, gfp_t gfp)
+{
+	unsigned long bytes = (unsigned long)max(npages, align) << GH_PAGE_SHIFT;
+	unsigned int order, nr;
+	struct page *page;
+
+	if (!gh_may_allocate_pages())
+		return -ENOMEM;
+	page = chunk_alloc(nid, get_order(bytes), gfp, &order);
+	if (!page)
+		return -ENOMEM;
+	nr = 1U << order;
+	nid = page_to_nid(page);
+	split_page(page, order);
+	if (!freeze_pages(page, nr))
+		goto free;
+	if (chunk_add(page, order, want_init_on_alloc(gfp), gfp & ~__GFP_THISNODE))
+		goto thaw;
+	gh_reclaim_kick();
+	return nid;
+thaw:
+	thaw_pages(page, nr);
+free:
+	free_pages_singly(page, nr);
+	return -ENOMEM;
+}
+
+/**
+ * gh_arena_alloc() - allocate the pages of a span
+ * @npages: how many heap pages
+ * @align: alignment of the first one in heap pages, a power of two
+ * @sc: span class or GH_SC_TINY; decides the descriptor's size
+ * @gfp: how hard to try, and whether other nodes will do
+ * @nid: the node
+ *
+ * Call gh_arena_commit() when the span is initialised.
+ *
+ * Context: Any that @gfp allows; no lock held. In NMI, and where the kernel's
+ * page allocator cannot be called, only what is already here can be had.
+ * Return: a span with pages and the token held, or NULL.
+ */
+struct gh_span *gh_arena_alloc(unsigned int npages, unsigned int align, unsigned int sc,
+			       gfp_t gfp, int nid)
+{
+	gfp_t here = (gfp & GFP_INHERITED) | __GFP_THISNODE;
+	struct gh_span *s;
+	int other;
+
+	do {
+		s = alloc_from(gh_page_heaps[nid], npages, align, sc, gfp & GFP_INHERITED);
+	} while (s == ERR_PTR(-ENOSPC) && grow(nid, npages, align, here) >= 0);
+	if (!IS_ERR(s))
+		return s;
+	if (gfp & __GFP_THISNODE)
+		return NULL;
+	for_each_online_node(other) {
+		s = alloc_from(gh_page_heaps[other], npages, align, sc, gfp & GFP_INHERITED);
+		if (!IS_ERR(s))
+			return s;
+	}
+	other = nr_online_nodes > 1 ? grow(nid, npages, align, gfp & GFP_INHERITED) : -ENOMEM;
+	if (other < 0)
+		return NULL;
+	s = alloc_from(gh_page_heaps[other], npages, align, sc, gfp & GFP_INHERITED);
+	return IS_ERR(s) ? NULL : s;
+}
+
+static void mark_in_use(struct gh_span *s, bool used)
+{
+	struct gh_arena *arena = gh_arena_of(s->base);
+	unsigned int i, page = gh_arena_page(s->base);
+
+	for (i = 0; i < s->npages; i++) {
+		if (used)
+			set_bit(page + i, arena->in_use);
+		else
+			clear_bit(page + i, arena->in_use);
+	}
+}
+
+/**
+ * gh_arena_commit() - let addresses find a span
+ * @s: from gh_arena_alloc(), initialised
+ *
+ * Context: Any.
+ */
+void gh_arena_commit(struct gh_span *s)
+{
+	struct gh_arena *arena = gh_arena_of(s->base);
+	unsigned int i;
+
+	for (i = 0; i < s->npages; i++)
+		map_set(arena, s->base + ((unsigned long)i << GH_PAGE_SHIFT), s);
+	mark_in_use(s, true);
+}
+
+/**
+ * gh_arena_free() - give the pages of a span back to the page heap
+ * @s: a span without live objects, token held, on no list
+ *
+ * Context: Any but NMI; no lock held.
+ */
+void gh_arena_free(struct gh_span *s)
+{
+	struct gh_page_heap *ph = gh_page_heaps[s->nid];
+	struct gh_arena *arena = gh_arena_of(s->base);
+	unsigned long flags;
+	unsigned int i;
+
+	mark_in_use(s, false);
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	count_free(ph, s);
+	gh_span_init_free(s);
+	for (i = 1; i + 1 < s->npages; i++)
+		map_set(arena, s->base + ((unsigned long)i << GH_PAGE_SHIFT), NULL);
+	run_free(ph, s);
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+}
+
+/* Cut up to @max heap pages off the end of the longest run that can lose some. */
+static unsigned long cut_for_release(struct gh_page_heap *ph, unsigned long max,
+				     unsigned long *addr)
+{
+	const unsigned long unit = RELEASE_PAGES << GH_PAGE_SHIFT;
+	struct rb_node *node = rb_last(&ph->runs);
+	unsigned long start, end, stop;
+	struct gh_arena *arena;
+	struct gh_span *s;
+
+	lockdep_assert_held(&ph->lock);
+	for (; node; node = rb_prev(node)) {
+		s = rb_entry(node, struct gh_span, run);
+		end = ALIGN_DOWN(run_end(s), unit);
+		start = end - min(max << GH_PAGE_SHIFT, end - min(end, s->base));
+		start = ALIGN(start, unit);
+		if (start < end && (end == run_end(s) || ph->nr_spare[GH_KIND_1]))
+			break;
+	}
+	if (!node)
+		return 0;
+	stop = run_end(s);
+	arena = gh_arena_of(s->base);
+	run_erase(ph, s);
+	map_set(arena, s->base, NULL);
+	map_set(arena, stop - GH_PAGE_SIZE, NULL);
+	run_put_rest(ph, end, stop, s->needzero);
+	WRITE_ONCE(s->npages, (start - s->base) >> GH_PAGE_SHIFT);
+	if (s->npages)
+		run_insert(ph, s);
+	else
+		spare_push(ph, s);
+	*addr = start;
+	ph->returned += (end - start) >> GH_PAGE_SHIFT;
+	return (end - start) >> GH_PAGE_SHIFT;
+}
+
+/* At most this many heap pages leave under one hold of the lock: 4 MiB. */
+#define RELEASE_BATCH	512UL
+
+/**
+ * gh_arena_scavenge() - give idle pages back to the kernel
+ * @ph: whose
+ * @nr: how many heap pages, at most
+ *
+ * The longest runs go first, from their end, because they are the least likely
+ * to be needed for a best fit soon.
+ *
+ * Context: Process context, or a shrinker. No lock held.
+ * Return: how many heap pages went.
+ */
+unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr)
+{
+	unsigned long addr, flags, n, done = 0, i;
+
+	while (done < nr) {
+		raw_spin_lock_irqsave(&ph->lock, flags);
+		n = cut_for_release(ph, min(max(nr - done, RELEASE_PAGES), RELEASE_BATCH), &addr);
+		raw_spin_unlock_irqrestore(&ph->lock, flags);
+		if (!n)
+			break;
+		map_unclaim(addr, n);
+		account_pages(ph->nid, -(long)n);
+		for (i = 0; i < n << GH_PAGE_SHIFT; i += PAGE_SIZE)
+			free_frozen_page(virt_to_page((void *)(addr + i)));
+		done += n;
+		cond_resched();
+	}
+	return done;
+}
+
+/**
+ * gh_arena_idle_pages() - what a shrinker could have
+ *
+ * Context: Any.
+ * Return: kernel pages in free runs.
+ */
+unsigned long gh_arena_idle_pages(void)
+{
+	unsigned long idle = 0;
+	int nid;
+
+	for_each_node(nid)
+		idle += READ_ONCE(gh_page_heaps[nid]->idle);
+	return (idle << GH_PAGE_SHIFT) >> PAGE_SHIFT;
+}
+
+/**
+ * gh_arena_release_idle() - give idle pages of all nodes back
+ * @kernel_pages: how many, at most
+ *
+ * Context: As for gh_arena_scavenge().
+ * Return: how many kernel pages went.
+ */
+unsigned long gh_arena_release_idle(unsigned long kernel_pages)
+{
+	unsigned long want = DIV_ROUND_UP(kernel_pages, GH_PAGE_SIZE / min(GH_PAGE_SIZE, PAGE_SIZE));
+	unsigned long done = 0;
+	int nid;
+
+	if (PAGE_SIZE > GH_PAGE_SIZE)
+		want = kernel_pages > ULONG_MAX / RELEASE_PAGES ? ULONG_MAX :
+		       kernel_pages * RELEASE_PAGES;
+	for_each_node(nid)
+		if (done < want)
+			done += gh_arena_scavenge(gh_page_heaps[nid], want - done);
+	return (done << GH_PAGE_SHIFT) >> PAGE_SHIFT;
+}
+
+/**
+ * gh_arena_validate() - check a page heap
+ * @ph: which
+ *
+ * Context: Any but NMI.
+ * Return: 0, or a negative number that tells what is wrong.
+ */
+int gh_arena_validate(struct gh_page_heap *ph)
+{
+	unsigned long flags, idle = 0, nr = 0;
+	struct gh_span *s, *last = NULL;
+	struct rb_node *node;
+	int ret = 0;
+
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	for (node = rb_first(&ph->runs); node && !ret; node = rb_next(node)) {
+		s = rb_entry(node, struct gh_span, run);
+		if (s->state != GH_SPAN_FREE || s->limit || !atomic_read(&s->queued))
+			ret = -1;
+		else if (last && !run_less(&last->run, &s->run))
+			ret = -2;
+		else if (gh_span_of((void *)s->base) != s ||
+			 gh_span_of((void *)(run_end(s) - 1)) != s)
+			ret = -3;
+		else if (run_at(ph, gh_arena_of(s->base), s->base - GH_PAGE_SIZE) ||
+			 run_at(ph, gh_arena_of(s->base), run_end(s)))
+			ret = -4;	/* two neighbours that are not one */
+		idle += s->npages;
+		nr++;
+		last = s;
+	}
+	if (!ret && (idle != ph->idle || nr != ph->nr_runs))
+		ret = -5;
+	if (!ret && ph->idle + ph->small + ph->large + ph->returned != ph->taken)
+		ret = -6;
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	return ret;
+}
+
+/* ---- init and exit -------------------------------------------------------------------------- */
+
+static bool owns_pfn_range(unsigned long pfn, unsigned long nr)
+{
+	unsigned long addr = (unsigned long)__va(PFN_PHYS(pfn));
+	unsigned long end = addr + (nr << PAGE_SHIFT);
+	bool owns = false;
+
+	rcu_read_lock();
+	for (; addr < end && !owns; addr += GH_PAGE_SIZE) {
+		if (gh_arena_of(addr))
+			owns = gh_arena_owns(addr);
+		else
+			addr = ALIGN_DOWN(addr - PAGE_OFFSET, GH_ARENA_SIZE) + PAGE_OFFSET +
+			       GH_ARENA_SIZE - GH_PAGE_SIZE;
+	}
+	rcu_read_unlock();
+	return owns;
+}
+
+/* Our pages cannot move; say so at once instead of letting offlining retry for ever. */
+static int memory_event(struct notifier_block *nb, unsigned long action, void *data)
+{
+	const struct memory_notify *range = data;
+
+	if (action == MEM_GOING_OFFLINE && owns_pfn_range(range->start_pfn, range->nr_pages))
+		return notifier_from_errno(-EBUSY);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block memory_nb = { .notifier_call = memory_event };
+
+static void free_page_heaps(void)
+{
+	int nid;
+
+	for_each_node(nid)
+		kfree(gh_page_heaps[nid]);
+	kfree(gh_page_heaps);
+}
+
+static int init_page_heaps(void)
+{
+	struct gh_page_heap *ph;
+	int nid;
+
+	gh_page_heaps = kcalloc(nr_node_ids, sizeof(*gh_page_heaps), GFP_KERNEL);
+	if (!gh_page_heaps)
+		return -ENOMEM;
+	for_each_node(nid) {
+		ph = kzalloc_node(sizeof(*ph), GFP_KERNEL,
+				  node_online(nid) ? nid : NUMA_NO_NODE);
+		if (!ph) {
+			free_page_heaps();
+			return -ENOMEM;
+		}
+		raw_spin_lock_init(&ph->lock);
+		ph->runs = RB_ROOT;
+		ph->nid = nid;
+		gh_page_heaps[nid] = ph;
+	}
+	return 0;
+}
+
+static void destroy_desc_caches(void)
+{
+	enum gh_kind kind;
+
+	for (kind = 0; kind < GH_NR_KINDS; kind++)
+		kmem_cache_destroy(desc_caches[kind]);
+}
+
+static int create_desc_caches(void)
+{
+	static const char *const names[GH_NR_KINDS] = {
+		"goheap_span_1", "goheap_span_3", "goheap_span_16", "goheap_span_tiny",
+	};
+	enum gh_kind kind;
+
+	for (kind = 0; kind < GH_NR_KINDS; kind++) {
+		/* A lookup of a wild pointer may look at a descriptor that has gone. */
+		desc_caches[kind] = kmem_cache_create(names[kind], gh_span_desc_bytes(kind), 0,
+						      SLAB_HWCACHE_ALIGN | SLAB_TYPESAFE_BY_RCU,
+						      NULL);
+		if (!desc_caches[kind]) {
+			destroy_desc_caches();
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/**
+ * gh_arena_init() - make an empty page heap and an empty map
+ *
+ * Context: Process context.
+ * Return: 0 or a negative error.
+ */
+int gh_arena_init(void)
+{
+	int err;
+
+	BUILD_BUG_ON(GH_LEAF_SHIFT + GH_ARENA_SHIFT > 48);
+	gh_map.nr_leaves = 1UL << (GH_PHYS_BITS - GH_ARENA_SHIFT - GH_LEAF_SHIFT);
+	gh_map.leaves = kvcalloc(gh_map.nr_leaves, sizeof(*gh_map.leaves), GFP_KERNEL);
+	if (!gh_map.leaves)
+		return -ENOMEM;
+	err = create_desc_caches();
+	if (err)
+		goto free_leaves;
+	err = init_page_heaps();
+	if (err)
+		goto destroy_caches;
+	err = register_memory_notifier(&memory_nb);
+	if (err)
+		goto free_heaps;
+	return 0;
+
+free_heaps:
+	free_page_heaps();
+destroy_caches:
+	destroy_desc_caches();
+free_leaves:
+	kvfree(gh_map.leaves);
+	return err;
+}
+
+/**
+ * gh_arena_exit() - give every page back
+ *
+ * Context: Process context. No heap is left.
+ */
+void gh_arena_exit(void)
+{
+	struct gh_page_heap *ph;
+	unsigned long i;
+	int nid;
+
+	unregister_memory_notifier(&memory_nb);
+	for_each_node(nid) {
+		ph = gh_page_heaps[nid];
+		gh_arena_scavenge(ph, ULONG_MAX);
+		WARN(ph->taken != ph->returned, "goheap: %lu heap pages of node %d are lost\n",
+		     ph->taken - ph->returned, nid);
+		gh_arena_trim_spares(ph, 0);
+	}
+	rcu_barrier();	/* arenas on their way out */
+	free_page_heaps();
+	destroy_desc_caches();
+	for (i = 0; i < gh_map.nr_leaves; i++)
+		kfree(gh_map.leaves[i]);
+	kvfree(gh_map.leaves);
+}

@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A CPU's cache, behind the fast paths: refilling a slot, taking over what
+ * others freed into our spans, keeping the partial lists short, and giving
+ * everything back when the CPU is idle or gone.
+ *
+ * See internal.h for an overview.
+ */
+
+#include <linux/topology.h>
+
+#include "internal.h"
+
+/* Never has a bit set: the word of a slot without a span. */
+static unsigned long no_word;
+
+/* A partial list is tidied up when it has this many bytes of spans ... */
+#define TIDY_BYTES	(256UL << 10)
+/* ... and after that when it has doubled, but always at this many. */
+#define PARTIAL_BYTES	(16UL << 20)
+/* Spans given to the central lists in one section. */
+#define FLUSH_BATCH	64U
+
+static unsigned int spans_in(unsigned long bytes, unsigned int sc)
+{
+	return bytes / gh_classes[gh_sc_class(sc)].span_bytes;
+}
+
+/**
+ * gh_cache_init() - make an empty cache
+ * @cache: zeroed
+ * @heap: whose
+ * @cpu: and of which CPU
+ *
+ * Context: Any.
+ */
+void gh_cache_init(struct gh_cache *cache, struct goheap *heap, int cpu)
+{
+	unsigned int sc;
+
+	cache->heap = heap;
+	cache->cpu = cpu;
+	init_llist_head(&cache->inbox);
+	INIT_WORK(&cache->drain, gh_cache_work);
+	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
+		cache->slots[sc].word = &no_word;
+		cache->slots[sc].size = gh_classes[gh_sc_class(sc)].size;
+		if (gh_sc_class(sc))
+			cache->bins[sc].limit = spans_in(TIDY_BYTES, sc);
+	}
+}
+
+/* Let the slot allocate from the span's first word with free objects, if any. */
+static bool use_span(struct gh_cache *cache, struct gh_span *s)
+{
+	struct gh_slot *slot = &cache->slots[s->spanclass];
+	unsigned long *word = gh_span_free_word(s);
+	unsigned int i;
+
+	if (!word)
+		return false;
+	i = container_of(word, struct gh_word, free) - s->words;
+	slot->word = word;
+	slot->base = s->base + i * BITS_PER_LONG * slot->size;
+	return true;
+}
+
+static void set_current(struct gh_cache *cache, struct gh_span *s)
+{
+	cache->bins[s->spanclass].active = s;
+	WRITE_ONCE(s->flags, s->flags | GH_F_LISTED);
+	use_span(cache, s);
+}
+
+static void drop_current(struct gh_cache *cache, unsigned int sc)
+{
+	cache->slots[sc].word = &no_word;
+	cache->bins[sc].active = NULL;
+}
+
+/* The current span has more after all: another word, or what others freed. */
+static bool reuse_current(struct gh_cache *cache, unsigned int sc)
+{
+	struct gh_span *s = cache->bins[sc].active;
+
+	if (!s)
+		return false;
+	if (use_span(cache, s))
+		return true;
+	if (gh_span_has_remote(s)) {
+		/* What has to wait for RCU is in limbo, and comes back from there. */
+		gh_span_merge(s);
+		if (use_span(cache, s))
+			return true;
+	}
+	/* Full, and on no list until something in it is freed. */
+	WRITE_ONCE(s->flags, s->flags & ~GH_F_LISTED);
+	drop_current(cache, sc);
+	return false;
+}
+
+static void push_partial(struct gh_bin *bin, struct gh_span *s)
+{
+	WRITE_ONCE(s->flags, s->flags | GH_F_LISTED);
+	s->next = bin->partial;
+	bin->partial = s;
+	bin->nr_partial++;
+}
+
+static struct gh_span *pop_partial(struct gh_bin *bin)
+{
+	struct gh_span *s = bin->partial;
+
+	if (s) {
+		bin->partial = s->next;
+		bin->nr_partial--;
+	}
+	return s;
+}
+
+/* An empty span that is on no list leaves the cache, if the token can be had. */
+static bool release(struct gh_span *s, struct gh_span **empties)
+{
+	if (!gh_span_claim(s))
+		return false;
+	WRITE_ONCE(s->owner, NULL);
+	s->next = *empties;
+	*empties = s;
+	return true;
+}
+
+/**
+ * gh_cache_disown() - give a span that is on no list of ours away
+ * @cache: the owner
+ * @s: the span
+ * @empties: gets it if it is empty
+ *
+ * Context: The section.
+ * Return: false if a remote free has the token just now: the span is still ours.
+ */
+bool gh_cache_disown(struct gh_cache *cache, struct gh_span *s, struct gh_span **empties)
+{
+	if (!gh_span_claim(s))
+		return false;
+	if (!gh_central_put(s)) {
+		s->next = *empties;
+		*empties = s;
+	}
+	return true;
+}
+
+/* Empty spans beyond @keep go; what is left keeps its order. */
+static void tidy_empties(struct gh_bin *bin, unsigned int keep, struct gh_span **empties)
+{
+	struct gh_span **link = &bin->partial, *s;
+
+	while ((s = *link)) {
+		if (gh_span_is_empty(s)) {
+			if (keep) {
+				keep--;
+			} else {
+				*link = s->next;
+				if (release(s, empties)) {
+					bin->nr_partial--;
+					continue;
+				}
+				s->next = *link;
+				*link = s;
+			}
+		}
+		link = &s->next;
+	}
+}
+
+/* Spans beyond the first @keep, the longest on the list, go to the central list. */
+static void tidy_surplus(struct gh_cache *cache, struct gh_bin *bin, unsigned int keep,
+			 struct gh_span **empties)
+{
+	struct gh_span **link = &bin->partial, *s;
+
+	while (keep-- && *link)
+		link = &(*link)->next;
+	while ((s = *link)) {
+		*link = s->next;
+		if (gh_cache_disown(cache, s, empties)) {
+			bin->nr_partial--;
+			continue;
+		}
+		s->next = *link;
+		*link = s;
+		link = &s->next;
+	}
+}
+
+static void tidy(struct gh_cache *cache, unsigned int sc, struct gh_span **empties)
+{
+	struct gh_bin *bin = &cache->bins[sc];
+	unsigned int least = spans_in(TIDY_BYTES, sc);
+	unsigned int most = spans_in(PARTIAL_BYTES, sc);
+
+	if (in_nmi())	/* its page heap may be what was interrupted */
+		return;
+	tidy_empties(bin, least / 2, empties);
+	if (bin->nr_partial >= most)
+		tidy_surplus(cache, bin, most / 2, empties);
+	bin->limit = clamp(2 * bin->nr_partial, least, most);
+}
+
+/**
+ * gh_cache_edge() - a free made a difference beyond its bit
+ * @cache: ours
+ * @s: a span of ours with a free object: it was full, or all of it was fresh
+ * @empties: gets spans that are to be freed after the section
+ *
+ * Context: The section.
+ */
+void gh_cache_edge(struct gh_cache *cache, struct gh_span *s, struct gh_span **empties)
+{
+	struct gh_bin *bin = &cache->bins[s->spanclass];
+
+	WRITE_ONCE(s->flags, s->flags & ~GH_F_FRESH);
+	if (s->flags & GH_F_LISTED)
+		return;
+	push_partial(bin, s);
+	if (bin->nr_partial > bin->limit)
+		tidy(cache, s->spanclass, empties);
+}
+
+/**
+ * gh_cache_drain() - take over what others freed into our spans
+ * @cache: ours
+ * @empties: gets spans that are to be freed after the section
+ *
+ * Context: The section.
+ */
+void gh_cache_drain(struct gh_cache *cache, struct gh_span **empties)
+{
+	struct llist_node *inbox = llist_del_all(&cache->inbox);
+	struct gh_span *s, *next;
+
+	llist_for_each_entry_safe(s, next, inbox, queue) {
+		cache->drained++;
+		gh_span_unclaim(s);
+		if (gh_span_merge(s) == -EAGAIN && gh_span_claim(s))
+			gh_limbo_add(s);
+		if (gh_span_free_word(s))
+			gh_cache_edge(cache, s, empties);
+	}
+}
+
+/**
+ * gh_cache_refill() - make a slot able to allocate again
+ * @cache: ours
+ * @sc: which slot; its word is used up
+ * @empties: gets spans that are to be freed after the section
+ *
+ * Context: The section.
+ * Return: true if the slot has a word with free objects now; false if this
+ * takes a new span.
+ */
+bool gh_cache_refill(struct gh_cache *cache, unsigned int sc, struct gh_span **empties)
+{
+	struct gh_bin *bin = &cache->bins[sc];
+	struct gh_span *s;
+
+	bin->refills++;
+	cache->refills++;
+	if (reuse_current(cache, sc))
+		return true;
+	if (!llist_empty(&cache->inbox) && !in_nmi())
+		gh_cache_drain(cache, empties);
+	s = pop_partial(bin) ?: gh_central_fetch(cache, sc, numa_mem_id());
+	if (!s)
+		return false;
+	set_current(cache, s);
+	return true;
+}
+
+/**
+ * gh_cache_install() - own a new span
+ * @cache: ours
+ * @s: initialised, token held, no owner
+ *
+ * Context: The section.
+ */
+void gh_cache_install(struct gh_cache *cache, struct gh_span *s)
+{
+	struct gh_bin *bin = &cache->bins[s->spanclass];
+
+	WRITE_ONCE(s->owner, cache);
+	gh_span_unclaim(s);
+	/* Since the refill failed an interrupt, or another task, may have been here. */
+	if (reuse_current(cache, s->spanclass))
+		push_partial(bin, s);
+	else
+		set_current(cache, s);
+}
+
+static void flush_current(struct gh_cache *cache, unsigned int sc)
+{
+	struct gh_bin *bin = &cache->bins[sc];
+	struct gh_span *s = bin->active;
+
+	if (!s)
+		return;
+	drop_current(cache, sc);
+	gh_span_merge(s);
+	if (gh_span_free_word(s))
+		push_partial(bin, s);
+	else
+		WRITE_ONCE(s->flags, s->flags & ~GH_F_LISTED);
+}
+
+/**
+ * gh_cache_flush_some() - give spans with free objects back
+ * @cache: ours
+ * @sc: of which slot
+ * @empties: gets those that are empty
+ *
+ * Full spans stay: nobody could use them.
+ *
+ * Context: The section.
+ * Return: true if there is more to do.
+ */
+bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc, struct gh_span **empties)
+{
+	struct gh_bin *bin = &cache->bins[sc];
+	unsigned int i, n = bin->nr_partial + 1;
+	struct gh_span *s;
+
+	flush_current(cache, sc);
+	for (i = 0; i < min(n, FLUSH_BATCH); i++) {
+		s = pop_partial(bin);
+		if (!s)
+			return false;
+		if (!gh_cache_disown(cache, s, empties)) {
+			/* it will be in the inbox in a moment */
+			push_partial(bin, s);
+			return false;
+		}
+	}
+	return bin->partial;
+}
+
+/* One slot, in as many sections as it takes; on the cache's own CPU. */
+static bool flush_slot(struct gh_cache *cache, unsigned int sc)
+{
+	struct gh_span *empties = NULL;
+	bool ours, more = false;
+
+	preempt_disable();
+	ours = cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache);
+	if (ours) {
+		if (sc == GH_SC_TINY)
+			gh_tiny_retire(cache, &empties);
+		more = gh_cache_flush_some(cache, sc, &empties);
+		gh_section_exit(cache);
+	}
+	preempt_enable();
+	gh_heap_free_empties(empties);
+	return more;
+}
+
+static void drain_own(struct gh_cache *cache)
+{
+	struct gh_span *empties = NULL;
+
+	preempt_disable();
+	if (cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache)) {
+		gh_cache_drain(cache, &empties);
+		gh_section_exit(cache);
+	}
+	preempt_enable();
+	gh_heap_free_empties(empties);
+}
+
+/**
+ * gh_cache_work() - drain a cache, and flush it if that is asked for
+ * @work: its work
+ *
+ * Does nothing if its CPU went away meanwhile; gh_heap_cpu_dead() then did it.
+ *
+ * Context: Process context, on the cache's CPU.
+ */
+void gh_cache_work(struct work_struct *work)
+{
+	struct gh_cache *cache = container_of(work, struct gh_cache, drain);
+	unsigned int sc;
+
+	drain_own(cache);
+	if (!READ_ONCE(cache->flush))
+		return;
+	WRITE_ONCE(cache->flush, false);
+	for (sc = 0; sc < GH_NR_SLOTS; sc++)
+		while (flush_slot(cache, sc))
+			cond_resched();
+	cache->flushes++;
+}
+
+/**
+ * gh_cache_flush_all() - flush the cache of a CPU that cannot use it
+ * @cache: of a dead CPU, or of a heap that nobody uses any more
+ *
+ * Context: Process context.
+ */
+void gh_cache_flush_all(struct gh_cache *cache)
+{
+	struct gh_span *empties = NULL;
+	unsigned int sc;
+
+	preempt_disable();
+	gh_cache_drain(cache, &empties);
+	gh_tiny_retire(cache, &empties);
+	for (sc = 0; sc < GH_NR_SLOTS; sc++)
+		while (gh_cache_flush_some(cache, sc, &empties))
+			;
+	preempt_enable();
+	gh_heap_free_empties(empties);
+	cache->flushes++;
+}

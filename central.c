@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Central lists: spans of one span class and node that no CPU owns, the fullest
+ * handed out first so that the emptiest get a chance to become free. The only
+ * file that moves a span between a central list and a cache or the page heap.
+ *
+ * See internal.h for an overview.
+ */
+
+#include <linux/list.h>
+
+#include "internal.h"
+
+static struct gh_central *central_of(const struct gh_span *s)
+{
+	return &s->heap->nodes[s->nid]->central[s->spanclass];
+}
+
+/* In NMI the lock may be held by what was interrupted. */
+static bool lock_central(struct gh_central *central, unsigned long *flags)
+{
+	if (in_nmi())
+		return raw_spin_trylock_irqsave(&central->lock, *flags);
+	raw_spin_lock_irqsave(&central->lock, *flags);
+	return true;
+}
+
+static unsigned int bucket_of(const struct gh_span *s)
+{
+	unsigned int nfree = gh_span_nfree(s);
+
+	return nfree ? (nfree - 1) * GH_NR_BUCKETS / s->nelems : GH_BUCKET_FULL;
+}
+
+static void list_span(struct gh_central *central, struct gh_span *s)
+{
+	lockdep_assert_held(&central->lock);
+	s->bucket = bucket_of(s);
+	list_add(&s->list, &central->lists[s->bucket]);
+	central->nr_spans++;
+}
+
+static void unlist_span(struct gh_central *central, struct gh_span *s)
+{
+	lockdep_assert_held(&central->lock);
+	list_del(&s->list);
+	central->nr_spans--;
+}
+
+static void relist_span(struct gh_central *central, struct gh_span *s)
+{
+	unsigned int bucket = bucket_of(s);
+
+	lockdep_assert_held(&central->lock);
+	if (bucket == s->bucket)
+		return;
+	s->bucket = bucket;
+	list_move(&s->list, &central->lists[bucket]);
+}
+
+static struct gh_span *fullest(struct gh_central *central)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&central->lock);
+	for (i = 0; i < GH_NR_BUCKETS; i++)
+		if (!list_empty(&central->lists[i]))
+			return list_first_entry(&central->lists[i], struct gh_span, list);
+	return NULL;
+}
+
+/**
+ * gh_central_init() - make empty central lists
+ * @node: those of one heap and node
+ *
+ * Context: Any.
+ */
+void gh_central_init(struct gh_node *node)
+{
+	struct gh_central *central;
+	unsigned int i;
+
+	for (central = node->central; central < node->central + GH_NR_SLOTS; central++) {
+		raw_spin_lock_init(&central->lock);
+		for (i = 0; i <= GH_NR_BUCKETS; i++)
+			INIT_LIST_HEAD(&central->lists[i]);
+	}
+}
+
+/**
+ * gh_central_fetch() - hand a span with free objects to a CPU
+ * @cache: the new owner
+ * @sc: span class or GH_SC_TINY
+ * @nid: of which node
+ *
+ * Needs no token: a remote free that has it finds the new owner under the lock.
+ *
+ * Context: @cache's section.
+ * Return: the fullest span, or NULL.
+ */
+struct gh_span *gh_central_fetch(struct gh_cache *cache, unsigned int sc, int nid)
+{
+	struct gh_central *central = &cache->heap->nodes[nid]->central[sc];
+	struct gh_span *s = NULL;
+	unsigned long flags;
+
+	if (!READ_ONCE(central->nr_spans) || !lock_central(central, &flags))
+		return NULL;
+	s = fullest(central);
+	if (s) {
+		unlist_span(central, s);
+		WRITE_ONCE(s->owner, cache);
+	}
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	return s;
+}
+
+/*
+ * Give the token back and merge what came meanwhile. True if the caller has
+ * the token again and must act: the span is unlisted and empty, or (-EAGAIN) has
+ * objects that wait for RCU.
+ */
+static bool settle(struct gh_central *central, struct gh_span *s, int *why)
+{
+	lockdep_assert_held(&central->lock);
+	gh_span_unclaim(s);
+	*why = gh_span_merge(s);
+	relist_span(central, s);
+	if (*why != -EAGAIN && !gh_span_is_empty(s))
+		return false;
+	/* If somebody else has the token, that one will be here next. */
+	if (!gh_span_claim(s))
+		return false;
+	if (*why != -EAGAIN)
+		unlist_span(central, s);
+	return true;
+}
+
+/* settle() said that it has to be done, and the lock is no longer held. */
+static void finish(struct gh_span *s, int why)
+{
+	if (why == -EAGAIN)
+		gh_limbo_add(s);
+	else
+		gh_heap_free_span(s);
+}
+
+/**
+ * gh_central_put() - take a span from a CPU
+ * @s: the caller owns it and has its token; it is on no list
+ *
+ * Context: The owner's section, or the owner's CPU is dead.
+ * Return: false if the span turned out empty: the caller has it still, with the
+ * token, and without an owner.
+ */
+bool gh_central_put(struct gh_span *s)
+{
+	struct gh_central *central = central_of(s);
+	unsigned long flags;
+	bool again;
+	int why;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	WRITE_ONCE(s->flags, s->flags & ~GH_F_LISTED);
+	/* The section's writes to the bitmap come first; pairs with the lock. */
+	WRITE_ONCE(s->owner, NULL);
+	list_span(central, s);
+	again = settle(central, s, &why);
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	if (!again)
+		return true;
+	if (why != -EAGAIN)
+		return false;
+	gh_limbo_add(s);
+	return true;
+}
+
+/**
+ * gh_central_merge() - merge remote frees of a span without an owner
+ * @s: a SMALL span, token held
+ *
+ * Context: Any but NMI, preemption off.
+ * Return: 0, the token is given back; -EXDEV, the token is still held: the span
+ * has an owner, whose inbox it should go to.
+ */
+int gh_central_merge(struct gh_span *s)
+{
+	struct gh_central *central = central_of(s);
+	unsigned long flags;
+	bool again = false;
+	int why = -EXDEV;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	if (!READ_ONCE(s->owner))
+		again = settle(central, s, &why);
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	if (again)
+		finish(s, why);
+	return why == -EXDEV ? -EXDEV : 0;
+}
+
+static void *take_object(struct gh_central *central, struct gh_span *s, bool *fresh)
+{
+	lockdep_assert_held(&central->lock);
+	*fresh = s->flags & GH_F_FRESH;
+	central->allocs++;
+	return gh_span_object(s, gh_span_take(s));
+}
+
+/**
+ * gh_central_alloc() - allocate one object without a CPU's cache
+ * @heap: from which heap
+ * @sc: span class or GH_SC_TINY
+ * @nid: of which node
+ * @fresh: set if the object is known to be zero
+ *
+ * For interrupted sections, and for objects of another node.
+ *
+ * Context: Any.
+ * Return: an object, or NULL.
+ */
+void *gh_central_alloc(struct goheap *heap, unsigned int sc, int nid, bool *fresh)
+{
+	struct gh_central *central = &heap->nodes[nid]->central[sc];
+	struct gh_span *s;
+	unsigned long flags;
+	void *p = NULL;
+
+	if (!READ_ONCE(central->nr_spans) || !lock_central(central, &flags))
+		return NULL;
+	s = fullest(central);
+	if (s) {
+		p = take_object(central, s, fresh);
+		relist_span(central, s);
+	}
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	return p;
+}
+
+/**
+ * gh_central_add() - list a new span and allocate its first object
+ * @s: initialised, token held
+ * @fresh: set if the object is known to be zero
+ *
+ * Context: Any.
+ * Return: the object; NULL, in NMI only, if the lock could not be had: the
+ * caller has the span still.
+ */
+void *gh_central_add(struct gh_span *s, bool *fresh)
+{
+	struct gh_central *central = central_of(s);
+	unsigned long flags;
+	void *p;
+
+	if (!lock_central(central, &flags))
+		return NULL;
+	p = take_object(central, s, fresh);
+	list_span(central, s);
+	gh_span_unclaim(s);
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	return p;
+}
+
+/**
+ * gh_central_remove() - take a span off its list for good
+ * @s: a span that nobody else uses any more
+ *
+ * Context: A heap is being taken down.
+ */
+void gh_central_remove(struct gh_span *s)
+{
+	struct gh_central *central = central_of(s);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	unlist_span(central, s);
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+}
+
+/**
+ * gh_central_validate() - check the central lists of a span class
+ * @central: which
+ *
+ * Context: Any but NMI; no frees of its objects under way.
+ * Return: 0, or a negative number that tells what is wrong.
+ */
+int gh_central_validate(struct gh_central *central)
+{
+	unsigned int i, nr = 0;
+	unsigned long flags;
+	struct gh_span *s;
+	int ret = 0;
+
+	raw_spin_lock_irqsave(&central->lock, flags);
+	for (i = 0; i <= GH_NR_BUCKETS; i++) {
+		list_for_each_entry(s, &central->lists[i], list) {
+			nr++;
+			ret = ret ?: gh_span_validate(s);
+			if (!ret && (s->owner || s->bucket != i || bucket_of(s) != i))
+				ret = -11;
+		}
+	}
+	if (!ret && nr != central->nr_spans)
+		ret = -12;
+	raw_spin_unlock_irqrestore(&central->lock, flags);
+	return ret;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Every test for a kernel version lives here. Supported: 6.1 and later, 64 bits.
+ */
+#ifndef _GOHEAP_COMPAT_H
+#define _GOHEAP_COMPAT_H
+
+#include <linux/version.h>
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/sched.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "goheap needs Linux 6.1 or later: build against a newer kernel (KDIR=...)"
+#endif
+#ifndef CONFIG_64BIT
+#error "goheap needs a 64-bit kernel: its bitmaps and address map count on 64-bit words"
+#endif
+#ifndef CONFIG_MMU
+#error "goheap needs a kernel with an MMU"
+#endif
+#if PAGE_SIZE < 4096
+#error "goheap needs pages of 4 KiB or more"
+#endif
+
+/* MAX_ORDER was exclusive up to 6.3, then inclusive, then got its present name. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define GH_MAX_PAGE_ORDER	(MAX_ORDER - 1)
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define GH_MAX_PAGE_ORDER	MAX_ORDER
+#else
+#define GH_MAX_PAGE_ORDER	MAX_PAGE_ORDER
+#endif
+
+/* Tell reclaim that a shrinker called on its behalf gave pages back. */
+static inline void gh_account_reclaimed(unsigned long pages)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+	if (current->reclaim_state)
+		current->reclaim_state->reclaimed_slab += pages;
+#else
+	mm_account_reclaimed_pages(pages);
+#endif
+}
+
+/* 6.7 moved shrinkers from the caller's memory to the kernel's. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+static inline struct shrinker *gh_shrinker_register(const char *name,
+		unsigned long (*count)(struct shrinker *, struct shrink_control *),
+		unsigned long (*scan)(struct shrinker *, struct shrink_control *))
+{
+	struct shrinker *shrinker = kzalloc(sizeof(*shrinker), GFP_KERNEL);
+
+	if (!shrinker)
+		return NULL;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker->seeks = DEFAULT_SEEKS;
+	if (register_shrinker(shrinker, "%s", name)) {
+		kfree(shrinker);
+		return NULL;
+	}
+	return shrinker;
+}
+
+static inline void gh_shrinker_unregister(struct shrinker *shrinker)
+{
+	unregister_shrinker(shrinker);
+	kfree(shrinker);
+}
+#else
+static inline struct shrinker *gh_shrinker_register(const char *name,
+		unsigned long (*count)(struct shrinker *, struct shrink_control *),
+		unsigned long (*scan)(struct shrinker *, struct shrink_control *))
+{
+	struct shrinker *shrinker = shrinker_alloc(0, "%s", name);
+
+	if (!shrinker)
+		return NULL;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker_register(shrinker);
+	return shrinker;
+}
+
+static inline void gh_shrinker_unregister(struct shrinker *shrinker)
+{
+	shrinker_free(shrinker);
+}
+#endif
+
+/* How many bits of physical address the first level of the map has to cover. */
+#ifdef MAX_PHYSMEM_BITS
+#define GH_PHYS_BITS	MAX_PHYSMEM_BITS
+#else
+#define GH_PHYS_BITS	48		/* User Mode Linux without SPARSEMEM */
+#endif
+
+#endif /* _GOHEAP_COMPAT_H */

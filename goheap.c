@@ -1,0 +1,552 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The front end: allocation and free on the fast path, and the module.
+ *
+ * See internal.h for an overview.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpuhotplug.h>
+#include <linux/module.h>
+#include <linux/nodemask.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/string.h>
+#include <linux/topology.h>
+
+#include "internal.h"
+
+struct goheap *gh_default;
+
+/* ---- allocation ------------------------------------------------------------------ */
+
+/* Zones that callers may not ask for; kmalloc() has caches of their own for DMA. */
+#define GFP_REFUSED	(__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM)
+
+static noinline void *refuse(size_t size, gfp_t gfp)
+{
+	if (gfp & GFP_REFUSED)
+		pr_warn_once("zones cannot be chosen: gfp %pGg refused\n", &gfp);
+	else if (!(gfp & __GFP_NOWARN))
+		pr_warn_once("%zu bytes are more than goheap_max_size()\n", size);
+	return NULL;
+}
+
+/* Zeroed pages that nothing was freed in need no clearing; the section is held. */
+static __always_inline bool is_fresh(struct gh_cache *cache, unsigned int sc)
+{
+	return cache->bins[sc].active->flags & GH_F_FRESH;
+}
+
+/* With this CPU's cache, if its section can be had. */
+static void *alloc_refill(struct goheap *heap, unsigned int sc, bool *zero, bool *nested)
+{
+	struct gh_span *empties = NULL;
+	struct gh_cache *cache;
+	void *p = NULL;
+
+	preempt_disable();
+	cache = this_cpu_ptr(heap->cache);
+	*nested = !gh_section_enter(cache);
+	if (!*nested) {
+		if (gh_cache_refill(cache, sc, &empties)) {
+			*zero = *zero && !is_fresh(cache, sc);
+			p = gh_cache_take(cache, sc);
+		}
+		gh_section_exit(cache);
+	}
+	preempt_enable();
+	gh_heap_free_empties(empties);
+	return p;
+}
+
+/* Own a new span and take its first object; without the section, centrally. */
+static void *alloc_install(struct goheap *heap, struct gh_span *s, bool central, bool *zero)
+{
+	unsigned int sc = s->spanclass;
+	struct gh_cache *cache;
+	bool fresh = false;
+	void *p;
+
+	preempt_disable();
+	cache = this_cpu_ptr(heap->cache);
+	if (!central && gh_section_enter(cache)) {
+		gh_cache_install(cache, s);
+		fresh = is_fresh(cache, sc);
+		p = gh_cache_take(cache, sc);
+		gh_section_exit(cache);
+	} else {
+		p = gh_central_add(s, &fresh);
+	}
+	preempt_enable();
+	*zero = *zero && !fresh;
+	return p;
+}
+
+static void *alloc_central(struct goheap *heap, unsigned int sc, int nid, bool *zero)
+{
+	bool fresh = false;
+	void *p;
+
+	preempt_disable();
+	p = gh_central_alloc(heap, sc, nid, &fresh);
+	preempt_enable();
+	*zero = *zero && !fresh;
+	return p;
+}
+
+static void *alloc_any_node(struct goheap *heap, unsigned int sc, bool *zero)
+{
+	void *p;
+	int nid;
+
+	for_each_online_node(nid) {
+		p = alloc_central(heap, sc, nid, zero);
+		if (p)
+			return p;
+	}
+	return NULL;
+}
+
+static void *alloc_once(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid, bool *zero)
+{
+	bool central = nid != NUMA_NO_NODE, nested = false;
+	struct gh_span *s;
+	void *p;
+
+	p = central ? NULL : alloc_refill(heap, sc, zero, &nested);
+	if (!p && (central || nested))
+		p = alloc_central(heap, sc, central ? nid : numa_mem_id(), zero);
+	if (p)
+		return p;
+	/* The central lock could be taken there: gh_central_add() might fail. */
+	if (in_nmi() && (central || nested))
+		return NULL;
+	s = gh_heap_new_span(heap, sc, gfp, nid);
+	if (s)
+		return alloc_install(heap, s, central || nested, zero);
+	return gfp & __GFP_THISNODE ? NULL : alloc_any_node(heap, sc, zero);
+}
+
+/* May this allocation wait until it succeeds? */
+static bool try_for_ever(gfp_t gfp)
+{
+	if (!(gfp & __GFP_NOFAIL) || !gfpflags_allow_blocking(gfp))
+		return false;
+	schedule_timeout_uninterruptible(1);
+	return true;
+}
+
+/**
+ * gh_alloc_slow() - allocate when the current word is used up
+ * @heap: where
+ * @sc: span class or GH_SC_TINY
+ * @gfp: see goheap_alloc()
+ * @nid: the node, or NUMA_NO_NODE for this CPU's cache
+ * @zero: in: the caller wants zeroes; out: and has to clear the object
+ *
+ * Context: Any that @gfp allows.
+ * Return: the object, or NULL.
+ */
+void *gh_alloc_slow(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid, bool *zero)
+{
+	void *p;
+
+	might_alloc(gfp);
+	do {
+		p = alloc_once(heap, sc, gfp, nid, zero);
+	} while (!p && try_for_ever(gfp));
+	return p;
+}
+
+static __always_inline void *alloc_small(struct goheap *heap, size_t size, gfp_t gfp,
+					 bool noscan, int nid)
+{
+	unsigned int class = gh_size_class(size);
+	unsigned int sc = class * 2 + noscan;
+	bool zero = want_init_on_alloc(gfp);
+	struct gh_cache *cache;
+	void *p = NULL;
+
+	if (likely(nid == NUMA_NO_NODE)) {
+		preempt_disable();
+		cache = this_cpu_ptr(heap->cache);
+		if (likely(gh_section_enter(cache))) {
+			p = gh_cache_take(cache, sc);
+			if (zero && p)
+				zero = !is_fresh(cache, sc);
+			gh_section_exit(cache);
+		}
+		preempt_enable();
+	}
+	if (unlikely(!p)) {
+		p = gh_alloc_slow(heap, sc, gfp, nid, &zero);
+		if (unlikely(!p))
+			return NULL;
+	}
+	if (zero)
+		memset(p, 0, gh_classes[class].size);
+	return p;
+}
+
+static noinline void *alloc_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
+				  bool noscan, int nid)
+{
+	bool zero = want_init_on_alloc(gfp);
+	struct gh_span *s;
+
+	if (unlikely(size > GH_MAX_SIZE || align > GH_MAX_SIZE))
+		return refuse(size, gfp);
+	might_alloc(gfp);
+	do {
+		s = gh_heap_new_large(heap, size, align, gfp, noscan, nid, &zero);
+	} while (!s && try_for_ever(gfp));
+	if (!s)
+		return NULL;
+	if (zero)
+		memset((void *)s->base, 0, s->limit);
+	return (void *)s->base;
+}
+
+/* What kmalloc() promises for the size, for tiny ones. */
+static size_t tiny_align(size_t size)
+{
+	return size >= 8 ? 8 : size & -size;
+}
+
+static __always_inline void *alloc_any(struct goheap *heap, size_t size, gfp_t gfp, bool noscan,
+				       int nid)
+{
+	if (unlikely(gfp & GFP_REFUSED))
+		return refuse(size, gfp);
+	if (unlikely(!size))
+		return ZERO_SIZE_PTR;
+	if (noscan && size <= GH_TINY_MAX && nid == NUMA_NO_NODE &&
+	    (size < 8 || ARCH_KMALLOC_MINALIGN <= 8))
+		return gh_tiny_alloc(heap, size, tiny_align(size), gfp);
+	if (likely(size <= GH_SMALL_MAX))
+		return alloc_small(heap, size, gfp, noscan, nid);
+	return alloc_large(heap, size, size & -size, gfp, noscan, nid);
+}
+
+/**
+ * gh_alloc() - allocate, with everything said
+ * @heap: where
+ * @size: how many bytes
+ * @align: at least this alignment, a power of two; 0 for what kmalloc() promises;
+ *	   1 lets strings share a block
+ * @gfp: see goheap_alloc()
+ * @noscan: the object holds no pointers
+ * @nid: the node, or NUMA_NO_NODE
+ *
+ * Context: Any that @gfp allows.
+ * Return: the object, or NULL.
+ */
+void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan, int nid)
+{
+	size_t aligned = ALIGN(size, align ?: 1);
+
+	if (unlikely(aligned < size))
+		return NULL;
+	if (noscan && align == 1 && size && size <= GH_TINY_MAX && !(gfp & GFP_REFUSED))
+		return gh_tiny_alloc(heap, size, 1, gfp);
+	/* A multiple of @align is aligned to it, up to where a page of objects ends. */
+	if (aligned <= GH_SMALL_MAX || !size || gfp & GFP_REFUSED)
+		return alloc_any(heap, aligned, gfp, noscan, nid);
+	return alloc_large(heap, size, max(align, size & -size), gfp, noscan, nid);
+}
+
+static bool online_node(int *nid, gfp_t gfp)
+{
+	if (*nid == NUMA_NO_NODE)
+		return true;
+	if (*nid >= 0 && *nid < nr_node_ids && node_online(*nid)) {
+		if (*nid == numa_mem_id() && !(gfp & __GFP_THISNODE))
+			*nid = NUMA_NO_NODE;
+		return true;
+	}
+	*nid = NUMA_NO_NODE;
+	return !(gfp & __GFP_THISNODE);
+}
+
+void *goheap_alloc(size_t size, gfp_t gfp)
+{
+	return alloc_any(gh_default, size, gfp, false, NUMA_NO_NODE);
+}
+EXPORT_SYMBOL_GPL(goheap_alloc);
+
+void *goheap_zalloc(size_t size, gfp_t gfp)
+{
+	return alloc_any(gh_default, size, gfp | __GFP_ZERO, false, NUMA_NO_NODE);
+}
+EXPORT_SYMBOL_GPL(goheap_zalloc);
+
+void *goheap_alloc_noscan(size_t size, gfp_t gfp)
+{
+	return alloc_any(gh_default, size, gfp, true, NUMA_NO_NODE);
+}
+EXPORT_SYMBOL_GPL(goheap_alloc_noscan);
+
+void *goheap_alloc_node(size_t size, gfp_t gfp, int nid)
+{
+	if (unlikely(!online_node(&nid, gfp)))
+		return NULL;
+	return alloc_any(gh_default, size, gfp, false, nid);
+}
+EXPORT_SYMBOL_GPL(goheap_alloc_node);
+
+void *goheap_heap_alloc(struct goheap *heap, size_t size, gfp_t gfp, unsigned int flags)
+{
+	if (WARN_ON_ONCE(flags & ~GOHEAP_NOSCAN))
+		return NULL;
+	return alloc_any(heap, size, gfp, flags & GOHEAP_NOSCAN, NUMA_NO_NODE);
+}
+EXPORT_SYMBOL_GPL(goheap_heap_alloc);
+
+unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
+{
+	struct gh_cache *cache;
+	unsigned int i = 0, sc;
+
+	/* Without a section for each, as far as current words reach. */
+	if (size && size <= GH_SMALL_MAX && !want_init_on_alloc(gfp) && !(gfp & GFP_REFUSED)) {
+		sc = gh_size_class(size) * 2;
+		preempt_disable();
+		cache = this_cpu_ptr(gh_default->cache);
+		if (likely(gh_section_enter(cache))) {
+			while (i < n && (p[i] = gh_cache_take(cache, sc)))
+				i++;
+			gh_section_exit(cache);
+		}
+		preempt_enable();
+	}
+	for (; i < n; i++) {
+		p[i] = goheap_alloc(size, gfp);
+		if (!p[i])
+			break;
+	}
+	return i;
+}
+EXPORT_SYMBOL_GPL(goheap_alloc_bulk);
+
+/* ---- free ---------------------------------------------------------------------------- */
+
+static __always_inline void free_object(struct gh_span *s, unsigned int idx)
+{
+	struct gh_cache *cache = this_cpu_ptr(s->cache);
+	struct gh_span *empties = NULL;
+	bool live;
+
+	if (want_init_on_free() && gh_span_is_live(s, idx))
+		memset(gh_span_object(s, idx), 0, s->elemsize);
+	if (likely(READ_ONCE(s->owner) == cache) && likely(gh_section_enter(cache))) {
+		/* An interrupt may have given the span away meanwhile. */
+		if (likely(READ_ONCE(s->owner) == cache)) {
+			live = gh_cache_give(cache, s, idx, &empties);
+			gh_section_exit(cache);
+			if (unlikely(!live))
+				gh_misuse(GH_DOUBLE_FREE, gh_span_object(s, idx), s);
+			if (unlikely(empties))
+				gh_heap_free_empties(empties);
+			return;
+		}
+		gh_section_exit(cache);
+	}
+	gh_remote_free(s, idx);
+}
+
+/**
+ * gh_free_object() - free a small object
+ * @s: its span
+ * @idx: which it is
+ *
+ * Context: Any, preemption off.
+ */
+void gh_free_object(struct gh_span *s, unsigned int idx)
+{
+	free_object(s, idx);
+}
+
+static noinline void free_tiny(struct gh_span *s, unsigned long off, const void *p, bool rcu)
+{
+	if (!gh_tiny_free(s, off, rcu))
+		gh_misuse_address(p);
+}
+
+static noinline void free_large(struct gh_span *s, const void *p, bool rcu)
+{
+	if ((unsigned long)p != s->base) {
+		gh_misuse(GH_INTERIOR, p, s);
+		return;
+	}
+	if (want_init_on_free() && !rcu && gh_span_is_live(s, 0))
+		memset((void *)s->base, 0, s->limit);
+	gh_remote_free_large(s, rcu);
+}
+
+static __always_inline void free_special(struct gh_span *s, unsigned long off, const void *p)
+{
+	if (s->flags & GH_F_TINY)
+		free_tiny(s, off, p, false);
+	else
+		free_large(s, p, false);
+}
+
+void goheap_free(const void *p)
+{
+	struct gh_span *s;
+	unsigned long off;
+	unsigned int idx;
+
+	if (unlikely(ZERO_OR_NULL_PTR(p)))
+		return;
+	preempt_disable();
+	s = gh_span_of(p);
+	if (unlikely(!s))
+		goto misuse;
+	off = (unsigned long)p - s->base;
+	if (unlikely(off >= READ_ONCE(s->limit)))
+		goto misuse;
+	if (unlikely(READ_ONCE(s->flags) & GH_F_SPECIAL)) {
+		free_special(s, off, p);
+		goto out;
+	}
+	idx = gh_span_index(s, off);
+	if (unlikely((unsigned long)idx * s->elemsize != off))
+		goto misuse;
+	free_object(s, idx);
+out:
+	preempt_enable();
+	return;
+misuse:
+	gh_misuse_address(p);
+	preempt_enable();
+}
+EXPORT_SYMBOL_GPL(goheap_free);
+
+/* Could an object of @have usable bytes have been asked for as @size? */
+static bool size_matches(const struct gh_ref *ref, size_t size)
+{
+	size_t have = gh_ref_size(ref);
+
+	if (!size || size > have)
+		return false;
+	/* goheap_realloc() leaves an object where it is down to half of its space. */
+	if (size > have / 2 || ref->span->flags & GH_F_TINY)
+		return true;
+	return size <= GH_SMALL_MAX && gh_size_class(size) == gh_sc_class(ref->span->spanclass);
+}
+
+void goheap_free_sized(const void *p, size_t size)
+{
+	struct gh_ref ref;
+	bool wrong;
+
+	if (unlikely(ZERO_OR_NULL_PTR(p)))
+		return;
+	preempt_disable();
+	wrong = gh_lookup_live(p, &ref) && !size_matches(&ref, size);
+	if (unlikely(wrong))
+		gh_misuse(GH_WRONG_SIZE, p, ref.span);
+	else
+		goheap_free(p);
+	preempt_enable();
+}
+EXPORT_SYMBOL_GPL(goheap_free_sized);
+
+void goheap_heap_free(struct goheap *heap, const void *p)
+{
+	struct gh_ref ref;
+	bool wrong;
+
+	if (unlikely(ZERO_OR_NULL_PTR(p)))
+		return;
+	preempt_disable();
+	wrong = gh_lookup_live(p, &ref) && ref.span->heap != heap;
+	if (unlikely(wrong))
+		gh_misuse(GH_WRONG_HEAP, p, ref.span);
+	else
+		goheap_free(p);
+	preempt_enable();
+}
+EXPORT_SYMBOL_GPL(goheap_heap_free);
+
+void goheap_free_rcu(const void *p)
+{
+	struct gh_ref ref;
+
+	if (unlikely(ZERO_OR_NULL_PTR(p)))
+		return;
+	preempt_disable();
+	if (unlikely(!gh_lookup(p, &ref)))
+		gh_misuse_address(p);
+	else if (ref.span->flags & GH_F_TINY)
+		free_tiny(ref.span, ref.off, p, true);
+	else if (ref.span->flags & GH_F_LARGE)
+		free_large(ref.span, p, true);
+	else
+		gh_remote_free_rcu(ref.span, ref.idx);
+	preempt_enable();
+}
+EXPORT_SYMBOL_GPL(goheap_free_rcu);
+
+void goheap_free_bulk(unsigned int n, void **p)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		goheap_free(p[i]);
+}
+EXPORT_SYMBOL_GPL(goheap_free_bulk);
+
+/* ---- module ------------------------------------------------------------------------------ */
+
+static int cpu_dead_state;
+
+static int __init goheap_init(void)
+{
+	int err;
+
+	err = gh_arena_init();
+	if (err)
+		return err;
+	gh_default = goheap_create("default", &(struct goheap_params){ .flags = 0 });
+	if (IS_ERR(gh_default)) {
+		err = PTR_ERR(gh_default);
+		goto exit_arena;
+	}
+	err = gh_reclaim_init();
+	if (err)
+		goto destroy_default;
+	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "goheap:dead", NULL,
+					gh_heap_cpu_dead);
+	if (err < 0)
+		goto exit_reclaim;
+	cpu_dead_state = err;
+	gh_debugfs_init();
+	return 0;
+
+exit_reclaim:
+	gh_reclaim_exit();
+destroy_default:
+	goheap_destroy(gh_default);
+exit_arena:
+	gh_arena_exit();
+	return err;
+}
+
+static void __exit goheap_exit(void)
+{
+	gh_debugfs_exit();
+	cpuhp_remove_state_nocalls(cpu_dead_state);
+	gh_reclaim_exit();
+	goheap_destroy(gh_default);
+	gh_arena_exit();
+}
+
+module_init(goheap_init);
+module_exit(goheap_exit);
+MODULE_DESCRIPTION("The Go runtime's heap as a slab-style allocator");
+MODULE_AUTHOR("The goheap developers");
+MODULE_LICENSE("GPL");

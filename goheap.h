@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * goheap - a slab-style allocator after the Go runtime's heap
+ *
+ * The public contract. Sizes are in bytes throughout.
+ *
+ * A caller of kmalloc() finds every promise of kmalloc() here: memory is
+ * physically contiguous and in the direct map; it is aligned to the largest
+ * power of two that divides the requested size, and at least to
+ * ARCH_KMALLOC_MINALIGN (except pointer-free objects below 8 bytes); a request
+ * for 0 bytes gives ZERO_SIZE_PTR; freeing NULL or ZERO_SIZE_PTR does nothing;
+ * any CPU may free what any other CPU allocated. kfree() is not goheap_free().
+ *
+ * A bad free (twice, inside an object, of memory that is not goheap's, into the
+ * wrong heap, of a wrong size) is refused and reported; the heap stays right.
+ */
+#ifndef _GOHEAP_H
+#define _GOHEAP_H
+
+#include <linux/cleanup.h>
+#include <linux/compiler.h>
+#include <linux/err.h>
+#include <linux/gfp.h>
+#include <linux/numa.h>
+#include <linux/types.h>
+
+/**
+ * DOC: Contexts
+ *
+ * Every allocation takes the caller's gfp flags and keeps their promise:
+ * GFP_KERNEL may sleep, GFP_ATOMIC and GFP_NOWAIT never do. Objects up to 32 KiB
+ * are usually served without taking a lock; when a CPU's cache and the central
+ * lists are empty, pages come from the kernel's page allocator, which cannot be
+ * called in NMI, nor on PREEMPT_RT in a section that cannot be preempted. There
+ * an allocation then fails as if memory had run out.
+ *
+ * Every free may be called in any context, NMI included, and never fails.
+ *
+ * __GFP_DMA, __GFP_DMA32 and __GFP_HIGHMEM are refused: NULL, and one warning.
+ */
+
+struct goheap;
+
+/* ---- the default heap ------------------------------------------------------- */
+
+/**
+ * goheap_free() - free an object
+ * @p: what an allocation of any goheap heap returned, NULL or ZERO_SIZE_PTR
+ *
+ * Context: Any context, NMI included. Takes no lock when the object was
+ * allocated on this CPU.
+ */
+void goheap_free(const void *p);
+
+/**
+ * goheap_free_sized() - free an object whose requested size is known
+ * @p: as for goheap_free()
+ * @size: the size that was asked for when @p was allocated or last reallocated;
+ *        for goheap_alloc_aligned() rounded up to the alignment
+ *
+ * The size is checked: a size that cannot have been @p's is misuse, and nothing
+ * is freed.
+ *
+ * Context: Any context, NMI included.
+ */
+void goheap_free_sized(const void *p, size_t size);
+
+/**
+ * goheap_free_rcu() - free an object after an RCU grace period
+ * @p: any goheap object; it needs no room for an rcu_head
+ *
+ * Nothing is allocated and nothing is written into the object, so readers may
+ * use it until they leave their read-side critical sections. A second free of
+ * the same object is reported at once, not after the grace period.
+ *
+ * Context: Any context, NMI included. Never sleeps.
+ */
+void goheap_free_rcu(const void *p);
+
+/**
+ * goheap_free_bulk() - free many objects
+ * @n: how many
+ * @p: the objects; NULL and ZERO_SIZE_PTR are skipped
+ *
+ * Context: Any context, NMI included.
+ */
+void goheap_free_bulk(unsigned int n, void **p);
+
+/* A pointer declared with __free(goheap_free) is freed when it leaves scope. */
+DEFINE_FREE(goheap_free, void *, if (!IS_ERR_OR_NULL(_T)) goheap_free(_T))
+
+/**
+ * goheap_alloc() - allocate an object
+ * @size: how many bytes
+ * @gfp: GFP_KERNEL, GFP_ATOMIC, GFP_NOWAIT, with __GFP_ZERO, __GFP_NOWARN,
+ *       __GFP_NOFAIL, __GFP_THISNODE as wanted
+ *
+ * The content is undefined unless @gfp has __GFP_ZERO or the kernel was booted
+ * with init_on_alloc=1.
+ *
+ * Context: Any context that @gfp allows; see DOC: Contexts.
+ * Return: the object, or NULL when there is no memory or @size is above
+ * goheap_max_size().
+ */
+void *goheap_alloc(size_t size, gfp_t gfp)
+	__alloc_size(1) __malloc;
+
+/**
+ * goheap_zalloc() - allocate an object filled with zeroes
+ * @size: how many bytes
+ * @gfp: see goheap_alloc()
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the object, or NULL.
+ */
+void *goheap_zalloc(size_t size, gfp_t gfp)
+	__alloc_size(1) __malloc;
+
+/**
+ * goheap_alloc_noscan() - allocate an object that will hold no pointers
+ * @size: how many bytes
+ * @gfp: see goheap_alloc()
+ *
+ * Such objects live in spans of their own and are never looked into for
+ * pointers. Below 16 bytes several of them share a 16-byte block, aligned to 8,
+ * 4, 2 or 1 bytes by size.
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the object, or NULL.
+ */
+void *goheap_alloc_noscan(size_t size, gfp_t gfp)
+	__alloc_size(1) __malloc;
+
+/**
+ * goheap_alloc_node() - allocate an object on a NUMA node
+ * @size: how many bytes
+ * @gfp: see goheap_alloc(); with __GFP_THISNODE no other node will do
+ * @nid: the node, or NUMA_NO_NODE for the one this CPU is on
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the object, or NULL.
+ */
+void *goheap_alloc_node(size_t size, gfp_t gfp, int nid)
+	__alloc_size(1) __malloc;
+
+/**
+ * goheap_alloc_aligned() - allocate an object with a wider alignment
+ * @size: how many bytes
+ * @align: a power of two, at most goheap_max_size()
+ * @gfp: see goheap_alloc()
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the object, or NULL; also when @align is no power of two.
+ */
+void *goheap_alloc_aligned(size_t size, size_t align, gfp_t gfp)
+	__alloc_size(1) __malloc;
+
+/**
+ * goheap_alloc_array() - allocate an array
+ * @n: how many elements
+ * @size: bytes of one
+ * @gfp: see goheap_alloc()
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the array, or NULL; also when @n * @size overflows.
+ */
+void *goheap_alloc_array(size_t n, size_t size, gfp_t gfp)
+	__alloc_size(1, 2) __malloc;
+
+/**
+ * goheap_calloc() - allocate an array filled with zeroes
+ * @n: how many elements
+ * @size: bytes of one
+ * @gfp: see goheap_alloc()
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the array, or NULL; also when @n * @size overflows.
+ */
+void *goheap_calloc(size_t n, size_t size, gfp_t gfp)
+	__alloc_size(1, 2) __malloc;
+
+/**
+ * goheap_realloc() - change the size of an object
+ * @p: an object, NULL or ZERO_SIZE_PTR
+ * @size: the new size; 0 frees @p
+ * @gfp: see goheap_alloc()
+ *
+ * The content is kept up to the smaller of both sizes. With __GFP_ZERO the
+ * bytes behind the old object's usable size are zero; use it on every call for
+ * an object or on none. The new object stays in @p's heap and stays
+ * pointer-free if @p was. An object that would waste half of its space or more
+ * is moved to a smaller one.
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the object, which may have moved; NULL when there is no memory, and
+ * then @p is as it was; ZERO_SIZE_PTR for size 0.
+ */
+void *goheap_realloc(const void *p, size_t size, gfp_t gfp)
+	__realloc_size(2) __must_check;
+
+/**
+ * goheap_strdup() - copy a string
+ * @s: the string, or NULL
+ * @gfp: see goheap_alloc()
+ *
+ * The copy is pointer-free and need not be aligned.
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the copy, or NULL.
+ */
+char *goheap_strdup(const char *s, gfp_t gfp)
+	__malloc;
+
+/**
+ * goheap_memdup() - copy a piece of memory
+ * @src: from where
+ * @len: how many bytes
+ * @gfp: see goheap_alloc()
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the copy, or NULL.
+ */
+void *goheap_memdup(const void *src, size_t len, gfp_t gfp)
+	__alloc_size(2) __malloc;
+
+/**
+ * goheap_alloc_bulk() - allocate many objects of one size
+ * @size: how many bytes each
+ * @gfp: see goheap_alloc()
+ * @n: how many objects
+ * @p: where they go
+ *
+ * Context: Any context that @gfp allows.
+ * Return: how many were allocated, 0 to @n; @p[0] up to that are valid.
+ */
+unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p);
+
+/**
+ * goheap_size() - usable size of an object
+ * @p: a live object, NULL or ZERO_SIZE_PTR
+ *
+ * Context: Any context.
+ * Return: bytes that the owner of @p may use, at least what was asked for; 0 for
+ * NULL, ZERO_SIZE_PTR and what is not a live object.
+ */
+size_t goheap_size(const void *p);
+
+/**
+ * goheap_base() - find the live object that holds an address
+ * @addr: any address at all
+ *
+ * Never faults, whatever @addr is.
+ *
+ * Context: Any context.
+ * Return: the object's start, or NULL if no live goheap object holds @addr.
+ */
+void *goheap_base(const void *addr);
+
+/**
+ * goheap_max_size() - the largest object
+ *
+ * Return: bytes; 4 MiB unless this kernel's page allocator stops earlier.
+ */
+size_t goheap_max_size(void) __attribute_const__;
+
+/* ---- private heaps ----------------------------------------------------------- */
+
+/* goheap_params.flags */
+#define GOHEAP_LEAK_OK	0x1	/* goheap_destroy() frees what is left without a word */
+
+/* flags of goheap_heap_alloc() */
+#define GOHEAP_NOSCAN	0x1	/* the object will hold no pointers */
+
+/**
+ * struct goheap_params - how a private heap behaves; zero everywhere is fine
+ * @limit: most bytes of pages that the heap may hold at a time, 0 for no limit
+ * @flags: GOHEAP_LEAK_OK
+ */
+struct goheap_params {
+	size_t limit;
+	unsigned int flags;
+};
+
+/**
+ * goheap_create() - make a private heap
+ * @name: shown in debugfs and in reports; at most 63 characters, no '/', unique
+ * @params: how it behaves, or NULL
+ *
+ * A private heap has caches and central lists of its own; no span is shared with
+ * another heap. Free pages are shared by all heaps.
+ *
+ * Context: Process context, may sleep.
+ * Return: the heap, or ERR_PTR: -EINVAL (bad name or flags), -EEXIST, -ENOMEM.
+ */
+struct goheap *goheap_create(const char *name, const struct goheap_params *params);
+
+/**
+ * goheap_destroy() - take a private heap down
+ * @heap: the heap, NULL or an ERR_PTR; nobody else may be using it
+ *
+ * Frees all that is left in the heap and reports it as leaked, unless the heap
+ * was made with GOHEAP_LEAK_OK. Waits for objects given to goheap_free_rcu().
+ *
+ * Context: Process context, may sleep.
+ */
+void goheap_destroy(struct goheap *heap);
+
+/**
+ * goheap_heap_alloc() - allocate from a private heap
+ * @heap: the heap
+ * @size: how many bytes
+ * @gfp: see goheap_alloc()
+ * @flags: GOHEAP_NOSCAN or 0
+ *
+ * Freed by goheap_heap_free() or by any of the default heap's free functions.
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the object, or NULL; also when the heap's limit is reached.
+ */
+void *goheap_heap_alloc(struct goheap *heap, size_t size, gfp_t gfp, unsigned int flags)
+	__alloc_size(2) __malloc;
+
+/**
+ * goheap_heap_free() - free an object of this heap and of no other
+ * @heap: the heap that @p must belong to
+ * @p: the object, NULL or ZERO_SIZE_PTR
+ *
+ * Context: Any context, NMI included.
+ */
+void goheap_heap_free(struct goheap *heap, const void *p);
+
+#endif /* _GOHEAP_H */

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Heaps: making them, taking them down, their limit, and the spans they get from
+ * and give to the page heap.
+ *
+ * See internal.h for an overview.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpu.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/nodemask.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/topology.h>
+
+#include "internal.h"
+
+/* Guards the list; held while a heap's directory in debugfs comes and goes. */
+DEFINE_MUTEX(gh_heaps_mutex);
+LIST_HEAD(gh_heaps);
+
+/* ---- spans ---------------------------------------------------------------------- */
+
+static bool charge(struct goheap *heap, unsigned int npages)
+{
+	if (atomic_long_add_return(npages, &heap->pages) <= heap->limit)
+		return true;
+	atomic_long_sub(npages, &heap->pages);
+	return false;
+}
+
+/**
+ * gh_heap_new_span() - make a span of free objects
+ * @heap: whose
+ * @sc: span class or GH_SC_TINY
+ * @gfp: see goheap_alloc()
+ * @nid: node, or NUMA_NO_NODE for the nearest
+ *
+ * Context: Any that @gfp allows; no lock and no section held.
+ * Return: the span, token held, without an owner; NULL if there is no memory or
+ * the heap's limit is reached.
+ */
+struct gh_span *gh_heap_new_span(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid)
+{
+	const struct gh_class *class = &gh_classes[gh_sc_class(sc)];
+	unsigned int npages = class->span_bytes >> GH_PAGE_SHIFT;
+	unsigned int align = max(class->align >> GH_PAGE_SHIFT, 1U);
+	struct gh_span *s;
+
+	if (!charge(heap, npages))
+		return NULL;
+	s = gh_arena_alloc(npages, align, sc, gfp, nid == NUMA_NO_NODE ? numa_mem_id() : nid);
+	if (!s) {
+		atomic_long_sub(npages, &heap->pages);
+		return NULL;
+	}
+	gh_span_init_small(s, heap, sc);
+	gh_arena_commit(s);
+	return s;
+}
+
+/**
+ * gh_heap_new_large() - make a span of one live object
+ * @heap: whose
+ * @size: how many bytes
+ * @align: alignment in bytes, a power of two
+ * @gfp: see goheap_alloc()
+ * @noscan: the object holds no pointers
+ * @nid: node, or NUMA_NO_NODE for the nearest
+ * @zero: cleared if the pages are known to be zero
+ *
+ * Context: Any that @gfp allows; no lock and no section held.
+ * Return: the span, or NULL.
+ */
+struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
+				  bool noscan, int nid, bool *zero)
+{
+	unsigned int npages = DIV_ROUND_UP(size, GH_PAGE_SIZE);
+	struct gh_span *s;
+
+	if (!charge(heap, npages))
+		return NULL;
+	s = gh_arena_alloc(npages, max_t(size_t, align >> GH_PAGE_SHIFT, 1), GH_SC_LARGE, gfp,
+			   nid == NUMA_NO_NODE ? numa_mem_id() : nid);
+	if (!s) {
+		atomic_long_sub(npages, &heap->pages);
+		return NULL;
+	}
+	if (!s->needzero)
+		*zero = false;
+	gh_span_init_large(s, heap, gh_span_bytes(s), noscan);
+	gh_arena_commit(s);
+	atomic_long_inc(&heap->large_allocs);
+	atomic_long_inc(&heap->large_spans);
+	return s;
+}
+
+/**
+ * gh_heap_free_span() - give a span back to the page heap
+ * @s: no object in it is live; token held; on no list
+ *
+ * Context: Any but NMI; no lock held.
+ */
+void gh_heap_free_span(struct gh_span *s)
+{
+	struct goheap *heap = s->heap;
+
+	if (s->state == GH_SPAN_LARGE)
+		atomic_long_dec(&heap->large_spans);
+	atomic_long_sub(s->npages, &heap->pages);
+	gh_arena_free(s);
+}
+
+/**
+ * gh_heap_free_empties() - give spans back that a section has collected
+ * @empties: linked by @next, as for gh_heap_free_span()
+ *
+ * Context: Any but NMI; no lock and no section held.
+ */
+void gh_heap_free_empties(struct gh_span *empties)
+{
+	struct gh_span *s;
+
+	while ((s = empties)) {
+		empties = s->next;
+		gh_heap_free_span(s);
+	}
+}
+
+/* ---- CPUs that went away ------------------------------------------------------------- */
+
+struct disown {
+	struct gh_cache *cache;
+	struct gh_span *empties;
+	bool again;
+};
+
+static bool disown_span(struct gh_span *s, void *arg)
+{
+	struct disown *d = arg;
+
+	if (READ_ONCE(s->owner) != d->cache)
+		return true;
+	/* A remote free that has the token is about to put it into the inbox. */
+	if (!gh_cache_disown(d->cache, s, &d->empties))
+		d->again = true;
+	return true;
+}
+
+/* Full spans are on no list: look for them among all. */
+static void abandon(struct gh_cache *cache)
+{
+	struct disown d = { .cache = cache };
+
+	do {
+		d.again = false;
+		d.empties = NULL;
+		gh_cache_flush_all(cache);
+		gh_arena_for_each_span(cache->heap, disown_span, &d);
+		gh_heap_free_empties(d.empties);
+	} while (d.again);
+}
+
+/**
+ * gh_heap_cpu_dead() - take over what a dead CPU owned
+ * @cpu: it runs no more
+ *
+ * Context: Process context, CPU hotplug.
+ * Return: 0.
+ */
+int gh_heap_cpu_dead(unsigned int cpu)
+{
+	struct goheap *heap;
+
+	mutex_lock(&gh_heaps_mutex);
+	list_for_each_entry(heap, &gh_heaps, link)
+		abandon(per_cpu_ptr(heap->cache, cpu));
+	mutex_unlock(&gh_heaps_mutex);
+	return 0;
+}
+
+/* ---- making and taking down ------------------------------------------------------------- */
+
+static void free_heap(struct goheap *heap)
+{
+	int nid;
+
+	if (heap->nodes)
+		for_each_node(nid)
+			kvfree(heap->nodes[nid]);
+	kfree(heap->nodes);
+	free_percpu(heap->cache);
+	kfree(heap);
+}
+
+static int init_nodes(struct goheap *heap)
+{
+	int nid;
+
+	heap->nodes = kcalloc(nr_node_ids, sizeof(*heap->nodes), GFP_KERNEL);
+	if (!heap->nodes)
+		return -ENOMEM;
+	for_each_node(nid) {
+		heap->nodes[nid] = kvzalloc_node(sizeof(*heap->nodes[nid]), GFP_KERNEL,
+						 node_online(nid) ? nid : NUMA_NO_NODE);
+		if (!heap->nodes[nid])
+			return -ENOMEM;
+		gh_central_init(heap->nodes[nid]);
+	}
+	return 0;
+}
+
+static struct goheap *new_heap(const char *name, const struct goheap_params *params)
+{
+	struct goheap *heap = kzalloc(sizeof(*heap), GFP_KERNEL);
+	int cpu;
+
+	if (!heap)
+		return ERR_PTR(-ENOMEM);
+	strscpy(heap->name, name, sizeof(heap->name));
+	heap->limit = LONG_MAX;
+	if (params) {
+		heap->flags = params->flags;
+		if (params->limit)
+			heap->limit = params->limit >> GH_PAGE_SHIFT;
+	}
+	heap->cache = alloc_percpu(struct gh_cache);
+	if (!heap->cache || init_nodes(heap)) {
+		free_heap(heap);
+		return ERR_PTR(-ENOMEM);
+	}
+	for_each_possible_cpu(cpu)
+		gh_cache_init(per_cpu_ptr(heap->cache, cpu), heap, cpu);
+	return heap;
+}
+
+static bool name_is_bad(const char *name)
+{
+	return !name || !*name || strnlen(name, GH_NAME_MAX) == GH_NAME_MAX ||
+	       strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, "..");
+}
+
+static bool name_is_taken(const char *name)
+{
+	struct goheap *heap;
+
+	lockdep_assert_held(&gh_heaps_mutex);
+	list_for_each_entry(heap, &gh_heaps, link)
+		if (!strcmp(heap->name, name))
+			return true;
+	return false;
+}
+
+struct goheap *goheap_create(const char *name, const struct goheap_params *params)
+{
+	struct goheap *heap;
+
+	if (name_is_bad(name) || (params && params->flags & ~GOHEAP_LEAK_OK))
+		return ERR_PTR(-EINVAL);
+	heap = new_heap(name, params);
+	if (IS_ERR(heap))
+		return heap;
+	mutex_lock(&gh_heaps_mutex);
+	if (name_is_taken(name)) {
+		mutex_unlock(&gh_heaps_mutex);
+		free_heap(heap);
+		return ERR_PTR(-EEXIST);
+	}
+	list_add_tail(&heap->link, &gh_heaps);
+	gh_debugfs_add_heap(heap);
+	mutex_unlock(&gh_heaps_mutex);
+	return heap;
+}
+EXPORT_SYMBOL_GPL(goheap_create);
+
+struct leaks {
+	struct gh_span *spans;
+	unsigned long objects;
+	unsigned long bytes;
+	unsigned long by_class[GH_NR_CLASSES];
+};
+
+static unsigned int count_live(struct gh_span *s)
+{
+	struct gh_span_counts counts;
+
+	if (s->flags & GH_F_TINY)
+		return gh_tiny_count(s);
+	gh_span_count(s, &counts);
+	return counts.live;
+}
+
+static bool collect(struct gh_span *s, void *arg)
+{
+	struct leaks *leaks = arg;
+	unsigned int live = count_live(s);
+
+	leaks->objects += live;
+	leaks->bytes += live * gh_span_object_bytes(s);
+	leaks->by_class[gh_sc_class(s->spanclass)] += live;
+	if (s->state == GH_SPAN_SMALL) {
+		if (!s->owner)
+			gh_central_remove(s);
+		gh_span_claim(s);
+	}
+	s->next = leaks->spans;
+	leaks->spans = s;
+	return true;
+}
+
+static void report_leaks(const struct goheap *heap, const struct leaks *leaks)
+{
+	unsigned int class;
+
+	if (!leaks->objects || heap->flags & GOHEAP_LEAK_OK)
+		return;
+	pr_warn("heap %s is gone with %lu objects leaked, up to %lu bytes\n", heap->name,
+		leaks->objects, leaks->bytes);
+	for (class = 0; class < GH_NR_CLASSES; class++) {
+		if (!leaks->by_class[class])
+			continue;
+		if (class)
+			pr_warn("  %lu leaked of class %u, up to %u bytes each\n",
+				leaks->by_class[class], class, gh_classes[class].size);
+		else
+			pr_warn("  %lu leaked of more than %u bytes each\n",
+				leaks->by_class[class], GH_SMALL_MAX);
+	}
+}
+
+static void quiesce(struct goheap *heap)
+{
+	int cpu;
+
+	gh_limbo_flush();
+	for_each_possible_cpu(cpu)
+		cancel_work_sync(&per_cpu_ptr(heap->cache, cpu)->drain);
+	/* Remote frees that have set their bit and not let go of the span yet. */
+	synchronize_rcu();
+	for_each_possible_cpu(cpu)
+		gh_cache_flush_all(per_cpu_ptr(heap->cache, cpu));
+	gh_limbo_flush();
+}
+
+void goheap_destroy(struct goheap *heap)
+{
+	struct leaks leaks = {};
+
+	if (IS_ERR_OR_NULL(heap))
+		return;
+	mutex_lock(&gh_heaps_mutex);
+	list_del(&heap->link);
+	mutex_unlock(&gh_heaps_mutex);
+	gh_debugfs_remove_heap(heap);
+	quiesce(heap);
+	gh_arena_for_each_span(heap, collect, &leaks);
+	report_leaks(heap, &leaks);
+	gh_heap_free_empties(leaks.spans);
+	/* A lookup of a wild pointer may still have found one of the spans. */
+	synchronize_rcu();
+	free_heap(heap);
+}
+EXPORT_SYMBOL_GPL(goheap_destroy);

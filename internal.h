@@ -1,0 +1,715 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * goheap internals: overview, locking, structures, and what files offer each other
+ *
+ * Nouns, outermost first:
+ *
+ *   cache	per heap and CPU: one current span per span class (cache.c, tiny.c)
+ *   central	per heap, node and span class: spans that no CPU owns (central.c)
+ *   page heap	per node: free runs of heap pages (arena.c)
+ *   arena	a 64 MiB window of the direct map: whose page is it? (arena.c)
+ *   span	contiguous heap pages cut into equal objects (span.c)
+ *   heap	the default one and private ones: caches and central lists (heap.c)
+ *
+ * A heap page is 8 KiB whatever the kernel's page size is. A span class is a
+ * size class, times {may hold pointers, holds none}.
+ *
+ * Allocating a small object, each step amortized over the ones before it:
+ *
+ *   1. Find a set bit in the current word of the current span's free bitmap.
+ *   2. Other words of that span; spans that other CPUs freed into (inbox); spans
+ *	of ours with free objects (partial list).
+ *   3. The fullest span of the node's central list.
+ *   4. A new span from the page heap: the best fitting run of free pages.
+ *   5. A chunk of pages from the kernel, 1 MiB where it can be had.
+ *
+ * Freeing:
+ *
+ *   1. Address to arena to span to object; check that the object is live.
+ *   2. Owned by this CPU: set the bit in the free bitmap. A span that was full
+ *	joins the partial list.
+ *   3. Otherwise set the bit in the remote bitmap; the first to do so since the
+ *	owner looked queues the span in the owner's inbox, or merges it into its
+ *	central list if it has no owner.
+ *   4. Spans that are empty go to the page heap when a partial list has grown,
+ *	when the CPU goes idle, and on trim; free runs go back to the kernel in
+ *	the background, under memory pressure, and on trim.
+ *
+ * Who may do what to a small span:
+ *
+ *   state    owner    found in                         free bitmap guarded by
+ *   -------  -------  -------------------------------  ----------------------
+ *   FREE     NULL     page heap's tree                 page heap lock
+ *   SMALL    a cache  current, partial list, or no     that cache's section
+ *		       list (full)
+ *   SMALL    NULL     central list                     central lock
+ *   LARGE    NULL     nowhere                          nobody: one object
+ *
+ * The remote bitmap is everybody's, with atomic operations only.
+ *
+ * The token (gh_span.queued): whoever turns it from 0 to 1 may queue the span, or
+ * change its owner, or release it, and nobody else may until it is 0 again.
+ * Spans that are not SMALL keep it at 1, so that a free which was late to look
+ * at it cannot queue a span that has gone.
+ *
+ * The section: preemption off and gh_cache.busy set. An interrupt that finds it
+ * set knows that it hit the middle of a section on its own CPU, and does without:
+ * it frees remotely and allocates from the central lists.
+ *
+ * Lock order. No two locks of goheap are ever held together, and no page or
+ * descriptor is allocated or freed with one held:
+ *
+ *   gh_heaps_mutex		list of heaps; inside cpus_read_lock()
+ *     cache section		not a lock, but taken before one
+ *	 gh_central.lock	raw, irqs off
+ *	 gh_page_heap.lock	raw, irqs off
+ *	 gh_map_lock		raw, irqs off
+ *
+ * Memory of spans, arenas and heaps outlives an RCU grace period, and every
+ * lookup by address runs with preemption off, so a lookup of a wild pointer may
+ * find a span that is changing under it, but never something that is not a span.
+ */
+#ifndef _GOHEAP_INTERNAL_H
+#define _GOHEAP_INTERNAL_H
+
+#include <linux/atomic.h>
+#include <linux/bitops.h>
+#include <linux/list.h>
+#include <linux/llist.h>
+#include <linux/lockdep.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
+#include <linux/rbtree.h>
+#include <linux/rcupdate.h>
+#include <linux/seq_file.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+#include "compat.h"
+#include "goheap.h"
+#include "sizeclass.h"
+
+#define GH_PAGE_SHIFT		13
+#define GH_PAGE_SIZE		(1UL << GH_PAGE_SHIFT)
+#define GH_MAX_SIZE		min_t(size_t, 4UL << 20, PAGE_SIZE << GH_MAX_PAGE_ORDER)
+
+/* Span classes: class * 2 + noscan; the two of class 0 are large objects. */
+#define GH_SC_LARGE		0
+#define GH_NR_SPAN_CLASSES	(GH_NR_CLASSES * 2)
+/* Blocks shared by tiny objects have a slot of their own beside the 136. */
+#define GH_SC_TINY		GH_NR_SPAN_CLASSES
+#define GH_NR_SLOTS		(GH_NR_SPAN_CLASSES + 1)
+
+#define GH_TINY_CLASS		2	/* 16-byte blocks */
+#define GH_TINY_BLOCK		16UL
+#define GH_TINY_MAX		15	/* largest tiny object */
+/* No tiny object starts at a block's last byte: its bit says "current block". */
+#define GH_TINY_HOLD		15
+
+static inline unsigned int gh_sc_class(unsigned int sc)
+{
+	return sc == GH_SC_TINY ? GH_TINY_CLASS : sc / 2;
+}
+
+static inline bool gh_sc_noscan(unsigned int sc)
+{
+	return sc == GH_SC_TINY || sc % 2;
+}
+
+/* ---- spans ------------------------------------------------------------------ */
+
+enum gh_span_state {
+	GH_SPAN_FREE,			/* a run of free pages */
+	GH_SPAN_SMALL,
+	GH_SPAN_LARGE,
+};
+
+/* gh_span.flags; the first two never change while the span is SMALL or LARGE */
+#define GH_F_LARGE	0x01
+#define GH_F_TINY	0x02
+#define GH_F_SPECIAL	(GH_F_LARGE | GH_F_TINY)
+#define GH_F_LISTED	0x04		/* current, or on its owner's partial list */
+#define GH_F_FRESH	0x08		/* zeroed pages, and nothing was freed since */
+
+/* Descriptors by how many bitmap words they have room for. */
+enum gh_kind {
+	GH_KIND_1,			/* up to 64 objects: one cache line is hot */
+	GH_KIND_3,			/* up to 192 */
+	GH_KIND_16,			/* up to 1024 */
+	GH_KIND_TINY,			/* 512 blocks, a bit for every byte */
+	GH_NR_KINDS
+};
+
+/* A word of each bitmap, side by side: a free touches one cache line. */
+struct gh_word {
+	unsigned long free;		/* owner or central lock; read by all */
+	atomic_long_t remote;
+};
+
+/**
+ * struct gh_span - contiguous heap pages, and all bookkeeping of their objects
+ * @run: in the page heap's tree; FREE only
+ * @list: in a central list; SMALL without an owner only
+ * @queue: in an inbox or in limbo; belongs to the holder of the token
+ * @heap: which heap the objects belong to
+ * @rcu_cookie: no remote bit may be merged before this grace period is over
+ * @npages: length in heap pages
+ * @nelems: how many objects
+ * @nid: node of the pages, and of the page heap that they came from
+ * @state: enum gh_span_state
+ * @kind: enum gh_kind; never changes
+ * @bucket: which central list
+ * @needzero: the pages may hold something other than zeroes
+ * @rcu_used: @rcu_cookie means something
+ * @base: address of the first object
+ * @cache: the heap's caches, to find this CPU's
+ * @owner: the cache that owns the span, or NULL
+ * @next: in the owner's partial list, or another list private to its holder
+ * @limit: bytes covered by objects; 0 when FREE, so that no address matches
+ * @mul: reciprocal of @elemsize
+ * @queued: the token
+ * @elemsize: bytes of an object; 0 for LARGE, whose one object is @limit long
+ * @spanclass: span class, or GH_SC_TINY
+ * @flags: GH_F_*; the changing ones belong to the owner
+ * @words: the bitmaps; tiny spans have their live bits behind them
+ */
+struct gh_span {
+	union {
+		struct rb_node run;
+		struct list_head list;
+	};
+	struct llist_node queue;
+	struct goheap *heap;
+	unsigned long rcu_cookie;
+	u32 npages;
+	u16 nelems;
+	u16 nid;
+	u8 state;
+	u8 kind;
+	u8 bucket;
+	bool needzero;
+	bool rcu_used;
+
+	unsigned long base ____cacheline_aligned;
+	struct gh_cache __percpu *cache;
+	struct gh_cache *owner;
+	struct gh_span *next;
+	u32 limit;
+	u32 mul;
+	atomic_t queued;
+	u16 elemsize;
+	u8 spanclass;
+	u8 flags;
+	struct gh_word words[];
+};
+
+static_assert(GH_NR_SLOTS <= U8_MAX);
+static_assert(GH_SMALL_MAX <= U16_MAX);
+
+static inline unsigned int gh_span_nwords(const struct gh_span *s)
+{
+	return DIV_ROUND_UP(s->nelems, BITS_PER_LONG);
+}
+
+static inline unsigned long gh_span_bytes(const struct gh_span *s)
+{
+	return (unsigned long)READ_ONCE(s->npages) << GH_PAGE_SHIFT;
+}
+
+static inline size_t gh_span_object_bytes(const struct gh_span *s)
+{
+	return s->elemsize ?: s->limit;
+}
+
+static inline void *gh_span_object(const struct gh_span *s, unsigned int idx)
+{
+	return (void *)(s->base + (unsigned long)idx * s->elemsize);
+}
+
+/* Exact for every offset below @limit: tools/mksizeclass.c proves it. */
+static __always_inline unsigned int gh_span_index(const struct gh_span *s, unsigned long off)
+{
+	return (u64)off * s->mul >> 32;
+}
+
+static inline atomic_long_t *gh_span_tiny_live(struct gh_span *s, unsigned long off)
+{
+	atomic_long_t *live = (atomic_long_t *)&s->words[gh_span_nwords(s)];
+
+	return &live[off / BITS_PER_LONG];
+}
+
+/* Takes the token. True if nobody had it. */
+static inline bool gh_span_claim(struct gh_span *s)
+{
+	return !atomic_xchg(&s->queued, 1);
+}
+
+/*
+ * Gives the token back. Who sets a remote bit and then finds the token taken
+ * relies on its holder to merge; so look for remote bits after this, always.
+ * The full barrier pairs with that of atomic_long_fetch_or() in gh_free_remote().
+ */
+static inline void gh_span_unclaim(struct gh_span *s)
+{
+	atomic_xchg(&s->queued, 0);
+}
+
+/* Counts of a span as seen from outside, while its CPUs go on. */
+struct gh_span_counts {
+	unsigned int live;
+	unsigned int free;
+	unsigned int pending;		/* freed remotely, not merged yet */
+};
+
+/* span.c: bookkeeping inside one span; the caller serialises */
+enum gh_kind gh_span_kind(unsigned int sc);
+size_t gh_span_desc_bytes(enum gh_kind kind);
+void gh_span_init_small(struct gh_span *s, struct goheap *heap, unsigned int sc);
+void gh_span_init_large(struct gh_span *s, struct goheap *heap, size_t size, bool noscan);
+void gh_span_init_free(struct gh_span *s);
+int gh_span_merge(struct gh_span *s);
+bool gh_span_has_remote(const struct gh_span *s);
+bool gh_span_rcu_pending(const struct gh_span *s);
+void gh_span_rcu_mark(struct gh_span *s);
+unsigned int gh_span_nfree(const struct gh_span *s);
+unsigned long *gh_span_free_word(struct gh_span *s);
+unsigned int gh_span_take(struct gh_span *s);
+void gh_span_count(const struct gh_span *s, struct gh_span_counts *counts);
+bool gh_span_is_live(const struct gh_span *s, unsigned int idx);
+int gh_span_validate(struct gh_span *s);
+
+static inline bool gh_span_is_empty(const struct gh_span *s)
+{
+	return gh_span_nfree(s) == s->nelems;
+}
+
+/* ---- arenas and the page heap -------------------------------------------------- */
+
+#define GH_ARENA_SHIFT		26
+#define GH_ARENA_SIZE		(1UL << GH_ARENA_SHIFT)
+#define GH_ARENA_PAGES		(GH_ARENA_SIZE >> GH_PAGE_SHIFT)
+#define GH_LEAF_SHIFT		11
+#define GH_LEAF_ARENAS		(1UL << GH_LEAF_SHIFT)
+
+/**
+ * struct gh_arena - a 64 MiB window of the direct map, aligned to its size
+ * @rcu: frees it after the last lookup
+ * @base: first address
+ * @nr_owned: heap pages that are ours; gh_map_lock
+ * @nr_returned: heap pages ever given back; gh_map_lock
+ * @owned: which are ours; gh_map_lock
+ * @in_use: which are in a SMALL or LARGE span; atomic bit operations
+ * @spans: span of every heap page; of a free run only the first and the last
+ *	page's is set
+ */
+struct gh_arena {
+	struct rcu_head rcu;
+	unsigned long base;
+	unsigned int nr_owned;
+	unsigned long nr_returned;
+	DECLARE_BITMAP(owned, GH_ARENA_PAGES);
+	DECLARE_BITMAP(in_use, GH_ARENA_PAGES);
+	struct gh_span *spans[GH_ARENA_PAGES];
+};
+
+struct gh_leaf {
+	struct gh_arena *arenas[GH_LEAF_ARENAS];
+};
+
+/**
+ * struct gh_map - address to arena, two levels, by offset into the direct map
+ * @leaves: second level; entries appear once and stay, arenas come and go by RCU
+ * @nr_leaves: bound of @leaves
+ */
+struct gh_map {
+	struct gh_leaf **leaves;
+	unsigned long nr_leaves;
+};
+
+extern struct gh_map gh_map;
+
+static __always_inline struct gh_arena *gh_arena_of(unsigned long addr)
+{
+	/* What is below the direct map wraps to far above it. */
+	unsigned long n = (addr - PAGE_OFFSET) >> GH_ARENA_SHIFT;
+	struct gh_leaf *leaf;
+
+	if (unlikely(n >> GH_LEAF_SHIFT >= gh_map.nr_leaves))
+		return NULL;
+	/* These and the one below pair with smp_store_release() in gh_map_set(). */
+	leaf = READ_ONCE(gh_map.leaves[n >> GH_LEAF_SHIFT]);
+	if (unlikely(!leaf))
+		return NULL;
+	return READ_ONCE(leaf->arenas[n & (GH_LEAF_ARENAS - 1)]);
+}
+
+static __always_inline unsigned int gh_arena_page(unsigned long addr)
+{
+	return ((addr - PAGE_OFFSET) & (GH_ARENA_SIZE - 1)) >> GH_PAGE_SHIFT;
+}
+
+/*
+ * The span of any address, or NULL. The span may be FREE, and then matches no
+ * address by @limit. Call with preemption off, and do not keep the result.
+ */
+static __always_inline struct gh_span *gh_span_of(const void *p)
+{
+	unsigned long addr = (unsigned long)p;
+	struct gh_arena *arena = gh_arena_of(addr);
+
+	if (unlikely(!arena))
+		return NULL;
+	return READ_ONCE(arena->spans[gh_arena_page(addr)]);
+}
+
+/**
+ * struct gh_page_heap - free heap pages of one node
+ * @lock: guards everything here, and runs and spans while they change between
+ *	FREE and not; taken by CPUs that need or give back spans, by the
+ *	scavenger, the shrinker and debugfs
+ * @runs: free runs by length, then address
+ * @spare: descriptors without pages, by kind, linked by @next
+ * @nr_spare: how many
+ * @nr_runs: free runs
+ * @idle: heap pages in free runs
+ * @small: heap pages in SMALL spans
+ * @large: heap pages in LARGE spans
+ * @small_spans: SMALL spans
+ * @large_spans: LARGE spans
+ * @large_allocs: LARGE spans ever allocated
+ * @peak: most heap pages in use, decaying; what the scavenger keeps follows it
+ * @taken: heap pages ever taken from the kernel
+ * @returned: heap pages ever given back
+ * @nid: the node
+ */
+struct gh_page_heap {
+	raw_spinlock_t lock;
+	struct rb_root runs;
+	struct gh_span *spare[GH_NR_KINDS];
+	unsigned int nr_spare[GH_NR_KINDS];
+	unsigned long nr_runs;
+	unsigned long idle;
+	unsigned long small;
+	unsigned long large;
+	unsigned long small_spans;
+	unsigned long large_spans;
+	unsigned long large_allocs;
+	unsigned long peak;
+	unsigned long taken;
+	unsigned long returned;
+	int nid;
+} ____cacheline_aligned;
+
+extern struct gh_page_heap **gh_page_heaps;	/* by node */
+
+static inline bool gh_may_allocate_pages(void)
+{
+	if (in_nmi())
+		return false;
+	/* The page allocator's locks sleep there. */
+	return !IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible();
+}
+
+/* arena.c */
+int gh_arena_init(void);
+void gh_arena_exit(void);
+struct gh_span *gh_arena_alloc(unsigned int npages, unsigned int align, unsigned int sc,
+			       gfp_t gfp, int nid);
+void gh_arena_commit(struct gh_span *s);
+void gh_arena_free(struct gh_span *s);
+unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr);
+unsigned long gh_arena_release_idle(unsigned long kernel_pages);
+unsigned long gh_arena_idle_pages(void);
+bool gh_arena_owns(unsigned long addr);
+struct gh_arena *gh_arena_next(unsigned long *n);
+unsigned long gh_arena_metadata(void);
+void gh_arena_trim_spares(struct gh_page_heap *ph, unsigned int keep);
+int gh_arena_validate(struct gh_page_heap *ph);
+
+/* Calls @fn for every span of @heap (any if NULL); stops when it returns false. */
+void gh_arena_for_each_span(struct goheap *heap, bool (*fn)(struct gh_span *s, void *arg),
+			    void *arg);
+
+/* ---- central lists ---------------------------------------------------------------- */
+
+/* Occupancy buckets: the fullest first, then those without a free object. */
+#define GH_NR_BUCKETS		4
+#define GH_BUCKET_FULL		GH_NR_BUCKETS
+
+/**
+ * struct gh_central - spans of one span class and node that no CPU owns
+ * @lock: guards the lists and the free bitmaps of the spans on them; taken by
+ *	CPUs that fetch or put a span, by remote frees into a span without an
+ *	owner, and by allocations of interrupted contexts
+ * @lists: by occupancy; the last one holds full spans
+ * @nr_spans: spans on all lists
+ * @allocs: objects ever allocated here, one at a time
+ */
+struct gh_central {
+	raw_spinlock_t lock;
+	unsigned int nr_spans;
+	struct list_head lists[GH_NR_BUCKETS + 1];
+	unsigned long allocs;
+} ____cacheline_aligned;
+
+struct gh_node {
+	struct gh_central central[GH_NR_SLOTS];
+};
+
+/* central.c */
+void gh_central_init(struct gh_node *node);
+struct gh_span *gh_central_fetch(struct gh_cache *cache, unsigned int sc, int nid);
+bool gh_central_put(struct gh_span *s);
+int gh_central_merge(struct gh_span *s);
+void *gh_central_alloc(struct goheap *heap, unsigned int sc, int nid, bool *fresh);
+void *gh_central_add(struct gh_span *s, bool *fresh);
+void gh_central_remove(struct gh_span *s);
+int gh_central_validate(struct gh_central *central);
+
+/* ---- per-CPU caches ------------------------------------------------------------------ */
+
+/**
+ * struct gh_slot - what an allocation reads and writes
+ * @word: the current word of the current span's free bitmap
+ * @base: address of that word's first object
+ * @size: bytes of an object
+ * @allocs: objects ever allocated here
+ */
+struct gh_slot {
+	unsigned long *word;
+	unsigned long base;
+	unsigned long size;
+	unsigned long allocs;
+};
+
+/**
+ * struct gh_bin - what a refill needs, per slot
+ * @active: the current span: the one that @word of the slot points into, or NULL
+ * @partial: spans of ours with free objects, linked by @next, newest first
+ * @nr_partial: how many
+ * @limit: tidy up when there are more than this
+ * @refills: how often the slot's word ran dry
+ */
+struct gh_bin {
+	struct gh_span *active;
+	struct gh_span *partial;
+	unsigned int nr_partial;
+	unsigned int limit;
+	unsigned long refills;
+};
+
+/**
+ * struct gh_cache - a CPU's part of a heap
+ * @busy: in the section; set and cleared by this CPU only
+ * @cpu: whose it is
+ * @heap: and of which heap
+ * @inbox: spans of ours that others freed into
+ * @tiny: current tiny block and, in its low four bits, its first unused byte
+ * @tiny_span: the block's span
+ * @tiny_allocs: tiny objects allocated here
+ * @refills: sum of the bins', for the idle check
+ * @seen_refills: @refills at the last idle check
+ * @idle_ticks: idle checks that found nothing new
+ * @drained: spans taken from the inbox
+ * @flushes: how often the cache was given back
+ * @drain: runs the inbox, and the flush of an idle CPU, on the CPU itself
+ * @flush: what @drain is to do
+ * @slots: by span class; the last is for tiny blocks
+ * @bins: likewise
+ */
+struct gh_cache {
+	u8 busy;
+	int cpu;
+	struct goheap *heap;
+	struct llist_head inbox;
+	unsigned long tiny;
+	struct gh_span *tiny_span;
+	unsigned long tiny_allocs;
+	unsigned long refills;
+	unsigned long seen_refills;
+	unsigned int idle_ticks;
+	unsigned long drained;
+	unsigned long flushes;
+	struct work_struct drain;
+	bool flush;
+	struct gh_slot slots[GH_NR_SLOTS];
+	struct gh_bin bins[GH_NR_SLOTS];
+};
+
+/*
+ * The section. Preemption is off. False if this is an interrupt that hit a
+ * section of its own CPU. Plain accesses: only this CPU writes the flag, and an
+ * interrupt leaves it as it was.
+ */
+static __always_inline bool gh_section_enter(struct gh_cache *cache)
+{
+	if (unlikely(READ_ONCE(cache->busy)))
+		return false;
+	WRITE_ONCE(cache->busy, 1);
+	barrier();	/* pairs with the program order of an interrupt */
+	return true;
+}
+
+static __always_inline void gh_section_exit(struct gh_cache *cache)
+{
+	barrier();	/* pairs with the program order of an interrupt */
+	WRITE_ONCE(cache->busy, 0);
+}
+
+/* One object of the current word; the section is held. NULL if it is used up. */
+static __always_inline void *gh_cache_take(struct gh_cache *cache, unsigned int sc)
+{
+	struct gh_slot *slot = &cache->slots[sc];
+	unsigned long word = *slot->word;
+
+	if (unlikely(!word))
+		return NULL;
+	WRITE_ONCE(*slot->word, word & (word - 1));
+	slot->allocs++;
+	return (void *)(slot->base + __ffs(word) * slot->size);
+}
+
+/* cache.c; the section is held unless said otherwise */
+void gh_cache_init(struct gh_cache *cache, struct goheap *heap, int cpu);
+bool gh_cache_refill(struct gh_cache *cache, unsigned int sc, struct gh_span **empties);
+void gh_cache_install(struct gh_cache *cache, struct gh_span *s);
+void gh_cache_edge(struct gh_cache *cache, struct gh_span *s, struct gh_span **empties);
+void gh_cache_drain(struct gh_cache *cache, struct gh_span **empties);
+bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc, struct gh_span **empties);
+bool gh_cache_disown(struct gh_cache *cache, struct gh_span *s, struct gh_span **empties);
+void gh_cache_flush_all(struct gh_cache *cache);	/* no section, nobody uses it */
+void gh_cache_work(struct work_struct *work);		/* no section, on its CPU */
+
+/*
+ * An object back into a span of ours; the section is held. False, and nothing
+ * is done, if it was free already.
+ */
+static __always_inline bool gh_cache_give(struct gh_cache *cache, struct gh_span *s,
+					  unsigned int idx, struct gh_span **empties)
+{
+	struct gh_word *w = &s->words[idx / BITS_PER_LONG];
+	unsigned long bit = BIT(idx % BITS_PER_LONG);
+	unsigned long old = w->free;
+
+	if (unlikely((old | atomic_long_read(&w->remote)) & bit))
+		return false;
+	WRITE_ONCE(w->free, old | bit);
+	if (unlikely((s->flags & (GH_F_LISTED | GH_F_FRESH)) != GH_F_LISTED))
+		gh_cache_edge(cache, s, empties);
+	return true;
+}
+
+/* remote.c: no section needed, preemption off */
+void gh_remote_free(struct gh_span *s, unsigned int idx);
+void gh_remote_free_rcu(struct gh_span *s, unsigned int idx);
+void gh_remote_free_large(struct gh_span *s, bool rcu);
+void gh_limbo_add(struct gh_span *s);
+void gh_limbo_flush(void);				/* may sleep */
+
+/* ---- heaps ------------------------------------------------------------------------------ */
+
+#define GH_NAME_MAX	64
+
+/**
+ * struct goheap - a heap
+ * @cache: per CPU
+ * @nodes: central lists, by node
+ * @pages: heap pages in spans of this heap
+ * @limit: most of them at a time
+ * @large_allocs: large objects ever allocated
+ * @large_spans: large objects now
+ * @tiny_alone: tiny objects ever allocated with a block to themselves
+ * @flags: GOHEAP_LEAK_OK
+ * @link: in the list of heaps; gh_heaps_mutex
+ * @dir: in debugfs
+ * @name: for people
+ */
+struct goheap {
+	struct gh_cache __percpu *cache;
+	struct gh_node **nodes;
+	atomic_long_t pages;
+	unsigned long limit;
+	atomic_long_t large_allocs;
+	atomic_long_t large_spans;
+	atomic_long_t tiny_alone;
+	unsigned int flags;
+	struct list_head link;
+	struct dentry *dir;
+	char name[GH_NAME_MAX];
+};
+
+extern struct goheap *gh_default;
+extern struct list_head gh_heaps;
+extern struct mutex gh_heaps_mutex;
+
+/* goheap.c */
+void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan, int nid);
+void *gh_alloc_slow(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid, bool *zero);
+void gh_free_object(struct gh_span *s, unsigned int idx);
+
+/* tiny.c */
+void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp);
+bool gh_tiny_free(struct gh_span *s, unsigned long off, bool rcu);
+void gh_tiny_retire(struct gh_cache *cache, struct gh_span **empties);
+bool gh_tiny_is_live(struct gh_span *s, unsigned long off);
+long gh_tiny_start(struct gh_span *s, unsigned long off);
+size_t gh_tiny_size(struct gh_span *s, unsigned long off);
+unsigned int gh_tiny_count(struct gh_span *s);
+
+/* heap.c */
+struct gh_span *gh_heap_new_span(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid);
+struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
+				  bool noscan, int nid, bool *zero);
+void gh_heap_free_span(struct gh_span *s);
+void gh_heap_free_empties(struct gh_span *empties);
+int gh_heap_cpu_dead(unsigned int cpu);
+
+/* reclaim.c */
+int gh_reclaim_init(void);
+void gh_reclaim_exit(void);
+void gh_reclaim_kick(void);
+void gh_reclaim_trim(void);
+extern struct workqueue_struct *gh_workqueue;
+
+/* A live object, as resolved from an address. */
+struct gh_ref {
+	struct gh_span *span;
+	unsigned long off;		/* from the span's base */
+	unsigned int idx;
+};
+
+/* lookup.c; preemption off */
+bool gh_lookup(const void *p, struct gh_ref *ref);
+bool gh_lookup_live(const void *p, struct gh_ref *ref);
+size_t gh_ref_size(const struct gh_ref *ref);
+
+/* ---- misuse ----------------------------------------------------------------------------- */
+
+enum gh_misuse {
+	GH_DOUBLE_FREE,
+	GH_DOUBLE_FREE_TINY,
+	GH_FREE_IN_FREE_RUN,
+	GH_INTERIOR,
+	GH_FOREIGN,
+	GH_WRONG_HEAP,
+	GH_WRONG_SIZE,
+	GH_BAD_OBJECT,
+	GH_NR_MISUSES
+};
+
+/* misuse.c */
+#define GH_REPORT_MAX	512
+extern char gh_last_report[GH_REPORT_MAX];
+void gh_misuse(enum gh_misuse what, const void *p, struct gh_span *s);
+void gh_misuse_address(const void *p);
+unsigned long gh_misuse_count(void);
+
+/* debugfs.c */
+void gh_debugfs_init(void);
+void gh_debugfs_exit(void);
+void gh_debugfs_add_heap(struct goheap *heap);
+void gh_debugfs_remove_heap(struct goheap *heap);
+
+#endif /* _GOHEAP_INTERNAL_H */

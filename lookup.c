@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * From any address to the object that starts there, without faulting.
+ * goheap_free() has its own copy of the common case; see internal.h.
+ */
+
+#include "internal.h"
+
+/**
+ * gh_lookup() - find the place of an object
+ * @p: any address
+ * @ref: the place, if there is one
+ *
+ * Context: Any, preemption off.
+ * Return: true if an object, live or not, could start at @p.
+ */
+bool gh_lookup(const void *p, struct gh_ref *ref)
+{
+	struct gh_span *s = gh_span_of(p);
+
+	if (!s)
+		return false;
+	ref->span = s;
+	ref->off = (unsigned long)p - s->base;
+	if (ref->off >= READ_ONCE(s->limit))
+		return false;
+	ref->idx = gh_span_index(s, ref->off);
+	if (s->flags & GH_F_TINY)
+		return ref->off % GH_TINY_BLOCK != GH_TINY_HOLD;
+	return (unsigned long)ref->idx * s->elemsize == ref->off;
+}
+
+/**
+ * gh_lookup_live() - find a live object
+ * @p: any address
+ * @ref: its place
+ *
+ * Context: Any, preemption off.
+ * Return: true if a live object starts at @p.
+ */
+bool gh_lookup_live(const void *p, struct gh_ref *ref)
+{
+	if (!gh_lookup(p, ref))
+		return false;
+	if (ref->span->flags & GH_F_TINY)
+		return gh_tiny_is_live(ref->span, ref->off);
+	return gh_span_is_live(ref->span, ref->idx);
+}
+
+/**
+ * gh_ref_size() - usable bytes of a live object
+ * @ref: where it is
+ *
+ * Context: Any, preemption off.
+ * Return: bytes.
+ */
+size_t gh_ref_size(const struct gh_ref *ref)
+{
+	if (ref->span->flags & GH_F_TINY)
+		return gh_tiny_size(ref->span, ref->off);
+	return gh_span_object_bytes(ref->span);
+}

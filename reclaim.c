@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Giving memory back: in the background (as the Go runtime's scavenger), under
+ * memory pressure (a shrinker), and on request (debugfs, module exit).
+ *
+ * The work proceeds from the outside in: CPUs' caches first, then free runs. A
+ * cache is touched by its own CPU only, so the background work asks each CPU
+ * that has something to take over, or did not refill for a while, to do it.
+ *
+ * See internal.h for an overview.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpu.h>
+#include <linux/mutex.h>
+#include <linux/nodemask.h>
+#include <linux/workqueue.h>
+
+#include "internal.h"
+
+#define TICK			HZ
+/* A cache that did not refill for so many ticks is given back. */
+#define IDLE_TICKS		3
+/* Go retains a tenth more than the recent peak. */
+#define RETAIN_PERCENT		110
+/* How fast a peak is forgotten: this part of the excess a tick. */
+#define PEAK_DECAY		4
+/* Never worth the trouble: the smallest chunk. */
+#define RETAIN_LEAST		((1UL << 20) >> GH_PAGE_SHIFT)
+/* Descriptors without pages that a node keeps, of each kind. */
+#define SPARES_KEPT		64
+
+static struct workqueue_struct *workqueue;
+static struct shrinker *shrinker;
+
+static void tick(struct work_struct *work);
+static DECLARE_DEFERRABLE_WORK(tick_work, tick);
+
+/**
+ * gh_reclaim_kick() - there may be something to give back some time
+ *
+ * Context: Where pages can be allocated.
+ */
+void gh_reclaim_kick(void)
+{
+	if (!delayed_work_pending(&tick_work))
+		queue_delayed_work(workqueue, &tick_work, TICK);
+}
+
+static bool cache_is_idle(struct gh_cache *cache)
+{
+	unsigned long refills = READ_ONCE(cache->refills);
+
+	if (refills != cache->seen_refills) {
+		cache->seen_refills = refills;
+		cache->idle_ticks = 0;
+		return false;
+	}
+	return ++cache->idle_ticks == IDLE_TICKS;
+}
+
+static void tick_cache(struct gh_cache *cache)
+{
+	bool idle = cache_is_idle(cache);
+
+	if (idle)
+		WRITE_ONCE(cache->flush, true);
+	if (idle || !llist_empty(&cache->inbox))
+		queue_work_on(cache->cpu, workqueue, &cache->drain);
+}
+
+static void tick_caches(void)
+{
+	struct goheap *heap;
+	int cpu;
+
+	/* A CPU that comes up has nothing; what one that goes down had is taken over. */
+	cpus_read_lock();
+	mutex_lock(&gh_heaps_mutex);
+	list_for_each_entry(heap, &gh_heaps, link)
+		for_each_online_cpu(cpu)
+			tick_cache(per_cpu_ptr(heap->cache, cpu));
+	mutex_unlock(&gh_heaps_mutex);
+	cpus_read_unlock();
+}
+
+/* Heap pages that a node holds beyond what it is likely to need again soon. */
+static unsigned long excess(struct gh_page_heap *ph)
+{
+	unsigned long in_use, retain, held, flags;
+
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	in_use = ph->small + ph->large;
+	held = in_use + ph->idle;
+	ph->peak = max(in_use, ph->peak - DIV_ROUND_UP(ph->peak - in_use, PEAK_DECAY));
+	retain = ph->peak * RETAIN_PERCENT / 100;
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	/* With nothing in use nothing is retained. */
+	if (in_use)
+		retain = max(retain, in_use + RETAIN_LEAST);
+	return held > retain ? held - retain : 0;
+}
+
+static bool tick_node(struct gh_page_heap *ph)
+{
+	gh_arena_scavenge(ph, excess(ph));
+	gh_arena_trim_spares(ph, SPARES_KEPT);
+	return READ_ONCE(ph->taken) != READ_ONCE(ph->returned);
+}
+
+static void tick(struct work_struct *work)
+{
+	bool more = false;
+	int nid;
+
+	tick_caches();
+	for_each_node(nid)
+		more |= tick_node(gh_page_heaps[nid]);
+	if (more)
+		queue_delayed_work(workqueue, &tick_work, TICK);
+}
+
+static void flush_caches(void)
+{
+	struct gh_cache *cache;
+	struct goheap *heap;
+	int cpu;
+
+	cpus_read_lock();
+	mutex_lock(&gh_heaps_mutex);
+	list_for_each_entry(heap, &gh_heaps, link) {
+		for_each_online_cpu(cpu) {
+			cache = per_cpu_ptr(heap->cache, cpu);
+			WRITE_ONCE(cache->flush, true);
+			queue_work_on(cpu, workqueue, &cache->drain);
+		}
+	}
+	list_for_each_entry(heap, &gh_heaps, link)
+		for_each_online_cpu(cpu)
+			flush_work(&per_cpu_ptr(heap->cache, cpu)->drain);
+	mutex_unlock(&gh_heaps_mutex);
+	cpus_read_unlock();
+}
+
+/**
+ * gh_reclaim_trim() - give back all that is idle
+ *
+ * Context: Process context.
+ */
+void gh_reclaim_trim(void)
+{
+	int nid;
+
+	flush_caches();
+	for_each_node(nid) {
+		gh_arena_scavenge(gh_page_heaps[nid], ULONG_MAX);
+		gh_arena_trim_spares(gh_page_heaps[nid], 0);
+	}
+}
+
+static unsigned long shrink_count(struct shrinker *s, struct shrink_control *sc)
+{
+	return gh_arena_idle_pages() ?: SHRINK_EMPTY;
+}
+
+static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
+{
+	unsigned long done = gh_arena_release_idle(sc->nr_to_scan);
+
+	gh_account_reclaimed(done);
+	/* Caches cannot be waited for here; have them looked at soon. */
+	mod_delayed_work(workqueue, &tick_work, 0);
+	return done ?: SHRINK_STOP;
+}
+
+/**
+ * gh_reclaim_init() - start giving back
+ *
+ * Context: Process context.
+ * Return: 0 or a negative error.
+ */
+int gh_reclaim_init(void)
+{
+	workqueue = alloc_workqueue("goheap", WQ_MEM_RECLAIM, 0);
+	if (!workqueue)
+		return -ENOMEM;
+	shrinker = gh_shrinker_register("goheap", shrink_count, shrink_scan);
+	if (!shrinker) {
+		destroy_workqueue(workqueue);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/**
+ * gh_reclaim_exit() - stop
+ *
+ * Context: Process context; nobody allocates any more.
+ */
+void gh_reclaim_exit(void)
+{
+	gh_shrinker_unregister(shrinker);
+	cancel_delayed_work_sync(&tick_work);
+	destroy_workqueue(workqueue);
+}

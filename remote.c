@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Freeing what this CPU does not own, or cannot touch just now: by a bit in the
+ * span's remote bitmap, and by telling whoever can take it over. Objects that
+ * wait for an RCU grace period, and spans that an NMI could not deal with, wait
+ * in limbo.
+ *
+ * See internal.h for an overview.
+ */
+
+#include <linux/irq_work.h>
+#include <linux/string.h>
+
+#include "internal.h"
+
+/* Spans with their token held, linked by @queue. Any context adds, the RCU callback takes. */
+static LLIST_HEAD(limbo);
+static atomic_t limbo_armed;
+static struct rcu_head limbo_rcu;
+
+static void limbo_callback(struct rcu_head *rcu);
+
+static void limbo_arm(void)
+{
+	if (!atomic_xchg(&limbo_armed, 1))
+		call_rcu(&limbo_rcu, limbo_callback);
+}
+
+static void limbo_irq(struct irq_work *work)
+{
+	limbo_arm();
+}
+
+static DEFINE_IRQ_WORK(limbo_irq_work, limbo_irq);
+
+/**
+ * gh_limbo_add() - deal with a span later
+ * @s: the caller has its token and hands it over
+ *
+ * Context: Any.
+ */
+void gh_limbo_add(struct gh_span *s)
+{
+	llist_add(&s->queue, &limbo);
+	if (in_nmi())
+		irq_work_queue(&limbo_irq_work);
+	else
+		limbo_arm();
+}
+
+/* Hand a span with remote bits, and its token, to whoever can merge them. */
+static void deliver(struct gh_span *s)
+{
+	struct gh_cache *owner;
+
+	do {
+		/* With the token held an owner stays; without one, one may come. */
+		owner = READ_ONCE(s->owner);
+		if (owner) {
+			llist_add(&s->queue, &owner->inbox);
+			return;
+		}
+		if (in_nmi()) {
+			gh_limbo_add(s);
+			return;
+		}
+	} while (gh_central_merge(s) == -EXDEV);
+}
+
+static void limbo_leave(struct gh_span *s)
+{
+	if (gh_span_rcu_pending(s))
+		gh_limbo_add(s);
+	else if (s->flags & GH_F_LARGE)
+		gh_heap_free_span(s);
+	else
+		deliver(s);
+}
+
+static void limbo_callback(struct rcu_head *rcu)
+{
+	struct llist_node *list;
+	struct gh_span *s, *next;
+
+	/* Before the list is taken: what is added after that must arm again. */
+	atomic_xchg(&limbo_armed, 0);
+	list = llist_del_all(&limbo);
+	preempt_disable();
+	llist_for_each_entry_safe(s, next, list, queue)
+		limbo_leave(s);
+	preempt_enable();
+}
+
+/**
+ * gh_limbo_flush() - wait until nothing that is in limbo now is there any more
+ *
+ * Context: Process context; nobody adds to it meanwhile.
+ */
+void gh_limbo_flush(void)
+{
+	do {
+		irq_work_sync(&limbo_irq_work);
+		rcu_barrier();
+	} while (!llist_empty(&limbo) || atomic_read(&limbo_armed));
+}
+
+/* Sets the object's remote bit. False if the object was free already. */
+static bool set_remote(struct gh_span *s, unsigned int idx)
+{
+	struct gh_word *w = &s->words[idx / BITS_PER_LONG];
+	unsigned long bit = BIT(idx % BITS_PER_LONG);
+
+	/* Not after setting ours: the owner may have merged it by then. */
+	if (READ_ONCE(w->free) & bit)
+		return false;
+	/* Full barrier; pairs with the one in gh_span_unclaim(). */
+	return !(atomic_long_fetch_or(bit, &w->remote) & bit);
+}
+
+/**
+ * gh_remote_free() - free an object of a span that is not ours to touch
+ * @s: a SMALL span
+ * @idx: which object
+ *
+ * Context: Any, preemption off.
+ */
+void gh_remote_free(struct gh_span *s, unsigned int idx)
+{
+	if (unlikely(!set_remote(s, idx))) {
+		gh_misuse(GH_DOUBLE_FREE, gh_span_object(s, idx), s);
+		return;
+	}
+	/* Somebody has the token, and will merge after giving it back. */
+	if (atomic_read(&s->queued))
+		return;
+	if (gh_span_claim(s))
+		deliver(s);
+}
+
+/**
+ * gh_remote_free_rcu() - free an object after a grace period
+ * @s: a SMALL span, anybody's
+ * @idx: which object
+ *
+ * Context: Any, preemption off.
+ */
+void gh_remote_free_rcu(struct gh_span *s, unsigned int idx)
+{
+	gh_span_rcu_mark(s);
+	if (unlikely(!set_remote(s, idx))) {
+		gh_misuse(GH_DOUBLE_FREE, gh_span_object(s, idx), s);
+		return;
+	}
+	if (!atomic_read(&s->queued) && gh_span_claim(s))
+		gh_limbo_add(s);
+}
+
+/**
+ * gh_remote_free_large() - free a large object
+ * @s: its span
+ * @rcu: after a grace period
+ *
+ * Context: Any, preemption off.
+ */
+void gh_remote_free_large(struct gh_span *s, bool rcu)
+{
+	if (rcu)
+		gh_span_rcu_mark(s);
+	if (unlikely(!set_remote(s, 0))) {
+		gh_misuse(GH_DOUBLE_FREE, (void *)s->base, s);
+		return;
+	}
+	/* The bit was ours to set, so the span is ours to free. */
+	if (in_nmi() || gh_span_rcu_pending(s)) {
+		gh_limbo_add(s);
+		return;
+	}
+	gh_heap_free_span(s);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Size to class and class to geometry. Pure arithmetic over generated tables;
+ * tools/mksizeclass.c makes them.
+ */
+#ifndef _GOHEAP_SIZECLASS_H
+#define _GOHEAP_SIZECLASS_H
+
+#include <linux/align.h>
+#include <linux/compiler.h>
+#include <linux/slab.h>
+#include <linux/types.h>
+
+#include "sizeclass_gen.h"
+
+/**
+ * struct gh_class - geometry of a size class
+ * @size: bytes of an object
+ * @span_bytes: bytes of a span
+ * @objects: objects in a span
+ * @mul: reciprocal of @size: offset * mul >> 32 is the object's index
+ * @align: what every object is aligned to
+ * @max_waste: worst waste of a span, in 1/10000
+ */
+struct gh_class {
+	u32 size;
+	u32 span_bytes;
+	u32 objects;
+	u32 mul;
+	u32 align;
+	u32 max_waste;
+};
+
+extern const struct gh_class gh_classes[GH_NR_CLASSES];
+extern const u8 gh_fine_lookup[GH_FINE_MAX / 8 + 1];
+extern const u8 gh_coarse_lookup[(GH_SMALL_MAX - GH_FINE_MAX) / 128 + 1];
+
+/**
+ * gh_size_class() - class for a request
+ * @size: 1 to GH_SMALL_MAX bytes
+ *
+ * Return: the smallest class that holds @size and keeps kmalloc()'s alignment.
+ */
+static __always_inline unsigned int gh_size_class(size_t size)
+{
+	/* DMA to non-coherent devices: no two objects in one cache line */
+	if (ARCH_KMALLOC_MINALIGN > 8)
+		size = ALIGN(size, ARCH_KMALLOC_MINALIGN);
+	if (likely(size <= GH_FINE_MAX))
+		return gh_fine_lookup[(size + 7) / 8];
+	return gh_coarse_lookup[(size - GH_FINE_MAX + 127) / 128];
+}
+
+#endif /* _GOHEAP_SIZECLASS_H */

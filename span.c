@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Bookkeeping of the objects inside one span: no locks, no pages, no globals.
+ * The caller owns the span or holds its central list's lock, unless a function
+ * says that it may be called by anybody. See internal.h for an overview.
+ */
+
+#include <linux/bitmap.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+
+#include "internal.h"
+
+static const u16 kind_words[GH_NR_KINDS] = {
+	[GH_KIND_1] = 1,
+	[GH_KIND_3] = 3,
+	[GH_KIND_16] = 16,
+	[GH_KIND_TINY] = 8,
+};
+
+/**
+ * gh_span_kind() - which descriptor a span class needs
+ * @sc: span class, GH_SC_TINY, or one of the two for large objects
+ *
+ * Context: Any.
+ * Return: the smallest kind with room for the bitmaps.
+ */
+enum gh_kind gh_span_kind(unsigned int sc)
+{
+	u32 objects = gh_classes[gh_sc_class(sc)].objects;
+
+	if (sc == GH_SC_TINY)
+		return GH_KIND_TINY;
+	if (objects <= kind_words[GH_KIND_1] * BITS_PER_LONG)
+		return GH_KIND_1;
+	return objects <= kind_words[GH_KIND_3] * BITS_PER_LONG ? GH_KIND_3 : GH_KIND_16;
+}
+
+/**
+ * gh_span_desc_bytes() - size of a descriptor
+ * @kind: which
+ *
+ * Context: Any.
+ * Return: bytes.
+ */
+size_t gh_span_desc_bytes(enum gh_kind kind)
+{
+	size_t bytes = sizeof(struct gh_span) + kind_words[kind] * sizeof(struct gh_word);
+
+	if (kind == GH_KIND_TINY)	/* a live bit for every byte of the blocks */
+		bytes += gh_classes[GH_TINY_CLASS].span_bytes / BITS_PER_BYTE;
+	return bytes;
+}
+
+/* All words at once; the last one has no bits beyond the objects. */
+static void fill_words(struct gh_span *s)
+{
+	unsigned int i, left = s->nelems;
+
+	for (i = 0; i < gh_span_nwords(s); i++) {
+		WRITE_ONCE(s->words[i].free, left < BITS_PER_LONG ? BIT(left) - 1 : ~0UL);
+		atomic_long_set(&s->words[i].remote, 0);
+		left -= min_t(unsigned int, left, BITS_PER_LONG);
+	}
+	if (s->flags & GH_F_TINY)
+		memset(gh_span_tiny_live(s, 0), 0,
+		       gh_classes[GH_TINY_CLASS].span_bytes / BITS_PER_BYTE);
+}
+
+static void init_common(struct gh_span *s, struct goheap *heap)
+{
+	s->heap = heap;
+	s->cache = heap->cache;
+	s->next = NULL;
+	s->rcu_used = false;
+	s->rcu_cookie = get_state_synchronize_rcu();
+	WRITE_ONCE(s->owner, NULL);
+}
+
+/**
+ * gh_span_init_small() - cut fresh pages into free objects
+ * @s: from gh_arena_alloc(): pages, token held
+ * @heap: whose the objects will be
+ * @sc: span class or GH_SC_TINY
+ *
+ * Context: Any; nobody else knows the span yet.
+ */
+void gh_span_init_small(struct gh_span *s, struct goheap *heap, unsigned int sc)
+{
+	const struct gh_class *class = &gh_classes[gh_sc_class(sc)];
+	u8 flags = sc == GH_SC_TINY ? GH_F_TINY : 0;
+
+	init_common(s, heap);
+	s->nelems = class->objects;
+	s->elemsize = class->size;
+	s->mul = class->mul;
+	s->spanclass = sc;
+	WRITE_ONCE(s->flags, flags | (s->needzero ? 0 : GH_F_FRESH));
+	fill_words(s);
+	s->needzero = true;
+	/* last: from here on addresses match */
+	smp_store_release(&s->limit, class->objects * class->size);
+}
+
+/**
+ * gh_span_init_large() - make fresh pages one live object
+ * @s: from gh_arena_alloc(): pages, token held for good
+ * @heap: whose the object is
+ * @size: bytes that its owner may use, at most the span's
+ * @noscan: the object holds no pointers
+ *
+ * Context: Any; nobody else knows the span yet.
+ */
+void gh_span_init_large(struct gh_span *s, struct goheap *heap, size_t size, bool noscan)
+{
+	init_common(s, heap);
+	s->nelems = 1;
+	s->elemsize = 0;
+	s->mul = 0;
+	s->spanclass = GH_SC_LARGE + noscan;
+	WRITE_ONCE(s->flags, GH_F_LARGE);
+	WRITE_ONCE(s->words[0].free, 0);
+	atomic_long_set(&s->words[0].remote, 0);
+	s->needzero = true;
+	/* last: from here on addresses match */
+	smp_store_release(&s->limit, size);
+}
+
+/**
+ * gh_span_init_free() - make a span a run of free pages
+ * @s: no object in it is live, token held
+ *
+ * Context: Any.
+ */
+void gh_span_init_free(struct gh_span *s)
+{
+	WRITE_ONCE(s->limit, 0);
+	WRITE_ONCE(s->owner, NULL);
+	WRITE_ONCE(s->flags, 0);
+	atomic_set(&s->queued, 1);
+	WRITE_ONCE(s->state, GH_SPAN_FREE);
+}
+
+/**
+ * gh_span_rcu_mark() - let no remote bit be merged before a grace period from now
+ * @s: anybody's span
+ *
+ * Call before the bit is set: the atomic operation that sets it orders the two.
+ *
+ * Context: Any.
+ */
+void gh_span_rcu_mark(struct gh_span *s)
+{
+	unsigned long new = get_state_synchronize_rcu();
+	unsigned long old = READ_ONCE(s->rcu_cookie);
+
+	/* Never back: somebody else's bit may count on the later cookie. */
+	while (ULONG_CMP_LT(old, new) && !try_cmpxchg(&s->rcu_cookie, &old, new))
+		;
+	WRITE_ONCE(s->rcu_used, true);
+}
+
+/**
+ * gh_span_rcu_pending() - must remote bits still wait for readers?
+ * @s: anybody's span
+ *
+ * Context: Any. Bits read before the call are covered by the answer.
+ * Return: true while the last gh_span_rcu_mark()'s grace period is not over.
+ */
+bool gh_span_rcu_pending(const struct gh_span *s)
+{
+	/* Pairs with atomic_long_fetch_or() after gh_span_rcu_mark(). */
+	smp_rmb();
+	return READ_ONCE(s->rcu_used) &&
+	       !poll_state_synchronize_rcu(READ_ONCE(s->rcu_cookie));
+}
+
+static void clear_objects(struct gh_span *s, unsigned int word, unsigned long bits)
+{
+	unsigned long bit;
+
+	for_each_set_bit(bit, &bits, BITS_PER_LONG)
+		memset(gh_span_object(s, word * BITS_PER_LONG + bit), 0, s->elemsize);
+}
+
+static void report_twice(struct gh_span *s, unsigned int word, unsigned long bits)
+{
+	unsigned long bit;
+
+	for_each_set_bit(bit, &bits, BITS_PER_LONG)
+		gh_misuse(GH_DOUBLE_FREE, gh_span_object(s, word * BITS_PER_LONG + bit), s);
+}
+
+static unsigned int merge_word(struct gh_span *s, unsigned int i, unsigned long remote)
+{
+	struct gh_word *w = &s->words[i];
+	unsigned long twice = remote & w->free;
+
+	/* Freed by the owner and by another CPU at the same time. */
+	if (unlikely(twice))
+		report_twice(s, i, twice);
+	/* Their freers could not: readers were still looking. */
+	if (s->rcu_used && want_init_on_free())
+		clear_objects(s, i, remote & ~twice);
+	/*
+	 * Free first, then no longer remote, so that a second free of the object
+	 * finds it in one of the two. The full barrier orders both, and what the
+	 * freer did to the object before what its next owner does.
+	 */
+	WRITE_ONCE(w->free, w->free | remote);
+	atomic_long_fetch_andnot(remote, &w->remote);
+	return hweight_long(remote & ~twice);
+}
+
+/**
+ * gh_span_merge() - take over what was freed remotely
+ * @s: a SMALL span
+ *
+ * Context: The owner's section, or the central lock.
+ * Return: how many objects became free, or -EAGAIN if some have to wait for an
+ * RCU grace period; the caller sees to it that somebody tries again.
+ */
+int gh_span_merge(struct gh_span *s)
+{
+	unsigned int i, merged = 0;
+	unsigned long remote;
+	int ret = 0;
+
+	for (i = 0; i < gh_span_nwords(s); i++) {
+		remote = atomic_long_read(&s->words[i].remote);
+		if (!remote)
+			continue;
+		if (gh_span_rcu_pending(s)) {
+			ret = -EAGAIN;
+			break;
+		}
+		merged += merge_word(s, i, remote);
+	}
+	if (merged && (s->flags & GH_F_FRESH))
+		WRITE_ONCE(s->flags, s->flags & ~GH_F_FRESH);
+	return ret ?: merged;
+}
+
+/**
+ * gh_span_has_remote() - was anything freed remotely and not merged yet?
+ * @s: anybody's span
+ *
+ * Context: Any.
+ * Return: true if so; a moment later it may be.
+ */
+bool gh_span_has_remote(const struct gh_span *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < gh_span_nwords(s); i++)
+		if (atomic_long_read(&s->words[i].remote))
+			return true;
+	return false;
+}
+
+/**
+ * gh_span_nfree() - count free objects, without those freed remotely
+ * @s: a SMALL span
+ *
+ * Context: The owner's section, or the central lock.
+ * Return: how many.
+ */
+unsigned int gh_span_nfree(const struct gh_span *s)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < gh_span_nwords(s); i++)
+		n += hweight_long(s->words[i].free);
+	return n;
+}
+
+/**
+ * gh_span_free_word() - find a word with free objects
+ * @s: a SMALL span
+ *
+ * Context: The owner's section, or the central lock.
+ * Return: the first such word, or NULL if the span is full.
+ */
+unsigned long *gh_span_free_word(struct gh_span *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < gh_span_nwords(s); i++)
+		if (s->words[i].free)
+			return &s->words[i].free;
+	return NULL;
+}
+
+/**
+ * gh_span_take() - allocate one object
+ * @s: a SMALL span that is not full
+ *
+ * Context: The owner's section, or the central lock.
+ * Return: the object's index.
+ */
+unsigned int gh_span_take(struct gh_span *s)
+{
+	unsigned long *word = gh_span_free_word(s);
+	unsigned int bit = __ffs(*word);
+	unsigned int i = container_of(word, struct gh_word, free) - s->words;
+
+	WRITE_ONCE(*word, *word & (*word - 1));
+	return i * BITS_PER_LONG + bit;
+}
+
+/**
+ * gh_span_count() - how full a span is
+ * @s: anybody's span, or one that is just going away
+ * @counts: the answer; its members sum to the span's objects
+ *
+ * Context: Any. Exact when nobody uses the span meanwhile.
+ */
+void gh_span_count(const struct gh_span *s, struct gh_span_counts *counts)
+{
+	unsigned int i, nelems = READ_ONCE(s->nelems);
+	unsigned int nwords = min_t(unsigned int, DIV_ROUND_UP(nelems, BITS_PER_LONG),
+				    kind_words[s->kind]);
+	unsigned long remote, free;
+
+	counts->free = 0;
+	counts->pending = 0;
+	for (i = 0; i < nwords; i++) {
+		/* In this order a bit on its way from remote to free is not missed. */
+		remote = atomic_long_read(&s->words[i].remote);
+		smp_rmb();	/* pairs with the full barrier in merge_word() */
+		free = READ_ONCE(s->words[i].free);
+		counts->free += hweight_long(free);
+		counts->pending += hweight_long(remote & ~free);
+	}
+	counts->free = min(counts->free, nelems);
+	counts->pending = min(counts->pending, nelems - counts->free);
+	counts->live = nelems - counts->free - counts->pending;
+}
+
+/**
+ * gh_span_is_live() - is this object allocated?
+ * @s: anybody's span
+ * @idx: below @s->nelems
+ *
+ * Context: Any. A moment later it may not be.
+ * Return: true if neither bitmap says that it is free.
+ */
+bool gh_span_is_live(const struct gh_span *s, unsigned int idx)
+{
+	const struct gh_word *w = &s->words[idx / BITS_PER_LONG];
+	unsigned long bit = BIT(idx % BITS_PER_LONG);
+	unsigned long remote = atomic_long_read(&w->remote);
+
+	smp_rmb();	/* pairs with the full barrier in merge_word() */
+	return !((remote | READ_ONCE(w->free)) & bit);
+}
+
+/**
+ * gh_span_validate() - check that a span makes sense
+ * @s: a span that nobody is changing
+ *
+ * Context: The owner's section or the central lock, and no frees under way.
+ * Return: 0, or a negative number that tells what is wrong.
+ */
+int gh_span_validate(struct gh_span *s)
+{
+	unsigned int last = gh_span_nwords(s) - 1;
+	unsigned long beyond = s->nelems % BITS_PER_LONG ?
+			       ~0UL << s->nelems % BITS_PER_LONG : 0;
+	unsigned int i;
+
+	if (s->state != GH_SPAN_SMALL || s->flags & GH_F_LARGE)
+		return -1;
+	if (s->limit != s->nelems * s->elemsize || s->limit > gh_span_bytes(s))
+		return -2;
+	if (!s->nelems || last >= kind_words[s->kind])
+		return -3;
+	if ((s->words[last].free | atomic_long_read(&s->words[last].remote)) & beyond)
+		return -4;
+	for (i = 0; i <= last; i++)
+		if (s->words[i].free & atomic_long_read(&s->words[i].remote))
+			return -5;
+	return 0;
+}

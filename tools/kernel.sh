@@ -1,0 +1,168 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# kernel.sh NAME...: make a kernel ready and print its directory, one line each:
+#   kdir    what to give to make as KDIR=
+#   image   what to boot
+#   arch    what to give to make as ARCH=
+#
+#   6.1 6.12 6.1-rt 6.12-rt   stock Debian kernels, downloaded and unpacked
+#   base san kcsan rt         our own small ones from linux-source-6.12
+#   uml 7.2                   User Mode Linux and x86-64 from Debian's newest source
+#
+# Everything is kept below $GOHEAP_CACHE (default ~/.cache/goheap).
+
+. "$(dirname "$0")/lib.sh"
+
+RECIPE=1			# part of the key of every kernel built here
+BUILD_NEEDS=(gcc make bc bison flex libelf-dev libssl-dev cpio kmod xz-utils python3 rsync)
+
+# ---- stock kernels -------------------------------------------------------
+
+declare -A FLAVOUR=([6.1]=cloud [6.12]=6.12-cloud [6.1-rt]=rt [6.12-rt]=6.12-rt)
+
+# The dependencies of PACKAGE that belong to a kernel, by their real names.
+kernel_depends() {
+	apt-cache depends --no-recommends --no-suggests "$1" |
+		sed -n 's/^ *Depends: \(linux-[a-z0-9.+-]*\)$/\1/p'
+}
+
+stock_kernel() {
+	local name=$1 dir=$CACHE/stock-$1 tmp headers image common
+	[ ! -e "$dir/ready" ] || { echo "$dir"; return; }
+	apt_lists_ready || apt_refresh
+	headers=$(kernel_depends "linux-headers-${FLAVOUR[$name]}-amd64" | head -n 1)
+	[ -n "$headers" ] || { apt_refresh
+		headers=$(kernel_depends "linux-headers-${FLAVOUR[$name]}-amd64" | head -n 1); }
+	[ -n "$headers" ] ||
+		die "no linux-headers-${FLAVOUR[$name]}-amd64 here: add bookworm-security to the apt sources"
+	image=linux-image-${headers#linux-headers-}
+	common=$(kernel_depends "$headers" | grep -E '^linux-(headers|kbuild)-')
+	tmp=$dir.tmp
+	rm -rf "$tmp"
+	say "downloading $headers and $image"
+	# shellcheck disable=SC2086
+	fetch_debs "$tmp/deb" "$headers" "$image" $common
+	for deb in "$tmp"/deb/linux-{headers,kbuild}-*.deb; do
+		dpkg-deb -x "$deb" "$tmp"
+	done
+	dpkg-deb --fsys-tarfile "$tmp/deb/$image"_*.deb | tar x -C "$tmp" --wildcards './boot/vmlinuz-*'
+	# the one absolute path in Debian's header packages
+	sed -i "s#include /usr/src#include $dir/usr/src#" "$tmp/usr/src/$headers/Makefile"
+	ln -s "usr/src/$headers" "$tmp/kdir"
+	(cd "$tmp" && ln -s boot/vmlinuz-* image)
+	echo x86_64 >"$tmp/arch"
+	rm -rf "$tmp/deb"
+	touch "$tmp/ready"
+	rm -rf "$dir"
+	mv "$tmp" "$dir"
+	echo "$dir"
+}
+
+# ---- sources -------------------------------------------------------------
+
+# Debian's unstable suite, seen through lists of its own, so that the system's
+# apt never learns of it.
+sid_options() {
+	local root=$CACHE/sid uri
+	mkdir -p "$root/lists/partial" "$root/cache/archives/partial"
+	uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
+		grep -E '/debian/?$' | head -n 1)
+	[ -n "$uri" ] || die "found no Debian mirror in the apt sources"
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri sid main" >"$root/sources.list"
+	APT_OPTIONS+=(-o "Dir::Etc::sourcelist=$root/sources.list" -o Dir::Etc::sourceparts=-
+		-o "Dir::State::lists=$root/lists" -o "Dir::Cache=$root/cache")
+}
+
+# source_tree 6.12|newest: the unpacked tree, as a path.
+source_tree() {
+	local link=$CACHE/source-$1 package=linux-source-6.12 tmp=$CACHE/source-$1.tmp
+	[ ! -e "$link/Makefile" ] || { readlink -f "$link"; return; }
+	need_packages xz-utils
+	apt_lists_ready || apt_refresh
+	if [ "$1" = newest ]; then
+		sid_options
+		say "reading the package lists of Debian sid"
+		apt-get -qq "${APT_OPTIONS[@]}" update >&2 || die "cannot read Debian sid's package lists"
+		package=$(apt-cache "${APT_OPTIONS[@]}" depends linux-source |
+			sed -n 's/^ *Depends: //p' | head -n 1)
+		[ -n "$package" ] || die "Debian sid has no linux-source package today"
+	fi
+	rm -rf "$tmp"
+	say "downloading and unpacking $package (1.7 GB on disk)"
+	fetch_debs "$tmp" "$package"
+	dpkg-deb --fsys-tarfile "$tmp"/linux-source-*.deb |
+		tar xO --wildcards './usr/src/linux-source-*.tar.xz' | tar xJ -C "$tmp"
+	rm "$tmp"/linux-source-*.deb
+	rm -rf "$CACHE/src-$package"
+	mv "$tmp"/linux-source-* "$CACHE/src-$package"
+	rm -rf "$tmp"
+	ln -sfn "src-$package" "$link"
+	readlink -f "$link"
+}
+
+# ---- kernels of our own --------------------------------------------------
+
+declare -A SOURCE=([base]=6.12 [san]=6.12 [kcsan]=6.12 [rt]=6.12 [uml]=newest [7.2]=newest)
+declare -A FRAGMENTS=([base]=base [san]="base san" [kcsan]="base kcsan" [rt]="base rt"
+	[uml]=uml [7.2]=base)
+
+fragments() {
+	local f
+	for f in ${FRAGMENTS[$1]}; do echo "$TOP/tools/configs/$f.config"; done
+}
+
+# A fragment line that did not land would silently test less than it says. The
+# last fragment to name an option is the one that counts.
+check_config() {
+	local config=$1 line missing=
+	shift
+	while read -r line; do
+		case $line in
+		*=n) ! grep -q "^${line%=n}=" "$config" || missing+=" $line" ;;
+		*) grep -qx "$line" "$config" || missing+=" $line" ;;
+		esac
+	done < <(cat "$@" | grep '^CONFIG_' | tac | awk -F= '!seen[$1]++')
+	[ -z "$missing" ] || die "the kernel's configuration refused:$missing"
+}
+
+own_kernel() {
+	local name=$1 key dir src arch=x86_64 target=bzImage image=arch/x86/boot/bzImage
+	key=$( (cat $(fragments "$name"); gcc -dumpfullversion 2>/dev/null; echo "$RECIPE") |
+		sha256sum | cut -c 1-12)
+	dir=$CACHE/own-$name-$key
+	[ ! -e "$dir/ready" ] || { echo "$dir"; return; }
+	need_packages "${BUILD_NEEDS[@]}"
+	src=$(source_tree "${SOURCE[$name]}")
+	[ "$name" != uml ] || { arch=um target=linux image=linux; }
+	rm -rf "$CACHE/own-$name-"*
+	mkdir -p "$dir/kdir"
+	local mk=(make -C "$src" "O=$dir/kdir" "ARCH=$arch" "-j$JOBS")
+	say "building the $name kernel (3 to 5 minutes; log: $dir/log)"
+	run_logged "$dir/log" "${mk[@]}" tinyconfig
+	# shellcheck disable=SC2046
+	run_logged "$dir/log" env ARCH=$arch "$src/scripts/kconfig/merge_config.sh" -m \
+		-O "$dir/kdir" "$dir/kdir/.config" $(fragments "$name")
+	run_logged "$dir/log" "${mk[@]}" olddefconfig
+	# shellcheck disable=SC2046
+	check_config "$dir/kdir/.config" $(fragments "$name")
+	run_logged "$dir/log" nice "${mk[@]}" $target modules
+	cp "$dir/kdir/$image" "$dir/image"
+	echo $arch >"$dir/arch"
+	# what external modules need stays; the rest is most of the bytes
+	find "$dir/kdir" \( -name '*.o' -o -name '*.a' -o -name '.*.cmd' -o -name 'vmlinux*' \) \
+		-not -path '*/scripts/*' -not -path '*/tools/*' -not -name 'vmlinux.h' -type f -delete
+	touch "$dir/ready"
+	echo "$dir"
+}
+
+[ $# -gt 0 ] || die "usage: kernel.sh NAME... (6.1 6.12 6.1-rt 6.12-rt base san kcsan rt uml 7.2)"
+mkdir -p "$CACHE"
+exec 9>"$CACHE/lock"
+flock 9
+for name in "$@"; do
+	if [ -n "${FLAVOUR[$name]:-}" ]; then stock_kernel "$name"
+	elif [ -n "${SOURCE[$name]:-}" ]; then own_kernel "$name"
+	elif [ "$name" = source ]; then source_tree 6.12
+	else die "no kernel '$name': use 6.1, 6.12, 6.1-rt, 6.12-rt, base, san, kcsan, rt, uml or 7.2"
+	fi
+done

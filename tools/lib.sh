@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0
+# Sourced by the scripts beside it: messages, the cache, and Debian packages.
+
+set -euo pipefail
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+CACHE=${GOHEAP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/goheap}
+JOBS=${JOBS:-$(nproc)}
+export PYTHONDONTWRITEBYTECODE=1
+
+say() { printf '== %s\n' "$*" >&2; }
+die() { printf 'goheap: %s\n' "$*" >&2; exit 1; }
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then "$@"
+	elif command -v sudo >/dev/null; then sudo "$@"
+	else die "need root for '$*': run it as root, or install sudo"
+	fi
+}
+
+# run_logged LOG COMMAND...: quiet unless it fails.
+run_logged() {
+	local log=$1 rc=0
+	shift
+	mkdir -p "$(dirname "$log")"
+	"$@" >"$log" 2>&1 || rc=$?
+	[ "$rc" = 0 ] || { tail -n 25 "$log" >&2; die "'$*' failed ($rc); the whole log is $log"; }
+}
+
+apt_lists_ready() {
+	[ -n "$(apt-cache pkgnames linux-headers-cloud-amd64 2>/dev/null)" ]
+}
+
+apt_refresh() {
+	[ -z "${APT_FRESH:-}" ] || return 0
+	say "reading the package lists (apt-get update)"
+	as_root apt-get -qq update >&2 || apt_lists_ready ||
+		die "apt-get update failed: check the network and the apt sources"
+	APT_FRESH=1
+}
+
+# need_packages NAME...: install what is missing, nothing else.
+need_packages() {
+	local missing=() p
+	command -v apt-get >/dev/null ||
+		die "this script installs Debian packages; on other systems install these yourself: $*"
+	for p in "$@"; do
+		dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	apt_refresh
+	say "installing ${missing[*]}"
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
+		--no-install-recommends "${missing[@]}" >/dev/null ||
+		die "apt-get could not install: ${missing[*]}"
+}
+
+# fetch_debs DIR NAME...: download without installing (a kernel's packages would
+# pull in an initramfs and a new udev on the host).
+fetch_debs() {
+	local dir=$1
+	shift
+	mkdir -p "$dir"
+	(cd "$dir" && apt-get -qq "${APT_OPTIONS[@]}" download "$@" 2>&1 |
+		{ grep -v 'unsandboxed' || :; } >&2; exit "${PIPESTATUS[0]}") ||
+		die "could not download $*: check the network, then run this again"
+}
+APT_OPTIONS=(-o APT::Sandbox::User=root)

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is built from allocation and free: arrays, alignment, copies, resizing,
+ * and questions about objects.
+ *
+ * See internal.h for an overview.
+ */
+
+#include <linux/log2.h>
+#include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/string.h>
+
+#include "internal.h"
+
+size_t goheap_max_size(void)
+{
+	return GH_MAX_SIZE;
+}
+EXPORT_SYMBOL_GPL(goheap_max_size);
+
+void *goheap_alloc_aligned(size_t size, size_t align, gfp_t gfp)
+{
+	if (WARN_ON_ONCE(!is_power_of_2(align)))
+		return NULL;
+	return gh_alloc(gh_default, size, align, gfp, false, NUMA_NO_NODE);
+}
+EXPORT_SYMBOL_GPL(goheap_alloc_aligned);
+
+void *goheap_alloc_array(size_t n, size_t size, gfp_t gfp)
+{
+	size_t bytes;
+
+	if (unlikely(check_mul_overflow(n, size, &bytes)))
+		return NULL;
+	return goheap_alloc(bytes, gfp);
+}
+EXPORT_SYMBOL_GPL(goheap_alloc_array);
+
+void *goheap_calloc(size_t n, size_t size, gfp_t gfp)
+{
+	return goheap_alloc_array(n, size, gfp | __GFP_ZERO);
+}
+EXPORT_SYMBOL_GPL(goheap_calloc);
+
+char *goheap_strdup(const char *s, gfp_t gfp)
+{
+	size_t len;
+	char *p;
+
+	if (!s)
+		return NULL;
+	len = strlen(s) + 1;
+	p = gh_alloc(gh_default, len, 1, gfp, true, NUMA_NO_NODE);
+	if (p) {
+		memcpy(p, s, len);
+		/* The string may have changed meanwhile; the copy ends all the same. */
+		p[len - 1] = '\0';
+	}
+	return p;
+}
+EXPORT_SYMBOL_GPL(goheap_strdup);
+
+void *goheap_memdup(const void *src, size_t len, gfp_t gfp)
+{
+	void *p = goheap_alloc(len, gfp);
+
+	if (!ZERO_OR_NULL_PTR(p))
+		memcpy(p, src, len);
+	return p;
+}
+EXPORT_SYMBOL_GPL(goheap_memdup);
+
+size_t goheap_size(const void *p)
+{
+	struct gh_ref ref;
+	size_t size = 0;
+
+	if (ZERO_OR_NULL_PTR(p))
+		return 0;
+	preempt_disable();
+	if (gh_lookup_live(p, &ref))
+		size = gh_ref_size(&ref);
+	preempt_enable();
+	return size;
+}
+EXPORT_SYMBOL_GPL(goheap_size);
+
+static void *base_of(struct gh_span *s, unsigned long off)
+{
+	unsigned int idx = gh_span_index(s, off);
+	long start;
+
+	if (s->flags & GH_F_TINY) {
+		start = gh_tiny_start(s, off);
+		return start < 0 ? NULL : (void *)(s->base + start);
+	}
+	return gh_span_is_live(s, idx) ? gh_span_object(s, idx) : NULL;
+}
+
+void *goheap_base(const void *addr)
+{
+	struct gh_span *s;
+	unsigned long off;
+	void *base = NULL;
+
+	preempt_disable();
+	s = gh_span_of(addr);
+	if (s) {
+		off = (unsigned long)addr - s->base;
+		if (off < READ_ONCE(s->limit))
+			base = base_of(s, off);
+	}
+	preempt_enable();
+	return base;
+}
+EXPORT_SYMBOL_GPL(goheap_base);
+
+/* What goheap_realloc() has to know about the old object. */
+struct old {
+	struct goheap *heap;
+	size_t size;
+	bool noscan;
+	bool tiny;
+};
+
+static bool look_up_old(const void *p, struct old *old)
+{
+	struct gh_ref ref;
+	bool live;
+
+	preempt_disable();
+	live = gh_lookup_live(p, &ref);
+	if (live) {
+		old->heap = ref.span->heap;
+		old->size = gh_ref_size(&ref);
+		old->noscan = gh_sc_noscan(ref.span->spanclass);
+		old->tiny = ref.span->flags & GH_F_TINY;
+	} else {
+		gh_misuse_address(p);
+	}
+	preempt_enable();
+	return live;
+}
+
+void *goheap_realloc(const void *p, size_t size, gfp_t gfp)
+{
+	struct old old;
+	void *new;
+
+	if (!size) {
+		goheap_free(p);
+		return ZERO_SIZE_PTR;
+	}
+	if (ZERO_OR_NULL_PTR(p))
+		return goheap_alloc(size, gfp);
+	if (!look_up_old(p, &old))
+		return NULL;
+	/* What a tiny object may grow into can be an older one's, and not zero. */
+	if (size <= old.size && size > old.size / 2 && !(old.tiny && gfp & __GFP_ZERO))
+		return (void *)p;
+	new = gh_alloc(old.heap, size, 0, gfp, old.noscan, NUMA_NO_NODE);
+	if (!new)
+		return NULL;
+	memcpy(new, p, min(size, old.size));
+	goheap_free(p);
+	return new;
+}
+EXPORT_SYMBOL_GPL(goheap_realloc);
