@@ -1,0 +1,113 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# boot.sh KERNEL DIR [OPTION...]: boot a kernel that tools/kernel.sh knows on a
+# busybox guest with the files of DIR in its root, and run DIR/run.sh there. The
+# console goes to stdout. Succeeds if the guest came to its end and run.sh
+# succeeded.
+#
+#   --smp N         CPUs (2)
+#   --mem M         memory, as QEMU writes it (1G)
+#   --append "..."  more of the kernel's command line
+#   --timeout S     seconds until a guest counts as hung (120)
+#   --log FILE      keep the console there too
+#   --interactive   the guest's console is this terminal; no time limit
+
+. "$(dirname "$0")/lib.sh"
+
+usage="usage: boot.sh KERNEL DIR [--smp N] [--mem M] [--append ARGS] [--timeout S] [--log FILE] [--interactive]"
+[ $# -ge 2 ] || die "$usage"
+name=$1 tree=$2 smp=2 mem=1G append="" limit=120 log="" interactive=""
+shift 2
+while [ $# -gt 0 ]; do
+	case $1 in
+	--interactive) interactive=1; shift; continue ;;
+	--smp) smp=${2:?$usage} ;;
+	--mem) mem=${2:?$usage} ;;
+	--append) append=${2:?$usage} ;;
+	--timeout) limit=${2:?$usage} ;;
+	--log) log=${2:?$usage} ;;
+	*) die "boot.sh has no option '$1'; $usage" ;;
+	esac
+	shift 2
+done
+[ -e "$tree/run.sh" ] || die "there is no run.sh in $tree for the guest to run"
+
+need_packages busybox-static cpio
+kernel=$("$TOP/tools/kernel.sh" "$name")
+arch=$(cat "$kernel/arch")
+[ "$arch" = um ] || need_packages qemu-system-x86
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/goheap.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+[ -n "$log" ] || log=$work/console
+mkdir -p "$(dirname "$log")"
+
+# make_root FROM TO: a root directory with busybox, /init and the files of FROM.
+make_root() {
+	mkdir -p "$2/bin"
+	cp /bin/busybox "$2/bin/"
+	cp "$TOP/tools/guest-init" "$2/init"
+	cp -rL "$1/." "$2/"
+}
+
+# qemu_boot ROOT COMMAND-LINE OPTION...
+qemu_boot() {
+	local root=$1 cmdline=$2
+	shift 2
+	(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$root.cpio.gz"
+	"${limited[@]}" qemu-system-x86_64 -smp "$smp" -m "$mem" -display none \
+		-nodefaults -no-reboot -kernel "$kernel/image" -initrd "$root.cpio.gz" \
+		-append "console=ttyS0 panic=-1 quiet $cmdline" "$@"
+}
+
+uml_boot() {
+	"${limited[@]}" "$kernel/image" "mem=$mem" seccomp=on "ncpus=$smp" root=/dev/root \
+		rootfstype=hostfs "rootflags=$work/root" rw init=/init "uml_dir=$work/" \
+		con=fd:0,fd:1 panic=-1 quiet $append
+}
+
+# /dev/kvm alone proves nothing: under nested virtualisation a guest may hang in
+# it. So boot this kernel once, and remember the answer until the host reboots;
+# a no counts for every kernel.
+kvm_works() {
+	local known
+	known=$CACHE/kvm-$(cat /proc/sys/kernel/random/boot_id)
+	[ -w /dev/kvm ] || return 1
+	if ! grep -qsxE "no|$name" "$known"; then
+		say "trying for at most 5 seconds whether KVM boots this kernel"
+		mkdir "$work/empty"
+		: >"$work/empty/run.sh"
+		make_root "$work/empty" "$work/probe"
+		if limited=(timeout -k 1 5) qemu_boot "$work/probe" "" -accel kvm -cpu host \
+			-serial stdio </dev/null 2>&1 | grep -q GOHEAP-GUEST-END; then
+			echo "$name" >>"$known"
+		else
+			echo no >>"$known"
+		fi
+	fi
+	! grep -qx no "$known"
+}
+
+boot() {
+	if [ "$arch" = um ]; then
+		uml_boot
+	elif kvm_works; then
+		qemu_boot "$work/root" "$append" -accel kvm -cpu host "$@"
+	else
+		qemu_boot "$work/root" "$append" -accel tcg,thread=multi -cpu max "$@"
+	fi
+}
+
+make_root "$tree" "$work/root"
+if [ -n "$interactive" ]; then
+	limited=()
+	boot -serial mon:stdio
+	exit
+fi
+
+# Neither QEMU nor UML tells by its exit status how the guest ended.
+limited=(timeout -k 5 "$limit")
+boot -serial stdio </dev/null 2>&1 | sed -u 's/\r//g' | tee "$log" || :
+end=$(grep -a '^GOHEAP-GUEST-END ' "$log" | tail -n 1) ||
+	die "the $name guest did not come to its end within $limit s; its console above tells where it stopped"
+[ "$end" = "GOHEAP-GUEST-END 0" ] || exit 1
