@@ -42,6 +42,24 @@ static unsigned long nr_map_bytes;		/* gh_map_lock */
 static struct kmem_cache *desc_caches[GH_NR_KINDS];
 static atomic_long_t nr_descs[GH_NR_KINDS];
 
+/**
+ * gh_lock_any_context() - take a lock, or in NMI only try to
+ * @lock: which; use gh_lock(), which tells sparse
+ * @flags: interrupt state
+ *
+ * Context: Any.
+ * Return: true if the lock is held.
+ */
+bool gh_lock_any_context(raw_spinlock_t *lock, unsigned long *flags)
+{
+	if (!in_nmi())
+		raw_spin_lock_irqsave(lock, *flags);
+	else if (!raw_spin_trylock_irqsave(lock, *flags))
+		return false;
+	__release(lock);	/* for sparse: gh_lock() counts it for the caller */
+	return true;
+}
+
 /* ---- the map --------------------------------------------------------------------- */
 
 static struct gh_arena *arena_new(unsigned long base, gfp_t gfp)
@@ -203,7 +221,7 @@ struct gh_arena *gh_arena_next(unsigned long *n)
 }
 
 static bool walk_arena(struct gh_arena *arena, struct goheap *heap,
-		       bool (*fn)(struct gh_span *s, void *arg), void *arg)
+		       gh_span_fn *fn, void *arg)
 {
 	struct gh_span *s;
 	unsigned int i;
@@ -220,8 +238,17 @@ static bool walk_arena(struct gh_arena *arena, struct goheap *heap,
 	return true;
 }
 
-void gh_arena_for_each_span(struct goheap *heap, bool (*fn)(struct gh_span *s, void *arg),
-			    void *arg)
+/**
+ * gh_arena_walk() - walk spans, by address
+ * @heap: whose, or NULL for all
+ * @fn: called for each; stops the walk by returning false. It may free the span.
+ * @arg: for @fn
+ *
+ * Spans that come or go meanwhile may be missed.
+ *
+ * Context: Process context; @fn is called on the RCU read side.
+ */
+void gh_arena_walk(struct goheap *heap, gh_span_fn *fn, void *arg)
 {
 	struct gh_arena *arena;
 	unsigned long n;
@@ -541,15 +568,6 @@ static void count_free(struct gh_page_heap *ph, const struct gh_span *s)
 	}
 }
 
-/* In NMI the lock may be held by what was interrupted. */
-static bool lock_page_heap(struct gh_page_heap *ph, unsigned long *flags)
-{
-	if (in_nmi())
-		return raw_spin_trylock_irqsave(&ph->lock, *flags);
-	raw_spin_lock_irqsave(&ph->lock, *flags);
-	return true;
-}
-
 /* -EAGAIN: descriptors are short. -ENOSPC: no run fits. -EBUSY: NMI, lock taken. */
 static struct gh_span *alloc_run(struct gh_page_heap *ph, unsigned int npages,
 				 unsigned int align, unsigned int sc)
@@ -558,7 +576,7 @@ static struct gh_span *alloc_run(struct gh_page_heap *ph, unsigned int npages,
 	struct gh_span *run, *s;
 	unsigned long flags;
 
-	if (!lock_page_heap(ph, &flags))
+	if (!gh_lock(&ph->lock, flags))
 		return ERR_PTR(-EBUSY);
 	run = run_find(ph, npages, align);
 	if (!run) {
@@ -895,13 +913,10 @@ unsigned long gh_arena_idle_pages(void)
  */
 unsigned long gh_arena_release_idle(unsigned long kernel_pages)
 {
-	unsigned long want = DIV_ROUND_UP(kernel_pages, GH_PAGE_SIZE / min(GH_PAGE_SIZE, PAGE_SIZE));
+	unsigned long want = DIV_ROUND_UP(kernel_pages << PAGE_SHIFT, GH_PAGE_SIZE);
 	unsigned long done = 0;
 	int nid;
 
-	if (PAGE_SIZE > GH_PAGE_SIZE)
-		want = kernel_pages > ULONG_MAX / RELEASE_PAGES ? ULONG_MAX :
-		       kernel_pages * RELEASE_PAGES;
 	for_each_node(nid)
 		if (done < want)
 			done += gh_arena_scavenge(gh_page_heaps[nid], want - done);

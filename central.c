@@ -16,15 +16,6 @@ static struct gh_central *central_of(const struct gh_span *s)
 	return &s->heap->nodes[s->nid]->central[s->spanclass];
 }
 
-/* In NMI the lock may be held by what was interrupted. */
-static bool lock_central(struct gh_central *central, unsigned long *flags)
-{
-	if (in_nmi())
-		return raw_spin_trylock_irqsave(&central->lock, *flags);
-	raw_spin_lock_irqsave(&central->lock, *flags);
-	return true;
-}
-
 static unsigned int bucket_of(const struct gh_span *s)
 {
 	unsigned int nfree = gh_span_nfree(s);
@@ -104,7 +95,7 @@ struct gh_span *gh_central_fetch(struct gh_cache *cache, unsigned int sc, int ni
 	struct gh_span *s = NULL;
 	unsigned long flags;
 
-	if (!READ_ONCE(central->nr_spans) || !lock_central(central, &flags))
+	if (!READ_ONCE(central->nr_spans) || !gh_lock(&central->lock, flags))
 		return NULL;
 	s = fullest(central);
 	if (s) {
@@ -226,7 +217,7 @@ void *gh_central_alloc(struct goheap *heap, unsigned int sc, int nid, bool *fres
 	unsigned long flags;
 	void *p = NULL;
 
-	if (!READ_ONCE(central->nr_spans) || !lock_central(central, &flags))
+	if (!READ_ONCE(central->nr_spans) || !gh_lock(&central->lock, flags))
 		return NULL;
 	s = fullest(central);
 	if (s) {
@@ -252,7 +243,7 @@ void *gh_central_add(struct gh_span *s, bool *fresh)
 	unsigned long flags;
 	void *p;
 
-	if (!lock_central(central, &flags))
+	if (!gh_lock(&central->lock, flags))
 		return NULL;
 	p = take_object(central, s, fresh);
 	list_span(central, s);

@@ -46,11 +46,12 @@ static inline void gh_account_reclaimed(unsigned long pages)
 #endif
 }
 
+typedef unsigned long gh_shrink_fn(struct shrinker *, struct shrink_control *);
+
 /* 6.7 moved shrinkers from the caller's memory to the kernel's. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
-static inline struct shrinker *gh_shrinker_register(const char *name,
-		unsigned long (*count)(struct shrinker *, struct shrink_control *),
-		unsigned long (*scan)(struct shrinker *, struct shrink_control *))
+static inline struct shrinker *gh_shrinker_register(const char *name, gh_shrink_fn *count,
+						    gh_shrink_fn *scan)
 {
 	struct shrinker *shrinker = kzalloc(sizeof(*shrinker), GFP_KERNEL);
 
@@ -72,9 +73,8 @@ static inline void gh_shrinker_unregister(struct shrinker *shrinker)
 	kfree(shrinker);
 }
 #else
-static inline struct shrinker *gh_shrinker_register(const char *name,
-		unsigned long (*count)(struct shrinker *, struct shrink_control *),
-		unsigned long (*scan)(struct shrinker *, struct shrink_control *))
+static inline struct shrinker *gh_shrinker_register(const char *name, gh_shrink_fn *count,
+						    gh_shrink_fn *scan)
 {
 	struct shrinker *shrinker = shrinker_alloc(0, "%s", name);
 
@@ -90,6 +90,20 @@ static inline void gh_shrinker_unregister(struct shrinker *shrinker)
 {
 	shrinker_free(shrinker);
 }
+#endif
+
+/* Sparse lost its lock annotations in 7.0, and this one went with them. */
+#ifdef __cond_lock
+#define gh_cond_lock(lock, taken)	__cond_lock(lock, taken)
+#else
+#define gh_cond_lock(lock, taken)	((void)(lock), taken)
+#endif
+
+/* A workqueue says so since 6.17 if its works stay on the CPU they were queued on. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#define GH_WQ_PERCPU	0
+#else
+#define GH_WQ_PERCPU	WQ_PERCPU
 #endif
 
 /* How many bits of physical address the first level of the map has to cover. */

@@ -119,6 +119,7 @@ static struct gh_span *find_span(struct goheap *heap, loff_t *pos)
 }
 
 static void *spans_start(struct seq_file *m, loff_t *pos)
+	__acquires(RCU)
 {
 	rcu_read_lock();
 	return *pos ? find_span(m->private, pos) : SEQ_START_TOKEN;
@@ -131,6 +132,7 @@ static void *spans_next(struct seq_file *m, void *v, loff_t *pos)
 }
 
 static void spans_stop(struct seq_file *m, void *v)
+	__releases(RCU)
 {
 	rcu_read_unlock();
 }
@@ -207,7 +209,7 @@ static int occupancy_show(struct seq_file *m, void *v)
 
 	if (!o)
 		return -ENOMEM;
-	gh_arena_for_each_span(m->private, add_occupancy, o);
+	gh_arena_walk(m->private, add_occupancy, o);
 	seq_puts(m, "#class noscan spans 0-9% 10-19% 20-29% 30-39% 40-49% 50-59% 60-69% 70-79% 80-89% 90-99% full\n");
 	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
 		for (i = 0, all = 0; i < NR_BUCKETS; i++)
@@ -331,7 +333,7 @@ static int heap_stats_show(struct seq_file *m, void *v)
 	struct events events = {};
 	struct usage usage = {};
 
-	gh_arena_for_each_span(heap, add_usage, &usage);
+	gh_arena_walk(heap, add_usage, &usage);
 	add_events(heap, &events);
 	seq_puts(m, "# key value\n");
 	line(m, "held_bytes", atomic_long_read(&heap->pages) << GH_PAGE_SHIFT);
@@ -383,7 +385,7 @@ static int stats_show(struct seq_file *m, void *v)
 	struct usage usage = {};
 	int nid;
 
-	gh_arena_for_each_span(NULL, add_usage, &usage);
+	gh_arena_walk(NULL, add_usage, &usage);
 	add_all_events(&events);
 	for_each_node(nid)
 		add_ledger(gh_page_heaps[nid], &ledger);
@@ -503,7 +505,7 @@ static int trim_set(void *data, u64 val)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(trim_fops, NULL, trim_set, "%llu\n");
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 /**
  * gh_debugfs_add_heap() - show a heap

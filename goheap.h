@@ -87,7 +87,7 @@ void goheap_free_rcu(const void *p);
 void goheap_free_bulk(unsigned int n, void **p);
 
 /* A pointer declared with __free(goheap_free) is freed when it leaves scope. */
-DEFINE_FREE(goheap_free, void *, if (!IS_ERR_OR_NULL(_T)) goheap_free(_T))
+DEFINE_FREE(goheap_free, void *, IS_ERR_OR_NULL(_T) ? (void)0 : goheap_free(_T))
 
 /**
  * goheap_alloc() - allocate an object
@@ -261,7 +261,7 @@ void *goheap_base(const void *addr);
  *
  * Return: bytes; 4 MiB unless this kernel's page allocator stops earlier.
  */
-size_t goheap_max_size(void) __attribute_const__;
+size_t goheap_max_size(void);
 
 /* ---- private heaps ----------------------------------------------------------- */
 

@@ -91,7 +91,7 @@
 #include "sizeclass.h"
 
 #define GH_PAGE_SHIFT		13
-#define GH_PAGE_SIZE		(1UL << GH_PAGE_SHIFT)
+#define GH_PAGE_SIZE		BIT(GH_PAGE_SHIFT)
 #define GH_MAX_SIZE		min_t(size_t, 4UL << 20, PAGE_SIZE << GH_MAX_PAGE_ORDER)
 
 /* Span classes: class * 2 + noscan; the two of class 0 are large objects. */
@@ -288,10 +288,10 @@ static inline bool gh_span_is_empty(const struct gh_span *s)
 /* ---- arenas and the page heap -------------------------------------------------- */
 
 #define GH_ARENA_SHIFT		26
-#define GH_ARENA_SIZE		(1UL << GH_ARENA_SHIFT)
+#define GH_ARENA_SIZE		BIT(GH_ARENA_SHIFT)
 #define GH_ARENA_PAGES		(GH_ARENA_SIZE >> GH_PAGE_SHIFT)
 #define GH_LEAF_SHIFT		11
-#define GH_LEAF_ARENAS		(1UL << GH_LEAF_SHIFT)
+#define GH_LEAF_ARENAS		BIT(GH_LEAF_SHIFT)
 
 /**
  * struct gh_arena - a 64 MiB window of the direct map, aligned to its size
@@ -404,6 +404,12 @@ struct gh_page_heap {
 
 extern struct gh_page_heap **gh_page_heaps;	/* by node */
 
+bool gh_lock_any_context(raw_spinlock_t *lock, unsigned long *flags);
+
+/* In NMI the lock may be held by what was interrupted: false if it cannot be had. */
+#define gh_lock(lock, flags) \
+	gh_cond_lock(lock, gh_lock_any_context(lock, &(flags)))
+
 static inline bool gh_may_allocate_pages(void)
 {
 	if (in_nmi())
@@ -428,9 +434,8 @@ unsigned long gh_arena_metadata(void);
 void gh_arena_trim_spares(struct gh_page_heap *ph, unsigned int keep);
 int gh_arena_validate(struct gh_page_heap *ph);
 
-/* Calls @fn for every span of @heap (any if NULL); stops when it returns false. */
-void gh_arena_for_each_span(struct goheap *heap, bool (*fn)(struct gh_span *s, void *arg),
-			    void *arg);
+typedef bool gh_span_fn(struct gh_span *s, void *arg);
+void gh_arena_walk(struct goheap *heap, gh_span_fn *fn, void *arg);
 
 /* ---- central lists ---------------------------------------------------------------- */
 

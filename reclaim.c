@@ -182,7 +182,7 @@ static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
  */
 int gh_reclaim_init(void)
 {
-	workqueue = alloc_workqueue("goheap", WQ_MEM_RECLAIM, 0);
+	workqueue = alloc_workqueue("goheap", WQ_MEM_RECLAIM | GH_WQ_PERCPU, 0);
 	if (!workqueue)
 		return -ENOMEM;
 	shrinker = gh_shrinker_register("goheap", shrink_count, shrink_scan);
