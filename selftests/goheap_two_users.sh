@@ -1,0 +1,38 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Two modules use goheap at the same time, and somebody reads debugfs meanwhile.
+
+. "$(dirname "$0")/lib.sh"
+
+OPS=${OPS:-300000}
+
+together() {
+	load goheap_stress ops="$OPS" &
+	stress=$!
+	rounds=0
+	while kill -0 $stress 2>/dev/null; do
+		kv fill 300 && kv clear && cat $DEBUGFS/* $DEBUGFS/heaps/*/* >/dev/null 2>&1
+		kv set a b || return
+		rounds=$((rounds + 1))
+	done
+	ktap_print_msg "$rounds rounds of the sample beside the stress test"
+	wait $stress && [ $rounds -gt 0 ]
+}
+
+stress_says_so() {
+	log_since | grep -q 'goheap_stress: passed '
+}
+
+sample_still_works() {
+	kv set name value && kv get name && [ "$(cat $KV/value)" = value ]
+}
+
+start 6
+load goheap_sample
+ktap_test_result "stress_beside_the_sample" together
+ktap_test_result "stress_says_so" stress_says_so
+ktap_test_result "sample_still_works" sample_still_works
+ktap_test_result "stats_add_up" stats_add_up
+ktap_test_result "either_can_go_first" rmmod goheap_stress
+ktap_test_result "log_is_clean" log_is_clean
+finish
