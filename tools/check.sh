@@ -1,0 +1,312 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# check.sh [LANE...]: run the tests, all lanes unless some are named. Every lane
+# reports its counts as it finishes; the last line is the sum. Consoles are kept in
+# build/logs/.
+
+. "$(dirname "$0")/lib.sh"
+
+EXPECTED_SUITES=7	# KUnit suites linked into goheap.ko
+
+LANES=(selfcheck style build kunit-uml kunit-base kunit-san kunit-kcsan kunit-rt
+	stress-uml stress-san selftests-6.12 selftests-6.1 selftests-6.12-rt selftests-6.1-rt)
+
+# What a console must not show. A call trace alone is no report: goheap prints one
+# with every misuse, and those are counted.
+REPORTS='BUG:|WARNING:|UBSAN:|INFO:|Oops|KASAN|KCSAN|unreferenced object'
+
+TAINT_KUNIT=266240	# out of tree, and test modules
+TAINT_OWN=4096		# out of tree
+TAINT_STOCK=12288	# out of tree, and unsigned
+
+LOGS=$TOP/build/logs
+work=$(mktemp -d "${TMPDIR:-/tmp}/goheap.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+# ---- counting --------------------------------------------------------------
+
+passed=0 failed=0 skipped=0
+total_passed=0 total_failed=0 total_skipped=0
+quiet=""		# selfcheck wants the failures counted, not shown
+
+pass() { passed=$((passed + $1)); }
+skip() { skipped=$((skipped + 1)); printf '   skipped: %s\n' "$*"; }
+fail() {
+	failed=$((failed + 1))
+	[ -n "$quiet" ] || printf '   FAILED: %s\n' "$*"
+}
+
+# must WHAT COMMAND...: a test that is a command.
+must() {
+	local what=$1
+	shift
+	if "$@"; then pass 1; else fail "$what"; fi
+}
+
+# ---- judging a console -----------------------------------------------------
+
+# Lines as the kernel and the scripts wrote them: no timestamps, no caller.
+plain() {
+	sed -E 's/\r$//; s/^\[ *[0-9]+\.[0-9]+\](\[ *[CT][0-9]+\])? //' "$1"
+}
+
+# summary FILE WORD: a number from the summary of kunit.py.
+summary() {
+	local n
+	n=$(sed -nE "s/.*Testing complete\. Ran .* $2: ([0-9]+).*/\1/p" "$1")
+	echo "${n:-0}"
+}
+
+# ktap FILE UNIT EXPECTED: a console holds several KTAP documents, and kunit.py
+# reads only the first of what it is given. EXPECTED counts UNIT, which is either
+# the suites that the documents announce or the documents themselves.
+ktap() {
+	local text=$1 unit=$2 expected=$3 source doc plan n=0 i
+	source=$("$TOP/tools/kernel.sh" source)
+	rm -f "$work"/*.ktap
+	awk -v dir="$work" '/^(KTAP version 1|TAP version 13)$/ { n++ }
+		/^TAINT / { exit }
+		n { print >(dir "/" n ".ktap") }' "$text"
+	for doc in "$work"/*.ktap; do
+		[ -e "$doc" ] || break
+		plan=$(sed -nE '2s/^1\.\.([0-9]+)$/\1/p' "$doc")
+		[ "$plan" != 0 ] || continue	# KUnit built in, with no suite of its own
+		[ "$unit" = suites ] && n=$((n + ${plan:-0})) || n=$((n + 1))
+		# its exit status does not tell of a test that never ended
+		if ! python3 "$source/tools/testing/kunit/kunit.py" parse "$doc" >"$work/parsed" 2>&1 ||
+		   [ "$(summary "$work/parsed" errors)" != 0 ]; then
+			fail "kunit.py: $(grep -aE '\[(FAILED|CRASHED|ERROR|NO TESTS RUN)\]' "$work/parsed" |
+				head -n 8 | sed -E 's/^[^]]*\] *=* *//; s/ *=*$//' | paste -sd ';')"
+		fi
+		pass "$(summary "$work/parsed" passed)"
+		for i in $(seq "$(summary "$work/parsed" skipped)"); do
+			skip "$(grep -E '# SKIP' "$doc" | sed -n "${i}s/^ *//p")"
+		done
+	done
+	[ "$n" = "$expected" ] || fail "$n of $expected KTAP $unit are on the console"
+	! grep -qE '^ *ok .*# SKIP *$' "$text" || fail "a test is skipped and does not say why"
+}
+
+# verdict LOG TAINT UNIT EXPECTED: everything a console must and must not show.
+# UNIT is suites, documents, or a sentence that must be there.
+verdict() {
+	local log=$1 taint=$2 unit=$3 expected=${4:-} text=$work/text n
+	plain "$log" >"$text"
+	grep -qx 'GOHEAP-GUEST-END 0' "$text" ||
+		fail "no end marker with status 0: the guest crashed, hung, or its script failed"
+	grep -qx "TAINT $taint" "$text" ||
+		fail "the kernel's taint is '$(sed -n 's/^TAINT //p' "$text")', not $taint"
+	if grep -E "$REPORTS" "$text" >"$work/reports"; then
+		fail "reports on the console: $(head -n 1 "$work/reports")"
+	fi
+	# Only the tests of misuse may misuse; selftests see to that themselves.
+	n=$(awk '/^ *# Subtest: .*misuse/ { inside = 1 } /^(not )?ok [0-9]+ .*misuse/ { inside = 0 }
+		/goheap: misuse:/ && !inside { n++ } END { print n + 0 }' "$text")
+	[ "$unit" = documents ] || [ "$n" = 0 ] || fail "$n reports of misuse where there is none"
+	case $unit in
+	suites|documents) ktap "$text" "$unit" "$expected" ;;
+	*) must "'$unit' is not on the console" grep -q "$unit" "$text" ;;
+	esac
+}
+
+build() {
+	"$TOP/tools/build.sh" "$@" >/dev/null
+}
+
+# ---- lanes in guests -------------------------------------------------------
+
+# guest KERNEL DIR OPTION...: boot, and keep the console as this lane's.
+guest() {
+	rm -f "$LOGS/$lane.log"
+	"$TOP/tools/boot.sh" "$@" --log "$LOGS/$lane.log" >/dev/null 2>&1 || :
+}
+
+new_guest() {
+	tree=$work/guest
+	rm -rf "$tree"
+	mkdir -p "$tree"
+	cat >"$tree/run.sh"
+}
+
+# kunit KERNEL OPTION...
+kunit() {
+	local kernel=$1 dir
+	shift
+	dir=$("$TOP/tools/build.sh" "$kernel" kunit) || { fail "the build"; return; }
+	# Fault injection spares GFP_KERNEL unless told not to; the objects that
+	# kmemleak looks for must be some seconds old.
+	new_guest <<-'END'
+		for d in /sys/kernel/debug/failslab /sys/kernel/debug/fail_page_alloc; do
+			[ ! -e $d ] || { echo N >$d/ignore-gfp-wait; echo 0 >$d/verbose; }
+		done
+		insmod /goheap.ko && rmmod goheap || exit
+		k=/sys/kernel/debug/kmemleak
+		if echo scan 2>/dev/null >$k; then
+			sleep 6
+			echo scan >$k
+			sleep 1
+			echo scan >$k
+			cat $k
+		fi
+		true
+	END
+	cp "$dir/goheap.ko" "$tree/"
+	guest "$kernel" "$tree" --append "loglevel=7" "$@"
+	verdict "$LOGS/$lane.log" $TAINT_KUNIT suites $EXPECTED_SUITES
+}
+
+# stress KERNEL OPS OPTION...
+stress() {
+	local kernel=$1 ops=$2 dir
+	shift 2
+	dir=$("$TOP/tools/build.sh" "$kernel") || { fail "the build"; return; }
+	new_guest <<-END
+		insmod /goheap.ko && insmod /goheap_stress.ko ops=$ops &&
+			rmmod goheap_stress && rmmod goheap
+	END
+	cp "$dir/goheap.ko" "$dir/selftests/modules/goheap_stress.ko" "$tree/"
+	guest "$kernel" "$tree" "$@"
+	verdict "$LOGS/$lane.log" $TAINT_OWN 'goheap_stress: passed '
+}
+
+# selftests KERNEL
+selftests() {
+	local kernel=$1 dir source
+	dir=$("$TOP/tools/build.sh" "$kernel") || { fail "the build"; return; }
+	source=$("$TOP/tools/kernel.sh" source)
+	# The kernel's messages would cut the scripts' lines in two, so they come last.
+	new_guest <<-'END'
+		dmesg -n 1
+		rc=0
+		for t in /selftests/goheap_*.sh; do
+			MODULES=/modules sh $t || rc=1
+		done
+		echo "KERNEL-LOG"
+		dmesg
+		exit $rc
+	END
+	make -s -C "$TOP/selftests" "KSRC=$source" "INSTALL_PATH=$tree/selftests" install >/dev/null
+	mkdir "$tree/modules"
+	cp "$dir"/goheap.ko "$dir"/samples/*.ko "$dir"/selftests/modules/*.ko "$tree/modules/"
+	guest "$kernel" "$tree" --timeout 600
+	set -- "$tree"/selftests/goheap_*.sh
+	verdict "$LOGS/$lane.log" $TAINT_STOCK documents $#
+}
+
+# ---- lanes on the host -----------------------------------------------------
+
+lane_style() {
+	local source file
+	need_packages perl python3 busybox-static
+	source=$("$TOP/tools/kernel.sh" source) || { fail "no kernel source"; return; }
+	while read -r file; do
+		[ -e "$TOP/$file" ] || continue
+		case $file in
+		*.c|*.h)
+			must "checkpatch: $file" checkpatch "$TOP/$file"
+			must "kernel-doc: $file" "$source/scripts/kernel-doc" -none -Wall -Werror "$TOP/$file"
+			;;
+		selftests/*.sh|tools/guest-*) must "syntax: $file" busybox sh -n "$TOP/$file" ;;
+		*.sh|.ci/run) must "syntax: $file" bash -n "$TOP/$file" ;;
+		esac
+	done < <(git -C "$TOP" ls-files --cached --others --exclude-standard)
+}
+
+# Its two complaints about asking for the kernel's version are meant for code that
+# lives in one version. Its checks (not errors, not warnings) are shown only.
+checkpatch() {
+	"$source/scripts/checkpatch.pl" --no-tree --terse --strict \
+		--ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON -f "$1" >"$work/style" 2>&1 && return
+	sed 's/^/   /' "$work/style"
+	grep -q '^total: 0 errors, 0 warnings' "$work/style"
+}
+
+# sparse 0.6.4 is too old for the kernels that UML is built from.
+lane_build() {
+	local kernel
+	need_packages sparse
+	for kernel in 6.1 6.1-rt 6.12 6.12-rt base; do
+		must "the build for $kernel with W=1 C=2" build "$kernel" C=2
+	done
+	must "the build for uml with W=1" build uml
+}
+
+lane_kunit_uml() { kunit uml --mem 512M; }
+lane_kunit_base() { kunit base --timeout 300; }
+lane_kunit_san() { kunit san --timeout 900; }
+lane_kunit_kcsan() { kunit kcsan --timeout 600; }
+lane_kunit_rt() { kunit rt --timeout 600; }
+lane_stress_uml() { stress uml 10000000 --append loglevel=7 --timeout 300; }
+lane_stress_san() { stress san 20000 --append "loglevel=7 kmemleak=off" --timeout 900; }
+lane_selftests_6_12() { selftests 6.12; }
+lane_selftests_6_1() { selftests 6.1; }
+lane_selftests_6_12_rt() { selftests 6.12-rt; }
+lane_selftests_6_1_rt() { selftests 6.1-rt; }
+
+# ---- the runner itself -----------------------------------------------------
+
+# canned SUITES: a console on which all is well.
+canned() {
+	local i
+	printf 'KTAP version 1\n1..0\n'		# what a built-in KUnit says at boot
+	printf '[    0.500000] KTAP version 1\r\n[    0.500000] 1..%d\r\n' "$1"
+	for i in $(seq "$1"); do
+		printf '    KTAP version 1\n    # Subtest: suite%d\n    1..2\n' "$i"
+		printf '    ok 1 test_one\n    ok 2 test_two\nok %d suite%d\n' "$i" "$i"
+	done
+	printf 'TAINT %d\nGOHEAP-GUEST-END 0\n' $TAINT_KUNIT
+}
+
+# judged pass|fail WHAT: the verdict on the console at stdin must be this.
+judged() {
+	local want=$1 what=$2 keep_passed=$passed keep_failed=$failed keep_skipped=$skipped got=pass
+	cat >"$work/canned"
+	quiet=1 failed=0
+	verdict "$work/canned" $TAINT_KUNIT suites $EXPECTED_SUITES >/dev/null
+	[ "$failed" = 0 ] || got=fail
+	quiet="" passed=$keep_passed failed=$keep_failed skipped=$keep_skipped
+	must "a console with $what must $want, and did not" test "$got" = "$want"
+}
+
+lane_selfcheck() {
+	local n=$EXPECTED_SUITES one='    ok 2 test_two'
+	judged pass "nothing wrong" < <(canned "$n")
+	judged pass "a skip that says why" < <(canned "$n" | sed "0,/$one/s//& # SKIP one CPU/")
+	judged pass "misuse in its own suite" < <(canned "$n" |
+		sed 's/suite3$/goheap_misuse/; s/.*# Subtest: goheap_misuse/&\ngoheap: misuse: x/')
+	judged fail "nothing on it" </dev/null
+	judged fail "a cut-off end" < <(canned "$n" | head -n 15)
+	judged fail "a cut-off suite" < <(canned "$n" | sed "/suite$n\$/,/suite$n\$/d")
+	judged fail "a missing suite" < <(canned $((n - 1)))
+	judged fail "a suite too many" < <(canned $((n + 1)))
+	judged fail "a failing test" < <(canned "$n" | sed "0,/$one/s//    not ok 2 test_two/")
+	judged fail "a failing document behind a good one" < <(canned "$((n - 1))" |
+		sed '/^TAINT/i KTAP version 1\n1..1\nnot ok 1 suite8')
+	judged fail "a skip that does not say why" < <(canned "$n" | sed "0,/$one/s//& # SKIP/")
+	judged fail "a planted report" < <(canned "$n" |
+		sed '/^TAINT/i [    1.0] BUG: KASAN: use-after-free in f+0x1/0x2')
+	judged fail "misuse outside its suite" < <(canned "$n" | sed '/^TAINT/i goheap: misuse: x')
+	judged fail "another taint" < <(canned "$n" | sed 's/^TAINT .*/TAINT 266752/')
+	judged fail "a guest that failed" < <(canned "$n" | sed 's/END 0$/END 1/')
+}
+
+# ---- main ------------------------------------------------------------------
+
+[ $# -gt 0 ] || set -- "${LANES[@]}"
+for lane; do
+	declare -F "lane_${lane//[.-]/_}" >/dev/null ||
+		die "check.sh has no lane '$lane'; there are: ${LANES[*]}"
+done
+mkdir -p "$LOGS"
+for lane; do
+	start=$SECONDS passed=0 failed=0 skipped=0
+	"lane_${lane//[.-]/_}" || fail "the lane came to no end"
+	[ $((passed + failed + skipped)) -gt 0 ] || fail "the lane tested nothing"
+	printf '%-18s %d passed, %d failed, %d skipped (%d s)\n' "$lane" \
+		$passed $failed $skipped $((SECONDS - start))
+	total_passed=$((total_passed + passed))
+	total_failed=$((total_failed + failed))
+	total_skipped=$((total_skipped + skipped))
+done
+echo "$total_passed passed, $total_failed failed, $total_skipped skipped"
+[ $total_failed = 0 ]
