@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where pages come from and whose they are: the page heap (best fit over free
- * runs, one lock per node), growth from the kernel's page allocator and the way
- * back, and the map from any address to its span.
+ * Where pages come from: the page heap (best fit over free runs, one lock per
+ * node), growth from the kernel's page allocator, and the way back. Whose pages
+ * are whose is in map.c.
  *
  * Pages come in chunks that are split into single ones, so that any of them can
  * go back alone, and frozen (reference count 0), so that a stray kfree() or
@@ -32,237 +32,10 @@
 			 __GFP_RETRY_MAYFAIL | __GFP_NORETRY | __GFP_MEMALLOC | \
 			 __GFP_NOMEMALLOC)
 
-struct gh_map gh_map;
 struct gh_page_heap **gh_page_heaps;
-
-/* Guards arenas' presence in the map and their owned pages. */
-static DEFINE_RAW_SPINLOCK(gh_map_lock);
-static unsigned long nr_map_bytes;		/* gh_map_lock */
 
 static struct kmem_cache *desc_caches[GH_NR_KINDS];
 static atomic_long_t nr_descs[GH_NR_KINDS];
-
-/**
- * gh_lock_any_context() - take a lock, or in NMI only try to
- * @lock: which; use gh_lock(), which tells sparse
- * @flags: interrupt state
- *
- * Context: Any.
- * Return: true if the lock is held.
- */
-bool gh_lock_any_context(raw_spinlock_t *lock, unsigned long *flags)
-{
-	if (!in_nmi())
-		raw_spin_lock_irqsave(lock, *flags);
-	else if (!raw_spin_trylock_irqsave(lock, *flags))
-		return false;
-	__release(lock);	/* for sparse: gh_lock() counts it for the caller */
-	return true;
-}
-
-/* ---- the map --------------------------------------------------------------------- */
-
-static struct gh_arena *arena_new(unsigned long base, gfp_t gfp)
-{
-	struct gh_arena *arena = alloc_pages_exact(sizeof(*arena), gfp | __GFP_ZERO | __GFP_NOWARN);
-
-	if (!arena && gfpflags_allow_blocking(gfp))
-		arena = vzalloc(sizeof(*arena));
-	if (arena)
-		arena->base = base;
-	return arena;
-}
-
-static void arena_delete(struct gh_arena *arena)
-{
-	if (is_vmalloc_addr(arena))
-		vfree(arena);
-	else if (arena)
-		free_pages_exact(arena, sizeof(*arena));
-}
-
-static void arena_delete_rcu(struct rcu_head *rcu)
-{
-	arena_delete(container_of(rcu, struct gh_arena, rcu));
-}
-
-/* What map_claim() may find missing; what it does not use is freed again. */
-struct map_spares {
-	struct gh_leaf *leaf;
-	struct gh_arena *arena;
-};
-
-static struct gh_arena *map_publish(unsigned long n, struct map_spares *spares)
-{
-	struct gh_leaf **leaf = &gh_map.leaves[n >> GH_LEAF_SHIFT];
-	struct gh_arena **arena;
-
-	lockdep_assert_held(&gh_map_lock);
-	if (!*leaf && spares->leaf) {
-		/* Pairs with the address dependency in gh_arena_of(). */
-		smp_store_release(leaf, spares->leaf);
-		spares->leaf = NULL;
-		nr_map_bytes += sizeof(**leaf);
-	}
-	if (!*leaf)
-		return NULL;
-	arena = &(*leaf)->arenas[n & (GH_LEAF_ARENAS - 1)];
-	if (!*arena && spares->arena) {
-		/* Pairs with the address dependency in gh_arena_of(). */
-		smp_store_release(arena, spares->arena);
-		spares->arena = NULL;
-		nr_map_bytes += sizeof(**arena);
-	}
-	return *arena;
-}
-
-static bool map_try_claim(unsigned long addr, unsigned int npages, struct map_spares *spares)
-{
-	struct gh_arena *arena;
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&gh_map_lock, flags);
-	arena = map_publish((addr - PAGE_OFFSET) >> GH_ARENA_SHIFT, spares);
-	if (arena) {
-		bitmap_set(arena->owned, gh_arena_page(addr), npages);
-		arena->nr_owned += npages;
-	}
-	raw_spin_unlock_irqrestore(&gh_map_lock, flags);
-	return arena;
-}
-
-/* Enter pages into the map as ours. */
-static int map_claim(unsigned long addr, unsigned int npages, gfp_t gfp)
-{
-	unsigned long n = (addr - PAGE_OFFSET) >> GH_ARENA_SHIFT;
-	struct map_spares spares = {};
-	int ret = 0;
-
-	if (WARN_ON_ONCE(n >> GH_LEAF_SHIFT >= gh_map.nr_leaves))
-		return -ERANGE;
-	if (map_try_claim(addr, npages, &spares))
-		return 0;
-	spares.leaf = kzalloc(sizeof(*spares.leaf), gfp | __GFP_NOWARN);
-	spares.arena = arena_new(PAGE_OFFSET + (n << GH_ARENA_SHIFT), gfp);
-	if (!map_try_claim(addr, npages, &spares))
-		ret = -ENOMEM;
-	kfree(spares.leaf);
-	arena_delete(spares.arena);
-	return ret;
-}
-
-/* The pages are no longer ours. An arena without any goes, after its last reader. */
-static void map_unclaim(unsigned long addr, unsigned int npages)
-{
-	unsigned long n = (addr - PAGE_OFFSET) >> GH_ARENA_SHIFT;
-	struct gh_arena *arena = gh_arena_of(addr);
-	unsigned long flags;
-	bool gone;
-
-	raw_spin_lock_irqsave(&gh_map_lock, flags);
-	bitmap_clear(arena->owned, gh_arena_page(addr), npages);
-	arena->nr_owned -= npages;
-	arena->nr_returned += npages;
-	gone = !arena->nr_owned;
-	if (gone) {
-		WRITE_ONCE(gh_map.leaves[n >> GH_LEAF_SHIFT]->arenas[n & (GH_LEAF_ARENAS - 1)],
-			   NULL);
-		nr_map_bytes -= sizeof(*arena);
-	}
-	raw_spin_unlock_irqrestore(&gh_map_lock, flags);
-	if (gone)
-		call_rcu(&arena->rcu, arena_delete_rcu);
-}
-
-static void map_set(struct gh_arena *arena, unsigned long addr, struct gh_span *s)
-{
-	/* Pairs with the address dependency in gh_span_of(). */
-	smp_store_release(&arena->spans[gh_arena_page(addr)], s);
-}
-
-/**
- * gh_arena_owns() - is this address in a page of ours, free or not?
- * @addr: any
- *
- * Context: Any, preemption off.
- * Return: true if so.
- */
-bool gh_arena_owns(unsigned long addr)
-{
-	struct gh_arena *arena = gh_arena_of(addr);
-
-	return arena && test_bit(gh_arena_page(addr), arena->owned);
-}
-
-/**
- * gh_arena_next() - walk the arenas
- * @n: number of the first arena to look at; gets the number of the one found
- *
- * Context: RCU read side, which also bounds the use of the answer.
- * Return: the arena, or NULL when there are no more.
- */
-struct gh_arena *gh_arena_next(unsigned long *n)
-{
-	struct gh_arena *arena;
-	struct gh_leaf *leaf;
-
-	while (*n >> GH_LEAF_SHIFT < gh_map.nr_leaves) {
-		leaf = READ_ONCE(gh_map.leaves[*n >> GH_LEAF_SHIFT]);
-		if (!leaf) {
-			*n = ((*n >> GH_LEAF_SHIFT) + 1) << GH_LEAF_SHIFT;
-			continue;
-		}
-		arena = READ_ONCE(leaf->arenas[*n & (GH_LEAF_ARENAS - 1)]);
-		if (arena)
-			return arena;
-		++*n;
-	}
-	return NULL;
-}
-
-static bool walk_arena(struct gh_arena *arena, struct goheap *heap,
-		       gh_span_fn *fn, void *arg)
-{
-	struct gh_span *s;
-	unsigned int i;
-
-	for (i = 0; i < GH_ARENA_PAGES; i++) {
-		s = READ_ONCE(arena->spans[i]);
-		if (!s || READ_ONCE(s->state) == GH_SPAN_FREE)
-			continue;
-		if (READ_ONCE(s->base) != arena->base + ((unsigned long)i << GH_PAGE_SHIFT))
-			continue;
-		if ((!heap || READ_ONCE(s->heap) == heap) && !fn(s, arg))
-			return false;
-	}
-	return true;
-}
-
-/**
- * gh_arena_walk() - walk spans, by address
- * @heap: whose, or NULL for all
- * @fn: called for each; stops the walk by returning false. It may free the span.
- * @arg: for @fn
- *
- * Spans that come or go meanwhile may be missed.
- *
- * Context: Process context; @fn is called on the RCU read side.
- */
-void gh_arena_walk(struct goheap *heap, gh_span_fn *fn, void *arg)
-{
-	struct gh_arena *arena;
-	unsigned long n;
-	bool more = true;
-
-	for (n = 0; more; n++) {
-		rcu_read_lock();
-		arena = gh_arena_next(&n);
-		more = arena && walk_arena(arena, heap, fn, arg);
-		rcu_read_unlock();
-		if (!rcu_preempt_depth())
-			cond_resched();
-	}
-}
 
 /* ---- descriptors -------------------------------------------------------------------- */
 
@@ -369,13 +142,31 @@ void gh_arena_trim_spares(struct gh_page_heap *ph, unsigned int keep)
  */
 unsigned long gh_arena_metadata(void)
 {
-	unsigned long bytes = READ_ONCE(nr_map_bytes) + gh_map.nr_leaves * sizeof(*gh_map.leaves);
+	unsigned long bytes = gh_map_bytes();
 	enum gh_kind kind;
 
 	for (kind = 0; kind < GH_NR_KINDS; kind++)
 		bytes += atomic_long_read(&nr_descs[kind]) *
 			 kmem_cache_size(desc_caches[kind]);
 	return bytes;
+}
+
+/**
+ * gh_lock_any_context() - take a lock, or in NMI only try to
+ * @lock: which; use gh_lock(), which tells sparse
+ * @flags: interrupt state
+ *
+ * Context: Any.
+ * Return: true if the lock is held.
+ */
+bool gh_lock_any_context(raw_spinlock_t *lock, unsigned long *flags)
+{
+	if (!in_nmi())
+		raw_spin_lock_irqsave(lock, *flags);
+	else if (!raw_spin_trylock_irqsave(lock, *flags))
+		return false;
+	__release(lock);	/* for sparse: gh_lock() counts it for the caller */
+	return true;
 }
 
 /* ---- free runs -------------------------------------------------------------------------- */
@@ -401,8 +192,8 @@ static void run_insert(struct gh_page_heap *ph, struct gh_span *s)
 	rb_add(&s->run, &ph->runs, run_less);
 	ph->nr_runs++;
 	ph->idle += s->npages;
-	map_set(arena, s->base, s);
-	map_set(arena, run_end(s) - GH_PAGE_SIZE, s);
+	gh_map_set(arena, s->base, s);
+	gh_map_set(arena, run_end(s) - GH_PAGE_SIZE, s);
 }
 
 /* The pages' map entries still name the run; whoever takes it sets them anew. */
@@ -439,8 +230,8 @@ static void run_free(struct gh_page_heap *ph, struct gh_span *s)
 	lockdep_assert_held(&ph->lock);
 	if (left) {
 		run_erase(ph, left);
-		map_set(arena, run_end(left) - GH_PAGE_SIZE, NULL);
-		map_set(arena, s->base, NULL);
+		gh_map_set(arena, run_end(left) - GH_PAGE_SIZE, NULL);
+		gh_map_set(arena, s->base, NULL);
 		WRITE_ONCE(s->base, left->base);
 		WRITE_ONCE(s->npages, s->npages + left->npages);
 		s->needzero |= left->needzero;
@@ -448,8 +239,8 @@ static void run_free(struct gh_page_heap *ph, struct gh_span *s)
 	}
 	if (right) {
 		run_erase(ph, right);
-		map_set(arena, right->base, NULL);
-		map_set(arena, right->base - GH_PAGE_SIZE, NULL);
+		gh_map_set(arena, right->base, NULL);
+		gh_map_set(arena, right->base - GH_PAGE_SIZE, NULL);
 		WRITE_ONCE(s->npages, s->npages + right->npages);
 		s->needzero |= right->needzero;
 		spare_push(ph, right);
@@ -681,7 +472,7 @@ static int chunk_add(struct page *page, unsigned int order, bool zeroed, gfp_t g
 
 	if (!s)
 		return -ENOMEM;
-	err = map_claim(addr, npages, gfp);
+	err = gh_map_claim(addr, npages, gfp);
 	if (err) {
 		desc_delete(s);
 		return err;
@@ -790,7 +581,7 @@ void gh_arena_commit(struct gh_span *s)
 	unsigned int i;
 
 	for (i = 0; i < s->npages; i++)
-		map_set(arena, s->base + ((unsigned long)i << GH_PAGE_SHIFT), s);
+		gh_map_set(arena, s->base + ((unsigned long)i << GH_PAGE_SHIFT), s);
 	mark_in_use(s, true);
 }
 
@@ -812,7 +603,7 @@ void gh_arena_free(struct gh_span *s)
 	count_free(ph, s);
 	gh_span_init_free(s);
 	for (i = 1; i + 1 < s->npages; i++)
-		map_set(arena, s->base + ((unsigned long)i << GH_PAGE_SHIFT), NULL);
+		gh_map_set(arena, s->base + ((unsigned long)i << GH_PAGE_SHIFT), NULL);
 	run_free(ph, s);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 }
@@ -841,8 +632,8 @@ static unsigned long cut_for_release(struct gh_page_heap *ph, unsigned long max,
 	stop = run_end(s);
 	arena = gh_arena_of(s->base);
 	run_erase(ph, s);
-	map_set(arena, s->base, NULL);
-	map_set(arena, stop - GH_PAGE_SIZE, NULL);
+	gh_map_set(arena, s->base, NULL);
+	gh_map_set(arena, stop - GH_PAGE_SIZE, NULL);
 	run_put_rest(ph, end, stop, s->needzero);
 	WRITE_ONCE(s->npages, (start - s->base) >> GH_PAGE_SHIFT);
 	if (s->npages)
@@ -878,7 +669,7 @@ unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr)
 		raw_spin_unlock_irqrestore(&ph->lock, flags);
 		if (!n)
 			break;
-		map_unclaim(addr, n);
+		gh_map_unclaim(addr, n);
 		account_pages(ph->nid, -(long)n);
 		for (i = 0; i < n << GH_PAGE_SHIFT; i += PAGE_SIZE)
 			free_frozen_page(virt_to_page((void *)(addr + i)));
@@ -973,10 +764,10 @@ static bool owns_pfn_range(unsigned long pfn, unsigned long nr)
 	rcu_read_lock();
 	for (; addr < end && !owns; addr += GH_PAGE_SIZE) {
 		if (gh_arena_of(addr))
-			owns = gh_arena_owns(addr);
-		else
-			addr = ALIGN_DOWN(addr - PAGE_OFFSET, GH_ARENA_SIZE) + PAGE_OFFSET +
-			       GH_ARENA_SIZE - GH_PAGE_SIZE;
+			owns = gh_map_owns(addr);
+		else	/* to the last page of the window */
+			addr += GH_ARENA_SIZE - GH_PAGE_SIZE -
+				((addr - PAGE_OFFSET) & (GH_ARENA_SIZE - 1));
 	}
 	rcu_read_unlock();
 	return owns;
@@ -1064,14 +855,12 @@ int gh_arena_init(void)
 {
 	int err;
 
-	BUILD_BUG_ON(GH_LEAF_SHIFT + GH_ARENA_SHIFT > 48);
-	gh_map.nr_leaves = 1UL << (GH_PHYS_BITS - GH_ARENA_SHIFT - GH_LEAF_SHIFT);
-	gh_map.leaves = kvcalloc(gh_map.nr_leaves, sizeof(*gh_map.leaves), GFP_KERNEL);
-	if (!gh_map.leaves)
-		return -ENOMEM;
+	err = gh_map_init();
+	if (err)
+		return err;
 	err = create_desc_caches();
 	if (err)
-		goto free_leaves;
+		goto exit_map;
 	err = init_page_heaps();
 	if (err)
 		goto destroy_caches;
@@ -1084,8 +873,8 @@ free_heaps:
 	free_page_heaps();
 destroy_caches:
 	destroy_desc_caches();
-free_leaves:
-	kvfree(gh_map.leaves);
+exit_map:
+	gh_map_exit();
 	return err;
 }
 
@@ -1097,7 +886,6 @@ free_leaves:
 void gh_arena_exit(void)
 {
 	struct gh_page_heap *ph;
-	unsigned long i;
 	int nid;
 
 	unregister_memory_notifier(&memory_nb);
@@ -1108,10 +896,7 @@ void gh_arena_exit(void)
 		     ph->taken - ph->returned, nid);
 		gh_arena_trim_spares(ph, 0);
 	}
-	rcu_barrier();	/* arenas on their way out */
 	free_page_heaps();
 	destroy_desc_caches();
-	for (i = 0; i < gh_map.nr_leaves; i++)
-		kfree(gh_map.leaves[i]);
-	kvfree(gh_map.leaves);
+	gh_map_exit();
 }

@@ -106,11 +106,4 @@ static inline void gh_shrinker_unregister(struct shrinker *shrinker)
 #define GH_WQ_PERCPU	WQ_PERCPU
 #endif
 
-/* How many bits of physical address the first level of the map has to cover. */
-#ifdef MAX_PHYSMEM_BITS
-#define GH_PHYS_BITS	MAX_PHYSMEM_BITS
-#else
-#define GH_PHYS_BITS	48		/* User Mode Linux without SPARSEMEM */
-#endif
-
 #endif /* _GOHEAP_COMPAT_H */

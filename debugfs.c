@@ -100,14 +100,12 @@ static struct gh_span *find_span(struct goheap *heap, loff_t *pos)
 	struct gh_arena *arena;
 	struct gh_span *s;
 
-	while ((arena = gh_arena_next(&at))) {
+	while ((arena = gh_map_next(&at))) {
 		if (at != n)
 			page = 0;
 		for (n = at; page < GH_ARENA_PAGES; page++) {
-			s = READ_ONCE(arena->spans[page]);
-			if (!s || READ_ONCE(s->state) == GH_SPAN_FREE ||
-			    READ_ONCE(s->base) != arena->base + (page << GH_PAGE_SHIFT) ||
-			    (heap && READ_ONCE(s->heap) != heap))
+			s = gh_map_span_at(arena, page, heap);
+			if (!s)
 				continue;
 			*pos = ((loff_t)n << POS_PAGE_BITS) + page + 1;
 			return s;
@@ -209,7 +207,7 @@ static int occupancy_show(struct seq_file *m, void *v)
 
 	if (!o)
 		return -ENOMEM;
-	gh_arena_walk(m->private, add_occupancy, o);
+	gh_map_walk(m->private, add_occupancy, o);
 	seq_puts(m, "#class noscan spans 0-9% 10-19% 20-29% 30-39% 40-49% 50-59% 60-69% 70-79% 80-89% 90-99% full\n");
 	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
 		for (i = 0, all = 0; i < NR_BUCKETS; i++)
@@ -333,7 +331,7 @@ static int heap_stats_show(struct seq_file *m, void *v)
 	struct events events = {};
 	struct usage usage = {};
 
-	gh_arena_walk(heap, add_usage, &usage);
+	gh_map_walk(heap, add_usage, &usage);
 	add_events(heap, &events);
 	seq_puts(m, "# key value\n");
 	line(m, "held_bytes", atomic_long_read(&heap->pages) << GH_PAGE_SHIFT);
@@ -385,7 +383,7 @@ static int stats_show(struct seq_file *m, void *v)
 	struct usage usage = {};
 	int nid;
 
-	gh_arena_walk(NULL, add_usage, &usage);
+	gh_map_walk(NULL, add_usage, &usage);
 	add_all_events(&events);
 	for_each_node(nid)
 		add_ledger(gh_page_heaps[nid], &ledger);
@@ -434,7 +432,7 @@ static int arenas_show(struct seq_file *m, void *v)
 
 	seq_puts(m, "#arena pages_owned in_use idle returned largest_run\n");
 	rcu_read_lock();
-	for (n = 0; (arena = gh_arena_next(&n)); n++) {
+	for (n = 0; (arena = gh_map_next(&n)); n++) {
 		show_arena(m, arena);
 		breathe();
 	}

@@ -144,50 +144,54 @@ static bool try_for_ever(gfp_t gfp)
  * @sc: span class or GH_SC_TINY
  * @gfp: see goheap_alloc()
  * @nid: the node, or NUMA_NO_NODE for this CPU's cache
- * @zero: in: the caller wants zeroes; out: and has to clear the object
  *
  * Context: Any that @gfp allows.
- * Return: the object, or NULL.
+ * Return: the object, zeroed if @gfp or the kernel's command line wants it, or
+ * NULL.
  */
-void *gh_alloc_slow(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid, bool *zero)
+noinline void *gh_alloc_slow(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid)
 {
+	bool zero = want_init_on_alloc(gfp);
 	void *p;
 
 	might_alloc(gfp);
 	do {
-		p = alloc_once(heap, sc, gfp, nid, zero);
+		p = alloc_once(heap, sc, gfp, nid, &zero);
 	} while (!p && try_for_ever(gfp));
+	if (p && zero)
+		memset(p, 0, gh_classes[gh_sc_class(sc)].size);
 	return p;
 }
 
 static __always_inline void *alloc_small(struct goheap *heap, size_t size, gfp_t gfp,
 					 bool noscan, int nid)
 {
-	unsigned int class = gh_size_class(size);
-	unsigned int sc = class * 2 + noscan;
+	unsigned int sc = gh_size_class(size) * 2 + noscan;
 	bool zero = want_init_on_alloc(gfp);
 	struct gh_cache *cache;
-	void *p = NULL;
+	void *p;
 
-	if (likely(nid == NUMA_NO_NODE)) {
-		preempt_disable();
-		cache = this_cpu_ptr(heap->cache);
-		if (likely(gh_section_enter(cache))) {
-			p = gh_cache_take(cache, sc);
-			if (zero && p)
-				zero = !is_fresh(cache, sc);
-			gh_section_exit(cache);
-		}
-		preempt_enable();
-	}
+	if (unlikely(nid != NUMA_NO_NODE))
+		return gh_alloc_slow(heap, sc, gfp, nid);
+	preempt_disable();
+	cache = this_cpu_ptr(heap->cache);
+	if (unlikely(!gh_section_enter(cache)))
+		goto slow;
+	p = gh_cache_take(cache, sc);
 	if (unlikely(!p)) {
-		p = gh_alloc_slow(heap, sc, gfp, nid, &zero);
-		if (unlikely(!p))
-			return NULL;
+		gh_section_exit(cache);
+		goto slow;
 	}
 	if (zero)
-		memset(p, 0, gh_classes[class].size);
+		zero = !is_fresh(cache, sc);
+	gh_section_exit(cache);
+	preempt_enable();
+	if (zero)
+		memset(p, 0, gh_classes[gh_sc_class(sc)].size);
 	return p;
+slow:
+	preempt_enable();
+	return gh_alloc_slow(heap, sc, gfp, nid);
 }
 
 static noinline void *alloc_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
@@ -215,19 +219,26 @@ static size_t tiny_align(size_t size)
 	return size >= 8 ? 8 : size & -size;
 }
 
+/* What the fast path does not want to know about. */
+static noinline void *alloc_odd(struct goheap *heap, size_t size, gfp_t gfp, bool noscan, int nid)
+{
+	if (gfp & GFP_REFUSED)
+		return refuse(size, gfp);
+	if (!size)
+		return ZERO_SIZE_PTR;
+	return alloc_large(heap, size, size & -size, gfp, noscan, nid);
+}
+
 static __always_inline void *alloc_any(struct goheap *heap, size_t size, gfp_t gfp, bool noscan,
 				       int nid)
 {
-	if (unlikely(gfp & GFP_REFUSED))
-		return refuse(size, gfp);
-	if (unlikely(!size))
-		return ZERO_SIZE_PTR;
+	/* size 0 counts as large here */
+	if (unlikely(gfp & GFP_REFUSED) || unlikely(size - 1 >= GH_SMALL_MAX))
+		return alloc_odd(heap, size, gfp, noscan, nid);
 	if (noscan && size <= GH_TINY_MAX && nid == NUMA_NO_NODE &&
 	    (size < 8 || ARCH_KMALLOC_MINALIGN <= 8))
 		return gh_tiny_alloc(heap, size, tiny_align(size), gfp);
-	if (likely(size <= GH_SMALL_MAX))
-		return alloc_small(heap, size, gfp, noscan, nid);
-	return alloc_large(heap, size, size & -size, gfp, noscan, nid);
+	return alloc_small(heap, size, gfp, noscan, nid);
 }
 
 /**
@@ -332,28 +343,46 @@ EXPORT_SYMBOL_GPL(goheap_alloc_bulk);
 
 /* ---- free ---------------------------------------------------------------------------- */
 
+static noinline void free_twice(struct gh_cache *cache, struct gh_span *s, unsigned int idx)
+{
+	gh_section_exit(cache);
+	gh_misuse(GH_DOUBLE_FREE, gh_span_object(s, idx), s);
+}
+
+static noinline void free_at_edge(struct gh_cache *cache, struct gh_span *s)
+{
+	struct gh_span *empties = NULL;
+
+	gh_cache_edge(cache, s, &empties);
+	gh_section_exit(cache);
+	gh_heap_free_empties(empties);
+}
+
+static noinline void clear_object(struct gh_span *s, unsigned int idx)
+{
+	if (gh_span_is_live(s, idx))
+		memset(gh_span_object(s, idx), 0, s->elemsize);
+}
+
 static __always_inline void free_object(struct gh_span *s, unsigned int idx)
 {
 	struct gh_cache *cache = this_cpu_ptr(s->cache);
-	struct gh_span *empties = NULL;
-	bool live;
 
-	if (want_init_on_free() && gh_span_is_live(s, idx))
-		memset(gh_span_object(s, idx), 0, s->elemsize);
-	if (likely(READ_ONCE(s->owner) == cache) && likely(gh_section_enter(cache))) {
-		/* An interrupt may have given the span away meanwhile. */
-		if (likely(READ_ONCE(s->owner) == cache)) {
-			live = gh_cache_give(cache, s, idx, &empties);
-			gh_section_exit(cache);
-			if (unlikely(!live))
-				gh_misuse(GH_DOUBLE_FREE, gh_span_object(s, idx), s);
-			if (unlikely(empties))
-				gh_heap_free_empties(empties);
-			return;
-		}
+	if (want_init_on_free())
+		clear_object(s, idx);
+	if (unlikely(READ_ONCE(s->owner) != cache) || unlikely(!gh_section_enter(cache))) {
+		gh_remote_free(s, idx);
+	} else if (unlikely(READ_ONCE(s->owner) != cache)) {
+		/* An interrupt gave the span away meanwhile. */
+		gh_section_exit(cache);
+		gh_remote_free(s, idx);
+	} else if (unlikely(!gh_cache_give(s, idx))) {
+		free_twice(cache, s, idx);
+	} else if (unlikely(gh_span_at_edge(s))) {
+		free_at_edge(cache, s);
+	} else {
 		gh_section_exit(cache);
 	}
-	gh_remote_free(s, idx);
 }
 
 /**

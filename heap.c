@@ -159,7 +159,7 @@ static void abandon(struct gh_cache *cache)
 		d.again = false;
 		d.empties = NULL;
 		gh_cache_flush_all(cache);
-		gh_arena_walk(cache->heap, disown_span, &d);
+		gh_map_walk(cache->heap, disown_span, &d);
 		gh_heap_free_empties(d.empties);
 	} while (d.again);
 }
@@ -356,7 +356,7 @@ void goheap_destroy(struct goheap *heap)
 	mutex_unlock(&gh_heaps_mutex);
 	gh_debugfs_remove_heap(heap);
 	quiesce(heap);
-	gh_arena_walk(heap, collect, &leaks);
+	gh_map_walk(heap, collect, &leaks);
 	report_leaks(heap, &leaks);
 	gh_heap_free_empties(leaks.spans);
 	/* A lookup of a wild pointer may still have found one of the spans. */

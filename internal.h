@@ -7,7 +7,7 @@
  *   cache	per heap and CPU: one current span per span class (cache.c, tiny.c)
  *   central	per heap, node and span class: spans that no CPU owns (central.c)
  *   page heap	per node: free runs of heap pages (arena.c)
- *   arena	a 64 MiB window of the direct map: whose page is it? (arena.c)
+ *   arena	a 64 MiB window of the direct map: whose page is it? (map.c)
  *   span	contiguous heap pages cut into equal objects (span.c)
  *   heap	the default one and private ones: caches and central lists (heap.c)
  *
@@ -63,7 +63,7 @@
  *     cache section		not a lock, but taken before one
  *	 gh_central.lock	raw, irqs off
  *	 gh_page_heap.lock	raw, irqs off
- *	 gh_map_lock		raw, irqs off
+ *	 map_lock		raw, irqs off
  *
  * Memory of spans, arenas and heaps outlives an RCU grace period, and every
  * lookup by address runs with preemption off, so a lookup of a wild pointer may
@@ -290,16 +290,14 @@ static inline bool gh_span_is_empty(const struct gh_span *s)
 #define GH_ARENA_SHIFT		26
 #define GH_ARENA_SIZE		BIT(GH_ARENA_SHIFT)
 #define GH_ARENA_PAGES		(GH_ARENA_SIZE >> GH_PAGE_SHIFT)
-#define GH_LEAF_SHIFT		11
-#define GH_LEAF_ARENAS		BIT(GH_LEAF_SHIFT)
 
 /**
  * struct gh_arena - a 64 MiB window of the direct map, aligned to its size
  * @rcu: frees it after the last lookup
  * @base: first address
- * @nr_owned: heap pages that are ours; gh_map_lock
- * @nr_returned: heap pages ever given back; gh_map_lock
- * @owned: which are ours; gh_map_lock
+ * @nr_owned: heap pages that are ours; map_lock
+ * @nr_returned: heap pages ever given back; map_lock
+ * @owned: which are ours; map_lock
  * @in_use: which are in a SMALL or LARGE span; atomic bit operations
  * @spans: span of every heap page; of a free run only the first and the last
  *	page's is set
@@ -314,35 +312,28 @@ struct gh_arena {
 	struct gh_span *spans[GH_ARENA_PAGES];
 };
 
-struct gh_leaf {
-	struct gh_arena *arenas[GH_LEAF_ARENAS];
-};
-
 /**
- * struct gh_map - address to arena, two levels, by offset into the direct map
- * @leaves: second level; entries appear once and stay, arenas come and go by RCU
- * @nr_leaves: bound of @leaves
+ * struct gh_map - arenas, by offset into the direct map
+ * @rcu: frees it after the last lookup, when a larger one took its place
+ * @nr: bound of @arenas
+ * @arenas: NULL where no page is ours; come and go by RCU
  */
 struct gh_map {
-	struct gh_leaf **leaves;
-	unsigned long nr_leaves;
+	struct rcu_head rcu;
+	unsigned long nr;
+	struct gh_arena *arenas[];
 };
 
-extern struct gh_map gh_map;
+extern struct gh_map *gh_map;
 
 static __always_inline struct gh_arena *gh_arena_of(unsigned long addr)
 {
 	/* What is below the direct map wraps to far above it. */
 	unsigned long n = (addr - PAGE_OFFSET) >> GH_ARENA_SHIFT;
-	struct gh_leaf *leaf;
+	/* This and what hangs on it pair with smp_store_release() in map.c. */
+	struct gh_map *map = READ_ONCE(gh_map);
 
-	if (unlikely(n >> GH_LEAF_SHIFT >= gh_map.nr_leaves))
-		return NULL;
-	/* These and the one below pair with smp_store_release() in gh_map_set(). */
-	leaf = READ_ONCE(gh_map.leaves[n >> GH_LEAF_SHIFT]);
-	if (unlikely(!leaf))
-		return NULL;
-	return READ_ONCE(leaf->arenas[n & (GH_LEAF_ARENAS - 1)]);
+	return likely(n < map->nr) ? READ_ONCE(map->arenas[n]) : NULL;
 }
 
 static __always_inline unsigned int gh_arena_page(unsigned long addr)
@@ -363,6 +354,20 @@ static __always_inline struct gh_span *gh_span_of(const void *p)
 		return NULL;
 	return READ_ONCE(arena->spans[gh_arena_page(addr)]);
 }
+
+typedef bool gh_span_fn(struct gh_span *s, void *arg);
+
+/* map.c */
+int gh_map_init(void);
+void gh_map_exit(void);
+int gh_map_claim(unsigned long addr, unsigned int npages, gfp_t gfp);
+void gh_map_unclaim(unsigned long addr, unsigned int npages);
+void gh_map_set(struct gh_arena *arena, unsigned long addr, struct gh_span *s);
+bool gh_map_owns(unsigned long addr);
+struct gh_arena *gh_map_next(unsigned long *n);
+struct gh_span *gh_map_span_at(struct gh_arena *arena, unsigned int page, struct goheap *heap);
+void gh_map_walk(struct goheap *heap, gh_span_fn *fn, void *arg);
+unsigned long gh_map_bytes(void);
 
 /**
  * struct gh_page_heap - free heap pages of one node
@@ -428,14 +433,9 @@ void gh_arena_free(struct gh_span *s);
 unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr);
 unsigned long gh_arena_release_idle(unsigned long kernel_pages);
 unsigned long gh_arena_idle_pages(void);
-bool gh_arena_owns(unsigned long addr);
-struct gh_arena *gh_arena_next(unsigned long *n);
 unsigned long gh_arena_metadata(void);
 void gh_arena_trim_spares(struct gh_page_heap *ph, unsigned int keep);
 int gh_arena_validate(struct gh_page_heap *ph);
-
-typedef bool gh_span_fn(struct gh_span *s, void *arg);
-void gh_arena_walk(struct goheap *heap, gh_span_fn *fn, void *arg);
 
 /* ---- central lists ---------------------------------------------------------------- */
 
@@ -589,10 +589,9 @@ void gh_cache_work(struct work_struct *work);		/* no section, on its CPU */
 
 /*
  * An object back into a span of ours; the section is held. False, and nothing
- * is done, if it was free already.
+ * is done, if it was free already. Then see gh_span_at_edge().
  */
-static __always_inline bool gh_cache_give(struct gh_cache *cache, struct gh_span *s,
-					  unsigned int idx, struct gh_span **empties)
+static __always_inline bool gh_cache_give(struct gh_span *s, unsigned int idx)
 {
 	struct gh_word *w = &s->words[idx / BITS_PER_LONG];
 	unsigned long bit = BIT(idx % BITS_PER_LONG);
@@ -601,9 +600,13 @@ static __always_inline bool gh_cache_give(struct gh_cache *cache, struct gh_span
 	if (unlikely((old | atomic_long_read(&w->remote)) & bit))
 		return false;
 	WRITE_ONCE(w->free, old | bit);
-	if (unlikely((s->flags & (GH_F_LISTED | GH_F_FRESH)) != GH_F_LISTED))
-		gh_cache_edge(cache, s, empties);
 	return true;
+}
+
+/* Did the free make a difference beyond its bit? Then gh_cache_edge() has to know. */
+static __always_inline bool gh_span_at_edge(const struct gh_span *s)
+{
+	return (s->flags & (GH_F_LISTED | GH_F_FRESH)) != GH_F_LISTED;
 }
 
 /* remote.c: no section needed, preemption off */
@@ -651,7 +654,7 @@ extern struct mutex gh_heaps_mutex;
 
 /* goheap.c */
 void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan, int nid);
-void *gh_alloc_slow(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid, bool *zero);
+void *gh_alloc_slow(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid);
 void gh_free_object(struct gh_span *s, unsigned int idx);
 
 /* tiny.c */

@@ -89,11 +89,10 @@ static void *alloc_new_block(struct gh_cache *cache, size_t size, struct gh_span
 /* A block for one object alone: when the section or a new span is needed. */
 static void *alloc_alone(struct goheap *heap, gfp_t gfp)
 {
-	bool zero = false;
 	struct gh_span *s;
 	void *block;
 
-	block = gh_alloc_slow(heap, GH_SC_TINY, gfp, NUMA_NO_NODE, &zero);
+	block = gh_alloc_slow(heap, GH_SC_TINY, gfp, NUMA_NO_NODE);
 	if (!block)
 		return NULL;
 	preempt_disable();
@@ -165,10 +164,13 @@ void gh_tiny_retire(struct gh_cache *cache, struct gh_span **empties)
 	if (clear(s, off, HOLD) != HOLD)
 		return;
 	/* All its objects went while it was held. */
-	if (s->owner == cache && !gh_span_rcu_pending(s))
-		gh_cache_give(cache, s, off / GH_TINY_BLOCK, empties);
-	else
+	if (s->owner != cache || gh_span_rcu_pending(s)) {
 		gh_remote_free(s, off / GH_TINY_BLOCK);
+		return;
+	}
+	gh_cache_give(s, off / GH_TINY_BLOCK);
+	if (gh_span_at_edge(s))
+		gh_cache_edge(cache, s, empties);
 }
 
 /**
