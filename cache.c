@@ -14,6 +14,9 @@
 /* Never has a bit set: the word of a slot without a span. */
 static unsigned long no_word;
 
+/* Covers no address: the hint of a cache that has none. */
+static struct gh_span no_span;
+
 /* A partial list is tidied up when it has this many bytes of spans ... */
 #define TIDY_BYTES	(256UL << 10)
 /* ... and after that when it has doubled, but always at this many. */
@@ -40,6 +43,7 @@ void gh_cache_init(struct gh_cache *cache, struct goheap *heap, int cpu)
 
 	cache->heap = heap;
 	cache->cpu = cpu;
+	cache->hint = &no_span;
 	init_llist_head(&cache->inbox);
 	INIT_WORK(&cache->drain, gh_cache_work);
 	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
@@ -118,11 +122,18 @@ static struct gh_span *pop_partial(struct gh_bin *bin)
 	return s;
 }
 
+/* A span is about to leave the cache. */
+static void forget_hint(struct gh_cache *cache)
+{
+	cache->hint = &no_span;
+}
+
 /* An empty span that is on no list leaves the cache, if the token can be had. */
-static bool release(struct gh_span *s, struct gh_span **empties)
+static bool release(struct gh_cache *cache, struct gh_span *s, struct gh_span **empties)
 {
 	if (!gh_span_claim(s))
 		return false;
+	forget_hint(cache);
 	WRITE_ONCE(s->owner, NULL);
 	s->next = *empties;
 	*empties = s;
@@ -142,6 +153,7 @@ bool gh_cache_disown(struct gh_cache *cache, struct gh_span *s, struct gh_span *
 {
 	if (!gh_span_claim(s))
 		return false;
+	forget_hint(cache);
 	if (!gh_central_put(s)) {
 		s->next = *empties;
 		*empties = s;
@@ -150,7 +162,8 @@ bool gh_cache_disown(struct gh_cache *cache, struct gh_span *s, struct gh_span *
 }
 
 /* Empty spans beyond @keep go; what is left keeps its order. */
-static void tidy_empties(struct gh_bin *bin, unsigned int keep, struct gh_span **empties)
+static void tidy_empties(struct gh_cache *cache, struct gh_bin *bin, unsigned int keep,
+			 struct gh_span **empties)
 {
 	struct gh_span **link = &bin->partial, *s;
 
@@ -160,7 +173,7 @@ static void tidy_empties(struct gh_bin *bin, unsigned int keep, struct gh_span *
 				keep--;
 			} else {
 				*link = s->next;
-				if (release(s, empties)) {
+				if (release(cache, s, empties)) {
 					bin->nr_partial--;
 					continue;
 				}
@@ -200,7 +213,7 @@ static void tidy(struct gh_cache *cache, unsigned int sc, struct gh_span **empti
 
 	if (in_nmi())	/* its page heap may be what was interrupted */
 		return;
-	tidy_empties(bin, least / 2, empties);
+	tidy_empties(cache, bin, least / 2, empties);
 	if (bin->nr_partial >= most)
 		tidy_surplus(cache, bin, most / 2, empties);
 	bin->limit = clamp(2 * bin->nr_partial, least, most);

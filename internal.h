@@ -510,6 +510,8 @@ struct gh_bin {
  * @busy: in the section; set and cleared by this CPU only
  * @cpu: whose it is
  * @heap: and of which heap
+ * @hint: the span of ours that was last freed into, to be tried before the map;
+ *	an empty one rather than NULL
  * @inbox: spans of ours that others freed into
  * @tiny: current tiny block and, in its low four bits, its first unused byte
  * @tiny_span: the block's span
@@ -527,6 +529,7 @@ struct gh_bin {
 struct gh_cache {
 	u8 busy;
 	int cpu;
+	struct gh_span *hint;
 	struct goheap *heap;
 	struct llist_head inbox;
 	unsigned long tiny;
