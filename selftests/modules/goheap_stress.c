@@ -89,6 +89,7 @@ struct object {
 	u8 heap;			/* 0 is the default heap, n is heaps[n - 1] */
 	bool noscan;
 	bool zeroed;			/* asked for with __GFP_ZERO all its life */
+	bool aligned;			/* its size does not tell its class */
 };
 
 /*
@@ -528,6 +529,7 @@ static void *alloc_by(struct draw *d, enum alloc_way way, struct object *o, gfp_
 		return goheap_alloc_node(o->size, gfp, nid);
 	case ALIGNED:
 		*align = 1UL << below(d, 15);
+		o->aligned = true;
 		return goheap_alloc_aligned(o->size, *align, gfp);
 	case ARRAY:
 		return goheap_alloc_array(n, o->size / n, gfp);
@@ -601,7 +603,10 @@ static void free_by(struct worker *w, enum free_way way, const struct object *o)
 {
 	switch (way) {
 	case FREE_SIZED:
-		goheap_free_sized(o->p, o->size);
+		if (o->aligned)
+			goheap_free(o->p);
+		else
+			goheap_free_sized(o->p, o->size);
 		break;
 	case FREE_RCU:
 		/* grace periods are long: keep what waits for one small */
@@ -686,7 +691,8 @@ static void step_realloc(struct worker *w, struct draw *d)
 	/* the bytes behind the asked size need not move along */
 	old.used = old.size;
 	object_fill(&old);
-	old_usable = goheap_size(old.p);
+	/* a pointer-free object below 16 bytes grows when its neighbour is freed */
+	old_usable = old.noscan && old.size < 16 ? 16 : goheap_size(old.p);
 
 	new = old;
 	new.size = draw_size(d, 64 * 1024);
@@ -706,6 +712,7 @@ static void step_realloc(struct worker *w, struct draw *d)
 	if (!promises_check(w, d, &new, promised_align(new.size, new.noscan)))
 		return;
 	new.used = new.size;
+	new.aligned = false;
 	new.generation = draw(d);
 	object_fill(&new);
 	own(w, &new);
@@ -777,6 +784,7 @@ static void mail_put(struct object *box, const struct object *o)
 	box->heap = o->heap;
 	box->noscan = o->noscan;
 	box->zeroed = o->zeroed;
+	box->aligned = o->aligned;
 	/* pairs with the acquire in mail_take() */
 	smp_store_release(&box->p, o->p);
 }
