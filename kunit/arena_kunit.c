@@ -1,0 +1,583 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The page heap. Every case starts with one that holds nothing idle, so that what
+ * is carved out of a fresh chunk lies side by side and free runs have known sizes.
+ */
+
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+#include <linux/vmalloc.h>
+
+#include "testlib.h"
+
+#define CHUNK_PAGES	((1U << 20) >> GH_PAGE_SHIFT)
+
+static struct gh_page_heap *here(void)
+{
+	return gh_page_heaps[numa_mem_id()];
+}
+
+/* Let the background retain all that is idle while a case runs, or nothing. */
+static void set_peak(unsigned long pages)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&here()->lock, flags);
+	here()->peak = pages;
+	raw_spin_unlock_irqrestore(&here()->lock, flags);
+}
+
+static int init(struct kunit *test)
+{
+	int err = gh_test_init(test);
+
+	if (err)
+		return err;
+	gh_limbo_flush();
+	gh_reclaim_trim();
+	set_peak(1UL << 30);
+	KUNIT_EXPECT_EQ(test, here()->idle, 0UL);
+	return 0;
+}
+
+static void exit(struct kunit *test)
+{
+	set_peak(here()->small + here()->large);
+	gh_test_exit(test);
+}
+
+static struct gh_span *alloc_aligned(struct kunit *test, unsigned int npages, unsigned int align)
+{
+	struct gh_span *s = gh_arena_alloc(npages, align, GH_SC_LARGE, GFP_KERNEL, numa_mem_id());
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	gh_span_init_large(s, gh_default, gh_span_bytes(s), false);
+	gh_arena_commit(s);
+	KUNIT_EXPECT_EQ(test, s->npages, npages);
+	return s;
+}
+
+static struct gh_span *alloc(struct kunit *test, unsigned int npages)
+{
+	return alloc_aligned(test, npages, 1);
+}
+
+static void check(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, gh_arena_validate(here()), 0);
+}
+
+static bool owns(unsigned long addr)
+{
+	bool ret;
+
+	preempt_disable();
+	ret = gh_map_owns(addr);
+	preempt_enable();
+	return ret;
+}
+
+/* Spans side by side that fill a chunk: the n-th is sizes[n] pages long. */
+static void carve(struct kunit *test, const unsigned int *sizes, unsigned int n,
+		  struct gh_span **spans)
+{
+	unsigned long addr = 0;
+	unsigned int i;
+
+	/* All of the chunk at once, to learn where it is. */
+	spans[0] = alloc(test, CHUNK_PAGES);
+	addr = spans[0]->base;
+	KUNIT_ASSERT_EQ(test, here()->idle, 0UL);
+	gh_arena_free(spans[0]);
+	for (i = 0; i < n; i++) {
+		spans[i] = alloc(test, sizes[i]);
+		KUNIT_ASSERT_EQ(test, spans[i]->base, addr);
+		addr += gh_span_bytes(spans[i]);
+	}
+}
+
+/* ---- fit, split, coalesce ------------------------------------------------------------ */
+
+static void test_gh_arena_alloc_best_fit(struct kunit *test)
+{
+	/* Runs of 3, 9, 5 and 7 pages between spans of one; the rest is one run. */
+	static const unsigned int sizes[] = { 3, 1, 9, 1, 5, 1, 7, 1 };
+	static const unsigned int want[] = { 4, 6, 3, 8 };
+	static const unsigned int from[] = { 4, 6, 0, 2 };
+	struct gh_span *spans[ARRAY_SIZE(sizes)], *got[ARRAY_SIZE(want)];
+	unsigned long base[ARRAY_SIZE(sizes)];
+	unsigned int i;
+
+	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	for (i = 0; i < ARRAY_SIZE(sizes); i += 2) {
+		base[i] = spans[i]->base;
+		gh_arena_free(spans[i]);
+	}
+	KUNIT_EXPECT_EQ(test, here()->nr_runs, 5UL);
+	check(test);
+	for (i = 0; i < ARRAY_SIZE(want); i++) {
+		got[i] = alloc(test, want[i]);
+		KUNIT_EXPECT_EQ_MSG(test, got[i]->base, base[from[i]], "%u pages", want[i]);
+		check(test);
+	}
+	for (i = 0; i < ARRAY_SIZE(want); i++)
+		gh_arena_free(got[i]);
+	for (i = 1; i < ARRAY_SIZE(sizes); i += 2)
+		gh_arena_free(spans[i]);
+	KUNIT_EXPECT_EQ(test, here()->nr_runs, 1UL);
+	check(test);
+}
+
+static void test_gh_arena_alloc_lowest_of_equal_runs(struct kunit *test)
+{
+	static const unsigned int sizes[] = { 4, 1, 4, 1, 4, 1 };
+	struct gh_span *spans[ARRAY_SIZE(sizes)], *s;
+	unsigned long base;
+	unsigned int i;
+
+	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	base = spans[0]->base;
+	gh_arena_free(spans[4]);
+	gh_arena_free(spans[0]);
+	gh_arena_free(spans[2]);
+	s = alloc(test, 3);
+	KUNIT_EXPECT_EQ(test, s->base, base);
+	gh_arena_free(s);
+	for (i = 1; i < ARRAY_SIZE(sizes); i += 2)
+		gh_arena_free(spans[i]);
+	check(test);
+}
+
+static void test_gh_arena_alloc_splits(struct kunit *test)
+{
+	struct gh_span *s = alloc(test, 1), *t;
+	unsigned long idle = here()->idle;
+
+	KUNIT_EXPECT_EQ(test, here()->nr_runs, 1UL);
+	t = alloc(test, 5);
+	KUNIT_EXPECT_EQ(test, here()->idle, idle - 5);
+	KUNIT_EXPECT_EQ(test, here()->nr_runs, 1UL);
+	KUNIT_EXPECT_EQ_MSG(test, t->base, s->base + GH_PAGE_SIZE, "from the front of the rest");
+	check(test);
+	gh_arena_free(t);
+	gh_arena_free(s);
+}
+
+/* Free the three in this order: each must become one with its neighbours. */
+static void coalesce(struct kunit *test, const unsigned int order[3])
+{
+	static const unsigned int sizes[] = { 1, 2, 3, 4, 1 };
+	struct gh_span *spans[ARRAY_SIZE(sizes)], *run;
+	unsigned long base;
+	unsigned int i;
+
+	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	base = spans[1]->base;
+	for (i = 0; i < 3; i++) {
+		gh_arena_free(spans[order[i]]);
+		check(test);
+	}
+	KUNIT_EXPECT_EQ(test, here()->nr_runs, 2UL);
+	run = gh_test_span_of((void *)base);
+	KUNIT_ASSERT_NOT_NULL(test, run);
+	KUNIT_EXPECT_EQ(test, run->base, base);
+	KUNIT_EXPECT_EQ(test, run->npages, 9);
+	KUNIT_EXPECT_EQ(test, run->state, GH_SPAN_FREE);
+	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of((void *)(base + 9 * GH_PAGE_SIZE - 1)), run);
+	gh_arena_free(spans[0]);
+	gh_arena_free(spans[4]);
+	KUNIT_EXPECT_EQ(test, here()->nr_runs, 1UL);
+	check(test);
+	gh_reclaim_trim();
+	set_peak(1UL << 30);
+}
+
+static void test_gh_arena_free_coalesces(struct kunit *test)
+{
+	static const unsigned int orders[][3] = {
+		{ 1, 2, 3 }, { 3, 2, 1 }, { 1, 3, 2 }, { 2, 1, 3 }, { 2, 3, 1 }, { 3, 1, 2 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(orders); i++)
+		coalesce(test, orders[i]);
+}
+
+static void test_gh_arena_alloc_needzero(struct kunit *test)
+{
+	struct gh_span *s = alloc(test, 1), *t;
+	unsigned long base = s->base;
+
+	gh_arena_free(s);
+	/* gh_span_init_large() said that the pages are used. */
+	t = gh_arena_alloc(2, 1, GH_SC_LARGE, GFP_KERNEL, numa_mem_id());
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	KUNIT_EXPECT_EQ(test, t->base, base);
+	KUNIT_EXPECT_TRUE(test, t->needzero);
+	gh_span_init_large(t, gh_default, gh_span_bytes(t), false);
+	gh_arena_commit(t);
+	gh_arena_free(t);
+}
+
+static void test_gh_arena_alloc_aligned(struct kunit *test)
+{
+	unsigned int align, most = GH_MAX_SIZE >> GH_PAGE_SHIFT;
+	struct gh_span *s, *odd;
+
+	for (align = 2; align <= most; align *= 2) {
+		odd = alloc(test, 1);
+		s = alloc_aligned(test, align, align);
+		KUNIT_EXPECT_EQ_MSG(test, s->base & (align * GH_PAGE_SIZE - 1), 0UL,
+				    "%u pages", align);
+		check(test);
+		gh_arena_free(s);
+		s = alloc_aligned(test, 1, align);
+		KUNIT_EXPECT_EQ_MSG(test, s->base & (align * GH_PAGE_SIZE - 1), 0UL,
+				    "1 page, by %u", align);
+		check(test);
+		gh_arena_free(s);
+		gh_arena_free(odd);
+		check(test);
+	}
+}
+
+/* More short runs that are not aligned than run_find() wants to look at. */
+static void test_gh_arena_alloc_aligned_among_many(struct kunit *test)
+{
+	static const unsigned int sizes[] = { [0 ... 39] = 3 };
+	struct gh_span *spans[ARRAY_SIZE(sizes)], *s;
+	unsigned int i;
+
+	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	for (i = 0; i < ARRAY_SIZE(sizes); i += 2)
+		gh_arena_free(spans[i]);
+	s = alloc_aligned(test, 2, 64);
+	KUNIT_EXPECT_EQ(test, s->base & (64 * GH_PAGE_SIZE - 1), 0UL);
+	check(test);
+	gh_arena_free(s);
+	for (i = 1; i < ARRAY_SIZE(sizes); i += 2)
+		gh_arena_free(spans[i]);
+	check(test);
+}
+
+/* ---- growth and the way back -------------------------------------------------------------- */
+
+static void test_gh_arena_alloc_grows_by_a_chunk(struct kunit *test)
+{
+	unsigned long taken = here()->taken;
+	struct gh_span *s = alloc(test, 1);
+
+	KUNIT_EXPECT_GE(test, here()->taken - taken, (unsigned long)CHUNK_PAGES);
+	KUNIT_EXPECT_EQ(test, here()->idle, here()->taken - taken - 1);
+	gh_arena_free(s);
+	KUNIT_EXPECT_EQ(test, here()->idle, here()->taken - taken);
+}
+
+static void test_gh_arena_scavenge_returns_pages(struct kunit *test)
+{
+	struct gh_span *s = alloc(test, 2);
+	unsigned long idle = here()->idle, returned = here()->returned;
+	unsigned long end = s->base + (idle + 2) * GH_PAGE_SIZE;
+
+	KUNIT_EXPECT_TRUE(test, owns(end - 1));
+	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(here(), 10), 10UL);
+	KUNIT_EXPECT_EQ(test, here()->idle, idle - 10);
+	KUNIT_EXPECT_EQ(test, here()->returned, returned + 10);
+	check(test);
+	if (PAGE_SIZE <= GH_PAGE_SIZE) {
+		KUNIT_EXPECT_FALSE(test, owns(end - 10 * GH_PAGE_SIZE));
+		KUNIT_EXPECT_TRUE(test, owns(end - 10 * GH_PAGE_SIZE - 1));
+	}
+	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(here(), ULONG_MAX), idle - 10);
+	KUNIT_EXPECT_EQ(test, here()->idle, 0UL);
+	KUNIT_EXPECT_EQ(test, here()->nr_runs, 0UL);
+	KUNIT_EXPECT_TRUE_MSG(test, owns(s->base + 2 * GH_PAGE_SIZE - 1), "it is in use");
+	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(here(), 1), 0UL);
+	check(test);
+	gh_arena_free(s);
+}
+
+static void test_gh_arena_scavenge_last_page_of_arena(struct kunit *test)
+{
+	struct gh_span *s = alloc(test, 1);
+	unsigned long addr = s->base;
+
+	gh_arena_free(s);
+	gh_arena_scavenge(here(), ULONG_MAX);
+	KUNIT_EXPECT_FALSE(test, owns(addr));
+	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of((void *)addr), NULL);
+	rcu_barrier();	/* an arena that has gone */
+	s = alloc(test, 1);
+	KUNIT_EXPECT_TRUE(test, owns(s->base));
+	gh_arena_free(s);
+}
+
+static void test_gh_arena_release_idle_counts_kernel_pages(struct kunit *test)
+{
+	struct gh_span *s = alloc(test, 1);
+	unsigned long idle = gh_arena_idle_pages();
+
+	KUNIT_EXPECT_EQ(test, idle, (here()->idle << GH_PAGE_SHIFT) >> PAGE_SHIFT);
+	KUNIT_EXPECT_EQ(test, gh_arena_release_idle(8), 8UL);
+	KUNIT_EXPECT_EQ(test, gh_arena_idle_pages(), idle - 8);
+	gh_arena_free(s);
+}
+
+static void test_gh_arena_trim_spares_keeps_some(struct kunit *test)
+{
+	static const unsigned int sizes[] = { [0 ... 19] = 1 };
+	struct gh_span *spans[ARRAY_SIZE(sizes)];
+	unsigned long before;
+	unsigned int i;
+
+	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		gh_arena_free(spans[i]);
+	KUNIT_EXPECT_GE(test, here()->nr_spare[GH_KIND_1], 19U);
+	before = gh_arena_metadata();
+	gh_arena_trim_spares(here(), 4);
+	KUNIT_EXPECT_EQ(test, here()->nr_spare[GH_KIND_1], 4U);
+	KUNIT_EXPECT_LT(test, gh_arena_metadata(), before);
+	check(test);
+}
+
+/* ---- the map ------------------------------------------------------------------------------- */
+
+static void test_gh_span_of_every_page(struct kunit *test)
+{
+	struct gh_span *s = alloc(test, 7);
+	unsigned long off;
+
+	for (off = 0; off < gh_span_bytes(s); off += GH_PAGE_SIZE / 2) {
+		KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of((void *)(s->base + off)), s);
+		KUNIT_EXPECT_TRUE(test, owns(s->base + off));
+	}
+	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of((void *)(s->base + off - 1)), s);
+	KUNIT_EXPECT_PTR_NE(test, gh_test_span_of((void *)(s->base + off)), s);
+	KUNIT_EXPECT_PTR_NE(test, gh_test_span_of((void *)(s->base - 1)), s);
+	gh_arena_free(s);
+	KUNIT_EXPECT_TRUE_MSG(test, owns(s->base), "free, but not given back");
+}
+
+static void expect_foreign(struct kunit *test, unsigned long addr)
+{
+	struct gh_span *s = gh_test_span_of((void *)addr);
+
+	KUNIT_EXPECT_FALSE_MSG(test, owns(addr), "%#lx", addr);
+	KUNIT_EXPECT_TRUE_MSG(test, !s || addr - s->base >= s->limit, "%#lx", addr);
+}
+
+static void test_gh_span_of_foreign_addresses(struct kunit *test)
+{
+	void *slab = kunit_kmalloc(test, 64, GFP_KERNEL);
+	void *pages = vmalloc(PAGE_SIZE);
+	unsigned int bit;
+	int on_stack;
+
+	KUNIT_ASSERT_NOT_NULL(test, slab);
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	expect_foreign(test, (unsigned long)slab);
+	expect_foreign(test, (unsigned long)pages);
+	expect_foreign(test, (unsigned long)&on_stack);
+	expect_foreign(test, (unsigned long)test_gh_span_of_foreign_addresses);
+	expect_foreign(test, (unsigned long)jiffies);
+	expect_foreign(test, PAGE_OFFSET - 1);
+	expect_foreign(test, 0);
+	expect_foreign(test, ULONG_MAX);
+	for (bit = 0; bit < BITS_PER_LONG; bit++) {
+		if (BIT(bit) < PAGE_OFFSET)
+			expect_foreign(test, BIT(bit));
+		expect_foreign(test, ~0UL << bit << 1);
+	}
+	vfree(pages);
+}
+
+static bool find_span(struct gh_span *s, void *arg)
+{
+	struct gh_span **wanted = arg;
+
+	if (s != *wanted)
+		return true;
+	*wanted = NULL;
+	return false;
+}
+
+static void test_gh_map_walk_finds_span(struct kunit *test)
+{
+	struct gh_span *s = alloc(test, 3), *wanted = s;
+
+	gh_map_walk(gh_default, find_span, &wanted);
+	KUNIT_EXPECT_PTR_EQ(test, wanted, NULL);
+	gh_arena_free(s);
+	wanted = s;
+	gh_map_walk(NULL, find_span, &wanted);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, wanted, s, "it is free");
+}
+
+/* ---- validate ---------------------------------------------------------------------------------- */
+
+static void test_gh_arena_validate_finds_damage(struct kunit *test)
+{
+	struct gh_page_heap *ph = here();
+	struct gh_span *s = alloc(test, 1), *run;
+
+	run = gh_test_span_of((void *)(s->base + GH_PAGE_SIZE));
+	KUNIT_ASSERT_NOT_NULL(test, run);
+	check(test);
+	ph->idle++;
+	KUNIT_EXPECT_NE_MSG(test, gh_arena_validate(ph), 0, "idle pages");
+	ph->idle--;
+	ph->taken++;
+	KUNIT_EXPECT_NE_MSG(test, gh_arena_validate(ph), 0, "ledger");
+	ph->taken--;
+	run->limit = 8;
+	KUNIT_EXPECT_NE_MSG(test, gh_arena_validate(ph), 0, "addresses match");
+	run->limit = 0;
+	atomic_set(&run->queued, 0);
+	KUNIT_EXPECT_NE_MSG(test, gh_arena_validate(ph), 0, "token");
+	atomic_set(&run->queued, 1);
+	run->npages--;
+	KUNIT_EXPECT_NE_MSG(test, gh_arena_validate(ph), 0, "length");
+	run->npages++;
+	check(test);
+	gh_arena_free(s);
+}
+
+/* ---- a random walk --------------------------------------------------------------------------------- */
+
+#define SPANS	48
+
+struct model {
+	struct gh_span *span[SPANS];
+	unsigned long base[SPANS];
+	unsigned int npages[SPANS];
+	struct rnd_state rnd;
+	unsigned int errors;
+	unsigned long in_use;		/* heap pages before the test */
+};
+
+static bool overlaps(const struct model *m, unsigned int i, unsigned long base,
+		     unsigned int npages)
+{
+	return m->span[i] && base < m->base[i] + m->npages[i] * GH_PAGE_SIZE &&
+	       m->base[i] < base + npages * GH_PAGE_SIZE;
+}
+
+static unsigned long model_pages(const struct model *m)
+{
+	unsigned long n = m->in_use;
+	unsigned int i;
+
+	for (i = 0; i < SPANS; i++)
+		n += m->span[i] ? m->npages[i] : 0;
+	return n;
+}
+
+/* A page's first and last word say whose it is. */
+static void mark(struct model *m, unsigned int i)
+{
+	unsigned int page;
+	unsigned long *p;
+
+	for (page = 0; page < m->npages[i]; page++) {
+		p = (unsigned long *)(m->base[i] + page * GH_PAGE_SIZE);
+		p[0] = i;
+		p[GH_PAGE_SIZE / sizeof(*p) - 1] = page;
+	}
+}
+
+static unsigned int marks_lost(const struct model *m, unsigned int i)
+{
+	unsigned int page, lost = 0;
+	unsigned long *p;
+
+	for (page = 0; page < m->npages[i]; page++) {
+		p = (unsigned long *)(m->base[i] + page * GH_PAGE_SIZE);
+		lost += p[0] != i || p[GH_PAGE_SIZE / sizeof(*p) - 1] != page;
+	}
+	return lost;
+}
+
+static void do_alloc(struct kunit *test, struct model *m, unsigned int i)
+{
+	unsigned int align = 1U << gh_test_below(&m->rnd, 5);
+	unsigned int npages = 1 + gh_test_below(&m->rnd, gh_test_below(&m->rnd, 8) ? 10 : 90);
+	struct gh_span *s = alloc_aligned(test, npages, align);
+	unsigned int j;
+
+	for (j = 0; j < SPANS; j++)
+		m->errors += overlaps(m, j, s->base, npages);
+	m->errors += s->base % (align * GH_PAGE_SIZE) != 0;
+	m->span[i] = s;
+	m->base[i] = s->base;
+	m->npages[i] = npages;
+	mark(m, i);
+}
+
+static void do_free(struct model *m, unsigned int i)
+{
+	m->errors += m->span[i]->base != m->base[i] || marks_lost(m, i);
+	gh_arena_free(m->span[i]);
+	m->span[i] = NULL;
+}
+
+static void random_step(struct kunit *test, struct model *m)
+{
+	unsigned int i = gh_test_below(&m->rnd, SPANS);
+
+	if (!gh_test_below(&m->rnd, 64))
+		gh_arena_scavenge(here(), gh_test_below(&m->rnd, 200));
+	else if (m->span[i])
+		do_free(m, i);
+	else
+		do_alloc(test, m, i);
+}
+
+static void test_gh_arena_random(struct kunit *test)
+{
+	struct model *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	gh_test_seed(&m->rnd, 42);
+	m->in_use = here()->small + here()->large;
+	for (i = 0; i < GH_TEST_ROUNDS(10000); i++) {
+		random_step(test, m);
+		m->errors += gh_arena_validate(here()) != 0;
+		m->errors += here()->small + here()->large != model_pages(m);
+	}
+	KUNIT_EXPECT_EQ(test, m->errors, 0);
+	for (i = 0; i < SPANS; i++)
+		if (m->span[i])
+			do_free(m, i);
+	check(test);
+}
+
+static struct kunit_case arena_cases[] = {
+	KUNIT_CASE(test_gh_arena_alloc_best_fit),
+	KUNIT_CASE(test_gh_arena_alloc_lowest_of_equal_runs),
+	KUNIT_CASE(test_gh_arena_alloc_splits),
+	KUNIT_CASE(test_gh_arena_free_coalesces),
+	KUNIT_CASE(test_gh_arena_alloc_needzero),
+	KUNIT_CASE(test_gh_arena_alloc_aligned),
+	KUNIT_CASE(test_gh_arena_alloc_aligned_among_many),
+	KUNIT_CASE(test_gh_arena_alloc_grows_by_a_chunk),
+	KUNIT_CASE(test_gh_arena_scavenge_returns_pages),
+	KUNIT_CASE(test_gh_arena_scavenge_last_page_of_arena),
+	KUNIT_CASE(test_gh_arena_release_idle_counts_kernel_pages),
+	KUNIT_CASE(test_gh_arena_trim_spares_keeps_some),
+	KUNIT_CASE(test_gh_span_of_every_page),
+	KUNIT_CASE(test_gh_span_of_foreign_addresses),
+	KUNIT_CASE(test_gh_map_walk_finds_span),
+	KUNIT_CASE(test_gh_arena_validate_finds_damage),
+	KUNIT_CASE(test_gh_arena_random),
+	{}
+};
+
+static struct kunit_suite arena_suite = {
+	.name = "goheap_arena",
+	.init = init,
+	.exit = exit,
+	.test_cases = arena_cases,
+};
+kunit_test_suite(arena_suite);

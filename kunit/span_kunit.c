@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Bookkeeping inside one span, against a byte per object. The spans have no pages
+ * and are in no map: span.c never looks at an object, unless it clears it.
+ */
+
+#include <linux/rcupdate.h>
+
+#include "testlib.h"
+
+#define MAX_OBJECTS	1024
+
+/* A descriptor as gh_arena_alloc() would hand it out. */
+static struct gh_span *new_desc(struct kunit *test, unsigned int sc)
+{
+	const struct gh_class *class = &gh_classes[gh_sc_class(sc)];
+	struct gh_span *s;
+
+	s = kunit_kzalloc(test, gh_span_desc_bytes(gh_span_kind(sc)), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	s->kind = gh_span_kind(sc);
+	s->npages = class->span_bytes >> GH_PAGE_SHIFT;
+	s->needzero = true;
+	/* Objects are cleared when a late free is merged, so there have to be some. */
+	s->base = (unsigned long)kunit_kzalloc(test, class->span_bytes, GFP_KERNEL);
+	KUNIT_ASSERT_NE(test, s->base, 0UL);
+	gh_span_init_free(s);
+	s->state = GH_SPAN_SMALL;
+	return s;
+}
+
+static struct gh_span *new_span(struct kunit *test, unsigned int sc)
+{
+	struct gh_span *s = new_desc(test, sc);
+
+	gh_span_init_small(s, gh_default, sc);
+	return s;
+}
+
+/* Span class with 8, 64, 170, 341 and 1024 objects: every kind, and part of a word. */
+static const unsigned int some_classes[] = { 32 * 2, 10 * 2, 5 * 2, 3 * 2 + 1, 1 * 2 };
+
+static void set_remote(struct gh_span *s, unsigned int idx)
+{
+	atomic_long_or(BIT(idx % BITS_PER_LONG), &s->words[idx / BITS_PER_LONG].remote);
+}
+
+/* ---- init -------------------------------------------------------------------------- */
+
+static void check_new(struct kunit *test, unsigned int sc)
+{
+	const struct gh_class *class = &gh_classes[gh_sc_class(sc)];
+	struct gh_span *s = new_span(test, sc);
+
+	KUNIT_EXPECT_EQ_MSG(test, gh_span_validate(s), 0, "span class %u", sc);
+	KUNIT_EXPECT_EQ_MSG(test, gh_span_nfree(s), class->objects, "span class %u", sc);
+	KUNIT_EXPECT_EQ_MSG(test, s->limit, class->objects * class->size, "span class %u", sc);
+	KUNIT_EXPECT_EQ(test, s->elemsize, class->size);
+	KUNIT_EXPECT_EQ(test, s->spanclass, sc);
+	KUNIT_EXPECT_TRUE(test, gh_span_is_empty(s));
+	KUNIT_EXPECT_FALSE(test, gh_span_has_remote(s));
+	KUNIT_EXPECT_FALSE(test, gh_span_rcu_pending(s));
+	KUNIT_EXPECT_EQ(test, !!(s->flags & GH_F_TINY), sc == GH_SC_TINY);
+	KUNIT_EXPECT_TRUE(test, s->needzero);
+	kunit_kfree(test, (void *)s->base);
+	kunit_kfree(test, s);
+}
+
+static void test_gh_span_init_small_every_class(struct kunit *test)
+{
+	unsigned int sc;
+
+	for (sc = 2; sc < GH_NR_SLOTS; sc++)
+		check_new(test, sc);
+}
+
+static void test_gh_span_init_small_fresh(struct kunit *test)
+{
+	struct gh_span *s = new_desc(test, some_classes[0]);
+
+	s->needzero = false;
+	gh_span_init_small(s, gh_default, some_classes[0]);
+	KUNIT_EXPECT_TRUE(test, s->flags & GH_F_FRESH);
+	/* From now on the pages are somebody's. */
+	KUNIT_EXPECT_TRUE(test, s->needzero);
+	gh_span_init_small(s, gh_default, some_classes[0]);
+	KUNIT_EXPECT_FALSE(test, s->flags & GH_F_FRESH);
+}
+
+static void test_gh_span_init_large_is_live(struct kunit *test)
+{
+	struct gh_span *s = new_desc(test, some_classes[0]);
+	struct gh_span_counts counts;
+
+	gh_span_init_large(s, gh_default, 5000, true);
+	gh_span_count(s, &counts);
+	KUNIT_EXPECT_EQ(test, counts.live, 1U);
+	KUNIT_EXPECT_EQ(test, counts.free + counts.pending, 0U);
+	KUNIT_EXPECT_TRUE(test, gh_span_is_live(s, 0));
+	KUNIT_EXPECT_EQ(test, gh_span_object_bytes(s), 5000UL);
+	KUNIT_EXPECT_TRUE(test, gh_sc_noscan(s->spanclass));
+}
+
+static void test_gh_span_init_free_matches_no_address(struct kunit *test)
+{
+	struct gh_span *s = new_span(test, some_classes[1]);
+
+	gh_span_init_free(s);
+	KUNIT_EXPECT_EQ(test, s->limit, 0U);
+	KUNIT_EXPECT_EQ(test, s->state, GH_SPAN_FREE);
+	KUNIT_EXPECT_FALSE(test, gh_span_claim(s));
+}
+
+static void test_gh_span_kind_has_room(struct kunit *test)
+{
+	static const unsigned int room[GH_NR_KINDS] = { 64, 192, 1024, 512 };
+	unsigned int sc;
+
+	for (sc = 2; sc < GH_NR_SLOTS; sc++)
+		KUNIT_EXPECT_LE_MSG(test, gh_classes[gh_sc_class(sc)].objects,
+				    room[gh_span_kind(sc)], "span class %u", sc);
+	KUNIT_EXPECT_EQ(test, gh_span_kind(GH_SC_LARGE), GH_KIND_1);
+	KUNIT_EXPECT_EQ(test, gh_span_kind(GH_SC_TINY), GH_KIND_TINY);
+}
+
+/* ---- take, give, merge: a random walk ------------------------------------------------- */
+
+enum { FREE, LIVE, PENDING };
+
+struct model {
+	struct gh_span *s;
+	u8 state[MAX_OBJECTS];
+	struct rnd_state rnd;
+	unsigned int errors;
+};
+
+static unsigned int model_count(const struct model *m, u8 what)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < m->s->nelems; i++)
+		n += m->state[i] == what;
+	return n;
+}
+
+static int model_first_free(const struct model *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->s->nelems; i++)
+		if (m->state[i] == FREE)
+			return i;
+	return -1;
+}
+
+static void do_take(struct model *m)
+{
+	int first = model_first_free(m);
+
+	if (first < 0) {
+		m->errors += gh_span_free_word(m->s) != NULL;
+		return;
+	}
+	m->errors += gh_span_take(m->s) != first;
+	m->state[first] = LIVE;
+}
+
+static void do_give(struct model *m, unsigned int idx)
+{
+	bool given = gh_cache_give(m->s, idx);
+
+	m->errors += given != (m->state[idx] == LIVE);
+	if (given)
+		m->state[idx] = FREE;
+}
+
+static void do_remote(struct model *m, unsigned int idx)
+{
+	if (m->state[idx] != LIVE)
+		return;
+	set_remote(m->s, idx);
+	m->state[idx] = PENDING;
+}
+
+static void do_merge(struct model *m)
+{
+	unsigned int i;
+
+	m->errors += gh_span_merge(m->s) != model_count(m, PENDING);
+	for (i = 0; i < m->s->nelems; i++)
+		if (m->state[i] == PENDING)
+			m->state[i] = FREE;
+}
+
+static void do_compare(struct model *m)
+{
+	struct gh_span_counts counts;
+	unsigned int i;
+
+	gh_span_count(m->s, &counts);
+	m->errors += counts.live != model_count(m, LIVE);
+	m->errors += counts.free != model_count(m, FREE);
+	m->errors += counts.pending != model_count(m, PENDING);
+	m->errors += gh_span_nfree(m->s) != counts.free;
+	m->errors += gh_span_has_remote(m->s) != !!counts.pending;
+	m->errors += gh_span_is_empty(m->s) != (counts.free == m->s->nelems);
+	for (i = 0; i < m->s->nelems; i++)
+		m->errors += gh_span_is_live(m->s, i) != (m->state[i] == LIVE);
+	m->errors += gh_span_validate(m->s) != 0;
+}
+
+static void random_step(struct model *m)
+{
+	unsigned int idx = gh_test_below(&m->rnd, m->s->nelems);
+
+	switch (gh_test_below(&m->rnd, 8)) {
+	case 0 ... 3:
+		do_take(m);
+		break;
+	case 4 ... 5:
+		do_give(m, idx);
+		break;
+	case 6:
+		do_remote(m, idx);
+		break;
+	default:
+		do_merge(m);
+	}
+}
+
+static void random_walk(struct kunit *test, struct model *m, unsigned int sc)
+{
+	unsigned int i;
+
+	memset(m, 0, sizeof(*m));
+	gh_test_seed(&m->rnd, sc);
+	m->s = new_span(test, sc);
+	m->s->flags |= GH_F_LISTED;
+	for (i = 0; i < GH_TEST_ROUNDS(8000); i++) {
+		random_step(m);
+		if (i % 64 == 0)
+			do_compare(m);
+	}
+	do_compare(m);
+	KUNIT_EXPECT_EQ_MSG(test, m->errors, 0, "span class %u", sc);
+}
+
+static void test_gh_span_take_give_merge_random(struct kunit *test)
+{
+	struct model *m = kunit_kmalloc(test, sizeof(*m), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	for (i = 0; i < ARRAY_SIZE(some_classes); i++)
+		random_walk(test, m, some_classes[i]);
+}
+
+static void test_gh_span_take_until_full(struct kunit *test)
+{
+	struct gh_span *s = new_span(test, 3 * 2);
+	unsigned int i, wrong = 0;
+
+	for (i = 0; i < s->nelems; i++)
+		wrong += gh_span_take(s) != i;
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_PTR_EQ(test, gh_span_free_word(s), NULL);
+	KUNIT_EXPECT_EQ(test, gh_span_nfree(s), 0);
+}
+
+static void test_gh_cache_give_refuses_what_is_free(struct kunit *test)
+{
+	struct gh_span *s = new_span(test, some_classes[2]);
+
+	s->flags |= GH_F_LISTED;
+	KUNIT_EXPECT_FALSE_MSG(test, gh_cache_give(s, 7), "never allocated");
+	gh_span_take(s);
+	set_remote(s, 0);
+	KUNIT_EXPECT_FALSE_MSG(test, gh_cache_give(s, 0), "freed remotely");
+	gh_span_merge(s);
+	KUNIT_EXPECT_FALSE_MSG(test, gh_cache_give(s, 0), "freed and merged");
+	gh_span_take(s);
+	KUNIT_EXPECT_TRUE_MSG(test, gh_cache_give(s, 0), "live");
+}
+
+static void test_gh_span_merge_clears_fresh(struct kunit *test)
+{
+	struct gh_span *s = new_desc(test, some_classes[1]);
+
+	s->needzero = false;
+	gh_span_init_small(s, gh_default, some_classes[1]);
+	KUNIT_EXPECT_EQ(test, gh_span_merge(s), 0);
+	KUNIT_EXPECT_TRUE_MSG(test, s->flags & GH_F_FRESH, "nothing was freed");
+	set_remote(s, gh_span_take(s));
+	KUNIT_EXPECT_EQ(test, gh_span_merge(s), 1);
+	KUNIT_EXPECT_FALSE_MSG(test, s->flags & GH_F_FRESH, "an object came back used");
+}
+
+/* ---- validate ---------------------------------------------------------------------------- */
+
+static void test_gh_span_validate_finds_bits_beyond(struct kunit *test)
+{
+	struct gh_span *s = new_span(test, some_classes[2]);	/* 170 objects */
+	struct gh_word *last = &s->words[gh_span_nwords(s) - 1];
+
+	KUNIT_ASSERT_EQ(test, gh_span_validate(s), 0);
+	last->free |= BIT(170 % 64);
+	KUNIT_EXPECT_NE(test, gh_span_validate(s), 0);
+	last->free &= ~BIT(170 % 64);
+	atomic_long_or(BIT(63), &last->remote);
+	KUNIT_EXPECT_NE(test, gh_span_validate(s), 0);
+	atomic_long_andnot(BIT(63), &last->remote);
+	KUNIT_EXPECT_EQ(test, gh_span_validate(s), 0);
+}
+
+static void test_gh_span_validate_finds_both_planes(struct kunit *test)
+{
+	struct gh_span *s = new_span(test, some_classes[3]);
+
+	set_remote(s, 100);
+	KUNIT_EXPECT_NE_MSG(test, gh_span_validate(s), 0, "free, and free once more");
+	atomic_long_set(&s->words[1].remote, 0);
+	KUNIT_EXPECT_EQ(test, gh_span_validate(s), 0);
+}
+
+static void test_gh_span_validate_finds_bad_geometry(struct kunit *test)
+{
+	struct gh_span *s = new_span(test, some_classes[0]);
+
+	s->state = GH_SPAN_FREE;
+	KUNIT_EXPECT_NE_MSG(test, gh_span_validate(s), 0, "a free run");
+	s->state = GH_SPAN_SMALL;
+	s->limit--;
+	KUNIT_EXPECT_NE_MSG(test, gh_span_validate(s), 0, "limit");
+	s->limit++;
+	s->npages--;
+	KUNIT_EXPECT_NE_MSG(test, gh_span_validate(s), 0, "more objects than pages");
+	s->npages++;
+	s->kind = GH_KIND_1;
+	s->nelems = 65;
+	s->elemsize = 8;
+	s->limit = 65 * 8;
+	KUNIT_EXPECT_NE_MSG(test, gh_span_validate(s), 0, "more objects than bits");
+}
+
+/* ---- RCU ----------------------------------------------------------------------------------- */
+
+static void test_gh_span_rcu_mark_waits_for_readers(struct kunit *test)
+{
+	struct gh_span *s = new_span(test, some_classes[1]);
+	bool before, pending;
+	int merged;
+
+	set_remote(s, gh_span_take(s));
+	rcu_read_lock();
+	before = gh_span_rcu_pending(s);
+	gh_span_rcu_mark(s);
+	pending = gh_span_rcu_pending(s);
+	merged = gh_span_merge(s);
+	rcu_read_unlock();
+	KUNIT_EXPECT_FALSE(test, before);
+	KUNIT_EXPECT_TRUE(test, pending);
+	KUNIT_EXPECT_EQ(test, merged, -EAGAIN);
+	KUNIT_EXPECT_TRUE(test, gh_span_has_remote(s));
+
+	synchronize_rcu();
+	KUNIT_EXPECT_FALSE(test, gh_span_rcu_pending(s));
+	KUNIT_EXPECT_EQ(test, gh_span_merge(s), 1);
+	KUNIT_EXPECT_TRUE(test, gh_span_is_empty(s));
+}
+
+static void test_gh_span_rcu_mark_never_goes_back(struct kunit *test)
+{
+	struct gh_span *s = new_span(test, some_classes[1]);
+	unsigned long later = get_state_synchronize_rcu() + 4096;
+
+	s->rcu_cookie = later;
+	gh_span_rcu_mark(s);
+	KUNIT_EXPECT_EQ(test, s->rcu_cookie, later);
+	s->rcu_cookie = later - 8192;
+	gh_span_rcu_mark(s);
+	KUNIT_EXPECT_TRUE(test, ULONG_CMP_LT(later - 8192, s->rcu_cookie));
+}
+
+static void test_gh_span_rcu_mark_of_former_life_is_gone(struct kunit *test)
+{
+	struct gh_span *s = new_span(test, some_classes[1]);
+	bool before, after;
+
+	rcu_read_lock();
+	gh_span_rcu_mark(s);
+	before = gh_span_rcu_pending(s);
+	gh_span_init_small(s, gh_default, some_classes[1]);
+	after = gh_span_rcu_pending(s);
+	rcu_read_unlock();
+	KUNIT_EXPECT_TRUE(test, before);
+	KUNIT_EXPECT_FALSE(test, after);
+}
+
+static struct kunit_case span_cases[] = {
+	KUNIT_CASE(test_gh_span_init_small_every_class),
+	KUNIT_CASE(test_gh_span_init_small_fresh),
+	KUNIT_CASE(test_gh_span_init_large_is_live),
+	KUNIT_CASE(test_gh_span_init_free_matches_no_address),
+	KUNIT_CASE(test_gh_span_kind_has_room),
+	KUNIT_CASE(test_gh_span_take_give_merge_random),
+	KUNIT_CASE(test_gh_span_take_until_full),
+	KUNIT_CASE(test_gh_cache_give_refuses_what_is_free),
+	KUNIT_CASE(test_gh_span_merge_clears_fresh),
+	KUNIT_CASE(test_gh_span_validate_finds_bits_beyond),
+	KUNIT_CASE(test_gh_span_validate_finds_both_planes),
+	KUNIT_CASE(test_gh_span_validate_finds_bad_geometry),
+	KUNIT_CASE(test_gh_span_rcu_mark_waits_for_readers),
+	KUNIT_CASE(test_gh_span_rcu_mark_never_goes_back),
+	KUNIT_CASE(test_gh_span_rcu_mark_of_former_life_is_gone),
+	{}
+};
+
+static struct kunit_suite span_suite = {
+	.name = "goheap_span",
+	.init = gh_test_init,
+	.exit = gh_test_exit,
+	.test_cases = span_cases,
+};
+kunit_test_suite(span_suite);

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the test suites share. See testlib.h.
+ */
+
+#include <linux/bitmap.h>
+#include <linux/cpumask.h>
+#include <linux/delay.h>
+#include <linux/kmsg_dump.h>
+#include <linux/mutex.h>
+#include <linux/nodemask.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+#include <linux/workqueue.h>
+
+#include "testlib.h"
+
+/* How often a check is repeated that background work may have disturbed. */
+#define TRIES		50
+#define TRY_MS		10
+
+/* ---- random numbers ------------------------------------------------------------ */
+
+/* The same numbers in every run. */
+void gh_test_seed(struct rnd_state *rnd, u64 seed)
+{
+	prandom_seed_state(rnd, seed);
+}
+
+u32 gh_test_below(struct rnd_state *rnd, u32 bound)
+{
+	return prandom_u32_state(rnd) % bound;
+}
+
+/* ---- validation ---------------------------------------------------------------- */
+
+struct tally {
+	int nid;
+	unsigned long small;
+	unsigned long large;
+	unsigned long small_spans;
+	unsigned long large_spans;
+	int error;
+};
+
+static bool tally_span(struct gh_span *s, void *arg)
+{
+	struct tally *t = arg;
+	int err;
+
+	if (t->nid != NUMA_NO_NODE && s->nid != t->nid)
+		return true;
+	if (s->state == GH_SPAN_LARGE) {
+		t->large += s->npages;
+		t->large_spans++;
+		if (s->nelems != 1 || s->limit > gh_span_bytes(s))
+			t->error = -20;
+		return true;
+	}
+	t->small += s->npages;
+	t->small_spans++;
+	err = gh_span_validate(s);
+	if (err)
+		t->error = err;
+	return true;
+}
+
+static int check_node(struct gh_page_heap *ph)
+{
+	struct tally t = { .nid = ph->nid };
+	unsigned long flags;
+	int ret;
+
+	ret = gh_arena_validate(ph);
+	if (ret)
+		return ret;
+	gh_map_walk(NULL, tally_span, &t);
+	if (t.error)
+		return t.error;
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	if (t.small != ph->small || t.small_spans != ph->small_spans)
+		ret = -21;
+	else if (t.large != ph->large || t.large_spans != ph->large_spans)
+		ret = -22;
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	return ret;
+}
+
+/* What the arenas say is ours and in use against what the page heaps say. */
+static int check_arenas(void)
+{
+	unsigned long owned = 0, in_use = 0, n;
+	struct gh_arena *arena;
+	int nid, ret = 0;
+
+	rcu_read_lock();
+	for (n = 0; (arena = gh_map_next(&n)); n++) {
+		owned += arena->nr_owned;
+		in_use += bitmap_weight(arena->in_use, GH_ARENA_PAGES);
+		if (arena->nr_owned != bitmap_weight(arena->owned, GH_ARENA_PAGES))
+			ret = -23;
+		if (!bitmap_subset(arena->in_use, arena->owned, GH_ARENA_PAGES))
+			ret = -24;
+	}
+	rcu_read_unlock();
+	for_each_node(nid) {
+		owned -= gh_page_heaps[nid]->taken - gh_page_heaps[nid]->returned;
+		in_use -= gh_page_heaps[nid]->small + gh_page_heaps[nid]->large;
+	}
+	if (!ret && owned)
+		ret = -25;
+	return !ret && in_use ? -26 : ret;
+}
+
+static int check_heap(struct goheap *heap)
+{
+	struct tally t = { .nid = NUMA_NO_NODE };
+	unsigned int sc;
+	int nid, err;
+
+	for_each_node(nid) {
+		for (sc = 0; sc < GH_NR_SLOTS; sc++) {
+			err = gh_central_validate(&heap->nodes[nid]->central[sc]);
+			if (err)
+				return err;
+		}
+	}
+	gh_map_walk(heap, tally_span, &t);
+	if (t.small + t.large != atomic_long_read(&heap->pages))
+		return -27;
+	return t.large_spans != atomic_long_read(&heap->large_spans) ? -28 : t.error;
+}
+
+static int check_heaps(void)
+{
+	struct goheap *heap;
+	int err = 0;
+
+	mutex_lock(&gh_heaps_mutex);
+	list_for_each_entry(heap, &gh_heaps, link)
+		err = err ?: check_heap(heap);
+	mutex_unlock(&gh_heaps_mutex);
+	return err;
+}
+
+static int check_all(void)
+{
+	int nid, err = check_arenas();
+
+	for_each_node(nid)
+		err = err ?: check_node(gh_page_heaps[nid]);
+	return err ?: check_heaps();
+}
+
+void gh_test_validate(struct kunit *test)
+{
+	int err, tries;
+
+	/* What is wrong for good stays wrong. */
+	for (tries = 0; (err = check_all()) && tries < TRIES; tries++)
+		msleep(TRY_MS);
+	KUNIT_EXPECT_EQ_MSG(test, err, 0, "the heap is damaged");
+}
+
+static bool add_live(struct gh_span *s, void *arg)
+{
+	struct gh_span_counts counts;
+	unsigned long *live = arg;
+
+	gh_span_count(s, &counts);
+	*live += s->flags & GH_F_TINY ? gh_tiny_count(s) : counts.live;
+	return true;
+}
+
+/* Live objects of a heap, or of all. */
+unsigned long gh_test_live(struct goheap *heap)
+{
+	unsigned long live = 0;
+
+	gh_map_walk(heap, add_live, &live);
+	return live;
+}
+
+/* Did the kernel say so, ever? */
+bool gh_test_log_has(const char *text)
+{
+	struct kmsg_dump_iter iter;
+	char line[256];
+	size_t len;
+
+	kmsg_dump_rewind(&iter);
+	while (kmsg_dump_get_line(&iter, false, line, sizeof(line) - 1, &len)) {
+		line[len] = '\0';
+		if (strstr(line, text))
+			return true;
+	}
+	return false;
+}
+
+/* ---- CPUs ------------------------------------------------------------------------ */
+
+int gh_test_init(struct kunit *test)
+{
+	/* The case's thread is its own, and ends with it. */
+	return set_cpus_allowed_ptr(current, cpumask_of(cpumask_first(cpu_online_mask)));
+}
+
+void gh_test_exit(struct kunit *test)
+{
+	gh_limbo_flush();
+	gh_test_validate(test);
+	KUNIT_EXPECT_EQ_MSG(test, gh_test_live(gh_default), 0UL, "the test leaks");
+}
+
+int gh_test_other_cpu(struct kunit *test)
+{
+	unsigned int cpu = cpumask_next(raw_smp_processor_id(), cpu_online_mask);
+
+	if (cpu >= nr_cpu_ids)
+		kunit_skip(test, "needs two CPUs");
+	return cpu;
+}
+
+long gh_test_on(int cpu, long (*fn)(void *), void *arg)
+{
+	return work_on_cpu(cpu, fn, arg);
+}
+
+static long free_it(void *p)
+{
+	goheap_free(p);
+	return 0;
+}
+
+void gh_test_free_on(int cpu, const void *p)
+{
+	gh_test_on(cpu, free_it, (void *)p);
+}
+
+/* ---- heaps ------------------------------------------------------------------------ */
+
+static void destroy_heap(void *arg)
+{
+	struct kunit *test = kunit_get_current_test();
+	struct goheap *heap = arg;
+
+	if (test && !(heap->flags & GOHEAP_LEAK_OK))
+		KUNIT_EXPECT_EQ_MSG(test, gh_test_live(heap), 0UL, "the test leaks");
+	goheap_destroy(heap);
+}
+
+struct goheap *gh_test_heap(struct kunit *test, const char *name,
+			    const struct goheap_params *params)
+{
+	struct goheap *heap = goheap_create(name, params);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(heap));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, destroy_heap, heap), 0);
+	return heap;
+}
+
+/* Of the CPU that the case is bound to. */
+struct gh_cache *gh_test_cache(struct goheap *heap)
+{
+	return per_cpu_ptr(heap->cache, raw_smp_processor_id());
+}
+
+/* For objects that the case holds, so that their span stays. */
+struct gh_span *gh_test_span_of(const void *p)
+{
+	struct gh_span *s;
+
+	preempt_disable();
+	s = gh_span_of(p);
+	preempt_enable();
+	return s;
+}
+
+/* ---- the model ------------------------------------------------------------------------ */
+
+void gh_test_model_init(struct gh_test_model *m, struct kunit *test, unsigned int max)
+{
+	memset(m, 0, sizeof(*m));
+	m->test = test;
+	m->max = max;
+	m->objects = kunit_kcalloc(test, max, sizeof(*m->objects), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m->objects);
+}
+
+static bool overlap(const struct gh_test_object *o, const u8 *p, size_t size)
+{
+	return p < o->p + o->size && o->p < p + size;
+}
+
+void gh_test_model_add(struct gh_test_model *m, void *p, size_t size)
+{
+	struct gh_test_object *o;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(m->test, p);
+	KUNIT_ASSERT_LT(m->test, m->nr, m->max);
+	for (i = 0; i < m->nr; i++)
+		if (overlap(&m->objects[i], p, size))
+			m->errors++;
+	o = &m->objects[m->nr++];
+	*o = (struct gh_test_object){ .p = p, .size = size, .fill = ++m->fill };
+	memset(p, o->fill, size);
+}
+
+bool gh_test_model_intact(struct gh_test_model *m, unsigned int i)
+{
+	struct gh_test_object *o = &m->objects[i];
+
+	return !memchr_inv(o->p, o->fill, o->size);
+}
+
+/* The caller frees what this returns. */
+void *gh_test_model_del(struct gh_test_model *m, unsigned int i)
+{
+	void *p = m->objects[i].p;
+
+	if (!gh_test_model_intact(m, i))
+		m->errors++;
+	m->objects[i] = m->objects[--m->nr];
+	return p;
+}
+
+void gh_test_model_free_all(struct gh_test_model *m)
+{
+	while (m->nr)
+		goheap_free(gh_test_model_del(m, m->nr - 1));
+	KUNIT_EXPECT_EQ_MSG(m->test, m->errors, 0U, "objects overlap or lost their content");
+}

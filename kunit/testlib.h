@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the test suites share: CPUs, private heaps, a validator of everything, and
+ * a reference model of live objects that is too dumb to be wrong.
+ */
+#ifndef _GOHEAP_TESTLIB_H
+#define _GOHEAP_TESTLIB_H
+
+#include <kunit/test-bug.h>
+#include <kunit/test.h>
+#include <linux/prandom.h>
+
+#include "../internal.h"
+
+/* Rounds of a random test: instrumented kernels are a hundred times slower. */
+#define GH_TEST_SLOW	(IS_ENABLED(CONFIG_KASAN) || IS_ENABLED(CONFIG_KCSAN))
+#define GH_TEST_ROUNDS(n)	(GH_TEST_SLOW ? DIV_ROUND_UP(n, 16) : (n))
+
+/* Of every suite: the case runs on one CPU, and leaves all in order. */
+int gh_test_init(struct kunit *test);
+void gh_test_exit(struct kunit *test);
+
+void gh_test_seed(struct rnd_state *rnd, u64 seed);
+u32 gh_test_below(struct rnd_state *rnd, u32 bound);
+
+/* Checks every page heap, central list, span and counter. */
+void gh_test_validate(struct kunit *test);
+unsigned long gh_test_live(struct goheap *heap);
+bool gh_test_log_has(const char *text);
+
+/* A heap that goes when the case ends; that nothing is left in it is checked. */
+struct goheap *gh_test_heap(struct kunit *test, const char *name,
+			    const struct goheap_params *params);
+struct gh_cache *gh_test_cache(struct goheap *heap);
+struct gh_span *gh_test_span_of(const void *p);
+
+/* Another CPU than the case's; skips the case if there is none. */
+int gh_test_other_cpu(struct kunit *test);
+long gh_test_on(int cpu, long (*fn)(void *), void *arg);
+void gh_test_free_on(int cpu, const void *p);
+
+/* ---- the model ---------------------------------------------------------------- */
+
+struct gh_test_object {
+	u8 *p;
+	size_t size;
+	u8 fill;
+};
+
+/**
+ * struct gh_test_model - live objects, each with content of its own
+ * @test: whose
+ * @objects: in no order
+ * @nr: how many there are
+ * @max: how many there can be
+ * @fill: of the object added last
+ * @errors: overlaps, and objects that did not keep their content
+ */
+struct gh_test_model {
+	struct kunit *test;
+	struct gh_test_object *objects;
+	unsigned int nr;
+	unsigned int max;
+	u8 fill;
+	unsigned int errors;
+};
+
+void gh_test_model_init(struct gh_test_model *m, struct kunit *test, unsigned int max);
+void gh_test_model_add(struct gh_test_model *m, void *p, size_t size);
+bool gh_test_model_intact(struct gh_test_model *m, unsigned int i);
+void *gh_test_model_del(struct gh_test_model *m, unsigned int i);
+void gh_test_model_free_all(struct gh_test_model *m);
+
+#endif /* _GOHEAP_TESTLIB_H */
