@@ -92,6 +92,16 @@ static inline void gh_shrinker_unregister(struct shrinker *shrinker)
 }
 #endif
 
+/* 6.13 sets up a timer in one call. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define gh_hrtimer_setup(timer, fn, clock, mode) do {	\
+	hrtimer_init(timer, clock, mode);		\
+	(timer)->function = fn;				\
+} while (0)
+#else
+#define gh_hrtimer_setup(timer, fn, clock, mode) hrtimer_setup(timer, fn, clock, mode)
+#endif
+
 /* Sparse lost its lock annotations in 7.0, and this one went with them. */
 #ifdef __cond_lock
 #define gh_cond_lock(lock, taken)	__cond_lock(lock, taken)

@@ -219,6 +219,11 @@ static size_t tiny_align(size_t size)
 	return size >= 8 ? 8 : size & -size;
 }
 
+static __always_inline bool is_tiny(size_t size, gfp_t gfp, bool noscan)
+{
+	return noscan && size <= GH_TINY_MAX && !(gfp & __GFP_ZERO);
+}
+
 /* What the fast path does not want to know about. */
 static noinline void *alloc_odd(struct goheap *heap, size_t size, gfp_t gfp, bool noscan, int nid)
 {
@@ -235,7 +240,7 @@ static __always_inline void *alloc_any(struct goheap *heap, size_t size, gfp_t g
 	/* size 0 counts as large here */
 	if (unlikely(gfp & GFP_REFUSED) || unlikely(size - 1 >= GH_SMALL_MAX))
 		return alloc_odd(heap, size, gfp, noscan, nid);
-	if (noscan && size <= GH_TINY_MAX && nid == NUMA_NO_NODE &&
+	if (is_tiny(size, gfp, noscan) && nid == NUMA_NO_NODE &&
 	    (size < 8 || ARCH_KMALLOC_MINALIGN <= 8))
 		return gh_tiny_alloc(heap, size, tiny_align(size), gfp);
 	return alloc_small(heap, size, gfp, noscan, nid);
@@ -260,7 +265,7 @@ void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool n
 
 	if (unlikely(aligned < size))
 		return NULL;
-	if (noscan && align == 1 && size && size <= GH_TINY_MAX && !(gfp & GFP_REFUSED))
+	if (is_tiny(size, gfp, noscan) && align == 1 && size && !(gfp & GFP_REFUSED))
 		return gh_tiny_alloc(heap, size, 1, gfp);
 	/* A multiple of @align is aligned to it, up to where a page of objects ends. */
 	if (aligned <= GH_SMALL_MAX || !size || gfp & GFP_REFUSED)
@@ -530,7 +535,7 @@ void goheap_free_sized(const void *p, size_t size)
 	preempt_disable();
 	wrong = gh_lookup_live(p, &ref) && !size_matches(&ref, size);
 	if (unlikely(wrong))
-		gh_misuse(GH_WRONG_SIZE, p, ref.span);
+		gh_misuse_size(p, ref.span, size);
 	else
 		goheap_free(p);
 	preempt_enable();

@@ -55,11 +55,10 @@ void goheap_free(const void *p);
 /**
  * goheap_free_sized() - free an object whose requested size is known
  * @p: as for goheap_free()
- * @size: the size that was asked for when @p was allocated or last reallocated;
- *        for goheap_alloc_aligned() rounded up to the alignment
+ * @size: the size that was asked for when @p was allocated or last reallocated
  *
  * The size is checked: a size that cannot have been @p's is misuse, and nothing
- * is freed.
+ * is freed. Not for goheap_alloc_aligned(), where the alignment counts as well.
  *
  * Context: Any context, NMI included.
  */
@@ -123,7 +122,7 @@ void *goheap_zalloc(size_t size, gfp_t gfp)
  *
  * Such objects live in spans of their own and are never looked into for
  * pointers. Below 16 bytes several of them share a 16-byte block, aligned to 8,
- * 4, 2 or 1 bytes by size.
+ * 4, 2 or 1 bytes by size, unless zeroes are asked for.
  *
  * Context: Any context that @gfp allows.
  * Return: the object, or NULL.
@@ -185,9 +184,9 @@ void *goheap_calloc(size_t n, size_t size, gfp_t gfp)
  * @size: the new size; 0 frees @p
  * @gfp: see goheap_alloc()
  *
- * The content is kept up to the smaller of both sizes. With __GFP_ZERO the
- * bytes behind the old object's usable size are zero; use it on every call for
- * an object or on none. The new object stays in @p's heap and stays
+ * The content is kept up to the smaller of both sizes. Bytes that the object
+ * gains are zero if it was allocated with __GFP_ZERO and every call for it has
+ * __GFP_ZERO too. The new object stays in @p's heap and stays
  * pointer-free if @p was. An object that would waste half of its space or more
  * is moved to a smaller one.
  *

@@ -714,6 +714,7 @@ enum gh_misuse {
 #define GH_REPORT_MAX	512
 extern char gh_last_report[GH_REPORT_MAX];
 void gh_misuse(enum gh_misuse what, const void *p, struct gh_span *s);
+void gh_misuse_size(const void *p, struct gh_span *s, size_t size);
 void gh_misuse_address(const void *p);
 unsigned long gh_misuse_count(void);
 

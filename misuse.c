@@ -88,6 +88,24 @@ static void describe(char *buf, size_t size, const void *p, struct gh_span *s)
 	scnprintf(buf + n, size - n, "%s)", gh_sc_noscan(s->spanclass) ? ", noscan" : "");
 }
 
+static void report(enum gh_misuse what, const void *p, struct gh_span *s, const char *detail)
+{
+	static DEFINE_RATELIMIT_STATE(ratelimit, 5 * HZ, 20);
+	char where[GH_REPORT_MAX - 128] = "";
+
+	atomic_long_inc(&nr_misuses);
+	if (s)
+		describe(where, sizeof(where), p, s);
+	snprintf(gh_last_report, sizeof(gh_last_report), "misuse: %s%s: %p%s", what_names[what],
+		 detail, p, where);
+	if (panic_on_misuse)
+		panic("goheap: misuse: %s%s: %p%s\n", what_names[what], detail, p, where);
+	if (!__ratelimit(&ratelimit))
+		return;
+	pr_err("misuse: %s%s: %p%s\n", what_names[what], detail, p, where);
+	dump_stack();
+}
+
 /**
  * gh_misuse() - report a bad free
  * @what: what was wrong
@@ -98,20 +116,23 @@ static void describe(char *buf, size_t size, const void *p, struct gh_span *s)
  */
 void gh_misuse(enum gh_misuse what, const void *p, struct gh_span *s)
 {
-	static DEFINE_RATELIMIT_STATE(ratelimit, 5 * HZ, 20);
-	char where[GH_REPORT_MAX - 128] = "";
+	report(what, p, s, "");
+}
 
-	atomic_long_inc(&nr_misuses);
-	if (s)
-		describe(where, sizeof(where), p, s);
-	snprintf(gh_last_report, sizeof(gh_last_report), "misuse: %s: %p%s", what_names[what], p,
-		 where);
-	if (panic_on_misuse)
-		panic("goheap: misuse: %s: %p%s\n", what_names[what], p, where);
-	if (!__ratelimit(&ratelimit))
-		return;
-	pr_err("misuse: %s: %p%s\n", what_names[what], p, where);
-	dump_stack();
+/**
+ * gh_misuse_size() - report a free with a size that is not the object's
+ * @p: the object
+ * @s: its span
+ * @size: the size
+ *
+ * Context: Any.
+ */
+void gh_misuse_size(const void *p, struct gh_span *s, size_t size)
+{
+	char detail[40];
+
+	scnprintf(detail, sizeof(detail), " (%zu bytes)", size);
+	report(GH_WRONG_SIZE, p, s, detail);
 }
 
 static enum gh_misuse classify_tiny(struct gh_span *s, unsigned long off)

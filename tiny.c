@@ -9,6 +9,10 @@
  * its last byte set as well, where no object may start, so that nobody frees it.
  * Space in a block is not used again before all of the block is free.
  *
+ * What is asked for with __GFP_ZERO is not put here: where an object ends is not
+ * recorded, so goheap_realloc() could not tell its zeroes from what a neighbour
+ * has left behind it.
+ *
  * See internal.h for an overview.
  */
 
@@ -56,6 +60,7 @@ static void *place(struct gh_cache *cache, unsigned long block, unsigned int at,
 	bool hold = at + size < GH_TINY_HOLD;
 
 	flip(s, block - s->base, BIT(at) | (held == hold ? 0 : HOLD));
+	smp_mb__after_atomic();		/* pairs with smp_rmb() in filled_to() */
 	WRITE_ONCE(cache->tiny, hold ? block | (at + size) : 0);
 	cache->tiny_allocs++;
 	return (void *)(block + at);
@@ -155,13 +160,15 @@ static void free_block(struct gh_span *s, unsigned long off)
 void gh_tiny_retire(struct gh_cache *cache, struct gh_span **empties)
 {
 	struct gh_span *s = cache->tiny_span;
-	unsigned long off;
+	unsigned long off, old;
 
 	if (!cache->tiny)
 		return;
 	off = ALIGN_DOWN(cache->tiny, GH_TINY_BLOCK) - s->base;
+	old = clear(s, off, HOLD);
+	/* Not before: filled_to() goes by the cursor while the bit is set. */
 	WRITE_ONCE(cache->tiny, 0);
-	if (clear(s, off, HOLD) != HOLD)
+	if (old != HOLD)
 		return;
 	/* All its objects went while it was held. */
 	if (s->owner != cache || gh_span_rcu_pending(s)) {
@@ -230,22 +237,25 @@ long gh_tiny_start(struct gh_span *s, unsigned long off)
 	return below ? (long)(ALIGN_DOWN(off, GH_TINY_BLOCK) + __fls(below)) : -1;
 }
 
-/* First unused byte of a block that some CPU is filling; its end if none is. */
+/*
+ * First unused byte of a block that some CPU is filling; its end if none is; 0 if
+ * it was just taken up, and so has no object that anybody knows of.
+ */
 static unsigned int filled_to(struct gh_span *s, unsigned long off)
 {
 	unsigned long block = s->base + ALIGN_DOWN(off, GH_TINY_BLOCK), tiny;
 	int cpu;
 
-	do {
-		if (!(block_bits(s, off) & HOLD))
-			return GH_TINY_BLOCK;
-		for_each_possible_cpu(cpu) {
-			tiny = READ_ONCE(per_cpu_ptr(s->cache, cpu)->tiny);
-			if (ALIGN_DOWN(tiny, GH_TINY_BLOCK) == block)
-				return tiny - block;
-		}
-		cpu_relax();	/* just between the bit and the cursor */
-	} while (1);
+	if (!(block_bits(s, off) & HOLD))
+		return GH_TINY_BLOCK;
+	for_each_possible_cpu(cpu) {
+		tiny = READ_ONCE(per_cpu_ptr(s->cache, cpu)->tiny);
+		if (ALIGN_DOWN(tiny, GH_TINY_BLOCK) == block)
+			return tiny - block;
+	}
+	/* The bit goes before the cursor does: pairs with clear() and flip(). */
+	smp_rmb();
+	return block_bits(s, off) & HOLD ? 0 : GH_TINY_BLOCK;
 }
 
 /**
@@ -262,7 +272,9 @@ size_t gh_tiny_size(struct gh_span *s, unsigned long off)
 	unsigned int end = filled_to(s, off);
 	unsigned long above = block_bits(s, off) & ~HOLD & ~(BIT(at + 1) - 1);
 
-	return (above ? min_t(unsigned int, __ffs(above), end) : end) - at;
+	if (above)
+		end = min_t(unsigned int, end, __ffs(above));
+	return end > at ? end - at : 1;
 }
 
 /**

@@ -121,7 +121,6 @@ struct old {
 	struct goheap *heap;
 	size_t size;
 	bool noscan;
-	bool tiny;
 };
 
 static bool look_up_old(const void *p, struct old *old)
@@ -135,12 +134,20 @@ static bool look_up_old(const void *p, struct old *old)
 		old->heap = ref.span->heap;
 		old->size = gh_ref_size(&ref);
 		old->noscan = gh_sc_noscan(ref.span->spanclass);
-		old->tiny = ref.span->flags & GH_F_TINY;
 	} else {
 		gh_misuse_address(p);
 	}
 	preempt_enable();
 	return live;
+}
+
+/* Is the object right for its new size where it is? */
+static bool stays(const void *p, const struct old *old, size_t size)
+{
+	if (size >= 8 && !IS_ALIGNED((unsigned long)p, ARCH_KMALLOC_MINALIGN))
+		return false;
+	return size <= old->size && size > old->size / 2 &&
+	       IS_ALIGNED((unsigned long)p, size & -size);
 }
 
 void *goheap_realloc(const void *p, size_t size, gfp_t gfp)
@@ -156,9 +163,12 @@ void *goheap_realloc(const void *p, size_t size, gfp_t gfp)
 		return goheap_alloc(size, gfp);
 	if (!look_up_old(p, &old))
 		return NULL;
-	/* What a tiny object may grow into can be an older one's, and not zero. */
-	if (size <= old.size && size > old.size / 2 && !(old.tiny && gfp & __GFP_ZERO))
+	if (stays(p, &old, size)) {
+		/* so that what it gains when it grows again is zero */
+		if (gfp & __GFP_ZERO)
+			memset((void *)p + size, 0, old.size - size);
 		return (void *)p;
+	}
 	new = gh_alloc(old.heap, size, 0, gfp, old.noscan, NUMA_NO_NODE);
 	if (!new)
 		return NULL;

@@ -44,8 +44,8 @@
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/topology.h>
-#include <linux/version.h>
 
+#include "compat.h"
 #include "goheap.h"
 
 #define MAX_THREADS	64
@@ -691,8 +691,7 @@ static void step_realloc(struct worker *w, struct draw *d)
 	/* the bytes behind the asked size need not move along */
 	old.used = old.size;
 	object_fill(&old);
-	/* a pointer-free object below 16 bytes grows when its neighbour is freed */
-	old_usable = old.noscan && old.size < 16 ? 16 : goheap_size(old.p);
+	old_usable = goheap_size(old.p);
 
 	new = old;
 	new.size = draw_size(d, 64 * 1024);
@@ -835,12 +834,7 @@ static enum hrtimer_restart timer_event(struct hrtimer *hrtimer)
 static void timer_setup_mode(struct timer *t, struct worker *w, enum hrtimer_mode mode)
 {
 	t->worker = w;
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
-	hrtimer_init(&t->hrtimer, CLOCK_MONOTONIC, mode);
-	t->hrtimer.function = timer_event;
-#else
-	hrtimer_setup(&t->hrtimer, timer_event, CLOCK_MONOTONIC, mode);
-#endif
+	gh_hrtimer_setup(&t->hrtimer, timer_event, CLOCK_MONOTONIC, mode);
 }
 
 /*
