@@ -49,6 +49,8 @@ static struct gh_span *desc_new(enum gh_kind kind, int nid, gfp_t gfp)
 	s->nid = nid;
 	s->npages = 0;
 	s->base = 0;
+	s->nelems = 0;
+	s->spanclass = 0;
 	gh_span_init_free(s);
 	atomic_long_inc(&nr_descs[kind]);
 	return s;
@@ -212,7 +214,7 @@ static struct gh_span *run_at(struct gh_page_heap *ph, struct gh_arena *arena,
 	struct gh_span *s;
 
 	lockdep_assert_held(&ph->lock);
-	if ((addr - PAGE_OFFSET) >> GH_ARENA_SHIFT != (arena->base - PAGE_OFFSET) >> GH_ARENA_SHIFT)
+	if (ALIGN_DOWN(addr, GH_ARENA_SIZE) != arena->base)
 		return NULL;
 	s = READ_ONCE(arena->spans[gh_arena_page(addr)]);
 	if (!s || READ_ONCE(s->nid) != ph->nid || READ_ONCE(s->state) != GH_SPAN_FREE)
@@ -280,14 +282,17 @@ static struct gh_span *run_lower_bound(struct gh_page_heap *ph, unsigned int npa
 static struct gh_span *run_find(struct gh_page_heap *ph, unsigned int npages,
 				unsigned int align)
 {
-	struct gh_span *s = run_lower_bound(ph, npages);
+	struct gh_span *s = run_lower_bound(ph, npages), *sure;
 	struct rb_node *next;
 	unsigned int tries;
 
 	lockdep_assert_held(&ph->lock);
 	for (tries = 0; s && !run_fits(s, npages, align); tries++) {
-		if (tries == ALIGN_TRIES)
-			return run_lower_bound(ph, npages + align - 1);
+		if (tries == ALIGN_TRIES) {
+			sure = run_lower_bound(ph, npages + align - 1);
+			if (sure)
+				return sure;
+		}
 		next = rb_next(&s->run);
 		s = next ? rb_entry(next, struct gh_span, run) : NULL;
 	}
@@ -316,6 +321,7 @@ static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run,
 	unsigned long start = run_fits(run, npages, align);
 	unsigned long end = start + ((unsigned long)npages << GH_PAGE_SHIFT);
 	unsigned long run_start = run->base, run_stop = run_end(run);
+	struct gh_arena *arena = gh_arena_of(start);
 	struct gh_span *s = run;
 
 	lockdep_assert_held(&ph->lock);
@@ -327,6 +333,9 @@ static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run,
 	}
 	WRITE_ONCE(s->base, start);
 	WRITE_ONCE(s->npages, npages);
+	/* Or neighbours would see the run's descriptor, which may go, until the commit. */
+	gh_map_set(arena, start, s);
+	gh_map_set(arena, end - GH_PAGE_SIZE, s);
 	run_put_rest(ph, run_start, start, s->needzero);
 	run_put_rest(ph, end, run_stop, s->needzero);
 	return s;
@@ -516,6 +525,39 @@ free:
 	return -ENOMEM;
 }
 
+/* From one node, which grows if it has to. ERR_PTR(-ENOSPC) if it cannot. */
+static struct gh_span *alloc_growing(int nid, unsigned int npages, unsigned int align,
+				     unsigned int sc, gfp_t gfp)
+{
+	struct gh_span *s;
+
+	do {
+		s = alloc_from(gh_page_heaps[nid], npages, align, sc, gfp & ~__GFP_THISNODE);
+	} while (s == ERR_PTR(-ENOSPC) && grow(nid, npages, align, gfp) >= 0);
+	return s;
+}
+
+/* What other nodes have; then whatever node the kernel thinks best, with reclaim. */
+static struct gh_span *alloc_anywhere(int nid, unsigned int npages, unsigned int align,
+				      unsigned int sc, gfp_t gfp)
+{
+	struct gh_span *s;
+	int other;
+
+	for_each_online_node(other) {
+		s = alloc_from(gh_page_heaps[other], npages, align, sc, gfp);
+		if (!IS_ERR(s))
+			return s;
+	}
+	do {
+		other = grow(nid, npages, align, gfp);
+		if (other < 0)
+			return ERR_PTR(-ENOSPC);
+		s = alloc_from(gh_page_heaps[other], npages, align, sc, gfp);
+	} while (s == ERR_PTR(-ENOSPC));
+	return s;
+}
+
 /**
  * gh_arena_alloc() - allocate the pages of a span
  * @npages: how many heap pages
@@ -533,32 +575,23 @@ free:
 struct gh_span *gh_arena_alloc(unsigned int npages, unsigned int align, unsigned int sc,
 			       gfp_t gfp, int nid)
 {
-	gfp_t here = (gfp & GFP_INHERITED) | __GFP_THISNODE;
+	gfp_t inherited = gfp & GFP_INHERITED;
 	struct gh_span *s;
-	int other;
 
-	do {
-		s = alloc_from(gh_page_heaps[nid], npages, align, sc, gfp & GFP_INHERITED);
-	} while (s == ERR_PTR(-ENOSPC) && grow(nid, npages, align, here) >= 0);
-	if (!IS_ERR(s))
-		return s;
-	if (gfp & __GFP_THISNODE)
-		return NULL;
-	for_each_online_node(other) {
-		s = alloc_from(gh_page_heaps[other], npages, align, sc, gfp & GFP_INHERITED);
-		if (!IS_ERR(s))
-			return s;
+	if (gfp & __GFP_THISNODE) {
+		s = alloc_growing(nid, npages, align, sc, inherited | __GFP_THISNODE);
+		return IS_ERR(s) ? NULL : s;
 	}
-	other = nr_online_nodes > 1 ? grow(nid, npages, align, gfp & GFP_INHERITED) : -ENOMEM;
-	if (other < 0)
-		return NULL;
-	s = alloc_from(gh_page_heaps[other], npages, align, sc, gfp & GFP_INHERITED);
+	/* No reclaim for the sake of the node: other nodes may have plenty. */
+	s = alloc_growing(nid, npages, align, sc, (inherited & ~__GFP_DIRECT_RECLAIM) |
+			  __GFP_THISNODE | __GFP_NOWARN);
+	if (IS_ERR(s))
+		s = alloc_anywhere(nid, npages, align, sc, inherited);
 	return IS_ERR(s) ? NULL : s;
 }
 
-static void mark_in_use(struct gh_span *s, bool used)
+static void mark_in_use(struct gh_arena *arena, struct gh_span *s, bool used)
 {
-	struct gh_arena *arena = gh_arena_of(s->base);
 	unsigned int i, page = gh_arena_page(s->base);
 
 	for (i = 0; i < s->npages; i++) {
@@ -577,12 +610,16 @@ static void mark_in_use(struct gh_span *s, bool used)
  */
 void gh_arena_commit(struct gh_span *s)
 {
-	struct gh_arena *arena = gh_arena_of(s->base);
+	struct gh_arena *arena;
 	unsigned int i;
 
+	/* The arena stays while pages in it are ours; the map may be replaced. */
+	rcu_read_lock();
+	arena = gh_arena_of(s->base);
+	rcu_read_unlock();
 	for (i = 0; i < s->npages; i++)
 		gh_map_set(arena, s->base + ((unsigned long)i << GH_PAGE_SHIFT), s);
-	mark_in_use(s, true);
+	mark_in_use(arena, s, true);
 }
 
 /**
@@ -594,12 +631,13 @@ void gh_arena_commit(struct gh_span *s)
 void gh_arena_free(struct gh_span *s)
 {
 	struct gh_page_heap *ph = gh_page_heaps[s->nid];
-	struct gh_arena *arena = gh_arena_of(s->base);
+	struct gh_arena *arena;
 	unsigned long flags;
 	unsigned int i;
 
-	mark_in_use(s, false);
 	raw_spin_lock_irqsave(&ph->lock, flags);
+	arena = gh_arena_of(s->base);
+	mark_in_use(arena, s, false);
 	count_free(ph, s);
 	gh_span_init_free(s);
 	for (i = 1; i + 1 < s->npages; i++)
@@ -766,8 +804,7 @@ static bool owns_pfn_range(unsigned long pfn, unsigned long nr)
 		if (gh_arena_of(addr))
 			owns = gh_map_owns(addr);
 		else	/* to the last page of the window */
-			addr += GH_ARENA_SIZE - GH_PAGE_SIZE -
-				((addr - PAGE_OFFSET) & (GH_ARENA_SIZE - 1));
+			addr |= GH_ARENA_SIZE - GH_PAGE_SIZE;
 	}
 	rcu_read_unlock();
 	return owns;

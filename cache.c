@@ -22,7 +22,7 @@ static struct gh_span no_span;
 /* ... and after that when it has doubled, but always at this many. */
 #define PARTIAL_BYTES	(16UL << 20)
 /* Spans given to the central lists in one section. */
-#define FLUSH_BATCH	64U
+#define FLUSH_BATCH	64
 
 static unsigned int spans_in(unsigned long bytes, unsigned int sc)
 {
@@ -338,21 +338,27 @@ static void flush_current(struct gh_cache *cache, unsigned int sc)
 bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc, struct gh_span **empties)
 {
 	struct gh_bin *bin = &cache->bins[sc];
-	unsigned int i, n = bin->nr_partial + 1;
-	struct gh_span *s;
+	struct gh_span *s, *kept = NULL;
+	unsigned int i, done = 0;
 
 	flush_current(cache, sc);
-	for (i = 0; i < min(n, FLUSH_BATCH); i++) {
+	for (i = 0; i < FLUSH_BATCH; i++) {
 		s = pop_partial(bin);
 		if (!s)
-			return false;
-		if (!gh_cache_disown(cache, s, empties)) {
-			/* it will be in the inbox in a moment */
-			push_partial(bin, s);
-			return false;
+			break;
+		if (gh_cache_disown(cache, s, empties)) {
+			done++;
+			continue;
 		}
+		/* it will be in the inbox in a moment, or after a grace period */
+		s->next = kept;
+		kept = s;
 	}
-	return bin->partial;
+	while ((s = kept)) {
+		kept = s->next;
+		push_partial(bin, s);
+	}
+	return done && bin->partial;
 }
 
 /* One slot, in as many sections as it takes; on the cache's own CPU. */
@@ -420,14 +426,19 @@ void gh_cache_flush_all(struct gh_cache *cache)
 {
 	struct gh_span *empties = NULL;
 	unsigned int sc;
+	bool more;
 
 	preempt_disable();
 	gh_cache_drain(cache, &empties);
 	gh_tiny_retire(cache, &empties);
-	for (sc = 0; sc < GH_NR_SLOTS; sc++)
-		while (gh_cache_flush_some(cache, sc, &empties))
-			;
 	preempt_enable();
+	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
+		do {
+			preempt_disable();
+			more = gh_cache_flush_some(cache, sc, &empties);
+			preempt_enable();
+		} while (more);
+	}
 	gh_heap_free_empties(empties);
 	cache->flushes++;
 }

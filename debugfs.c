@@ -80,7 +80,7 @@ static bool take_snapshot(struct gh_span *s, struct snapshot *snap)
 	gh_span_count(s, &snap->counts);
 	/* If it went away meanwhile, it is not worth showing. */
 	smp_rmb();	/* pairs with the page heap's lock around gh_span_init_free() */
-	return READ_ONCE(s->state) != GH_SPAN_FREE && snap->nelems;
+	return READ_ONCE(s->state) != GH_SPAN_FREE && snap->heap && snap->nelems;
 }
 
 static const char *noscan_name(unsigned int sc)

@@ -123,10 +123,17 @@ static void *alloc_once(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid
 	/* The central lock could be taken there: gh_central_add() might fail. */
 	if (in_nmi() && (central || nested))
 		return NULL;
-	s = gh_heap_new_span(heap, sc, gfp, nid);
+	s = gh_heap_new_span(heap, sc, central ? gfp | __GFP_THISNODE : gfp, nid);
 	if (s)
 		return alloc_install(heap, s, central || nested, zero);
-	return gfp & __GFP_THISNODE ? NULL : alloc_any_node(heap, sc, zero);
+	if (gfp & __GFP_THISNODE)
+		return NULL;
+	p = alloc_any_node(heap, sc, zero);
+	if (p || !central)
+		return p;
+	/* The node has nothing, and no other has objects to spare. */
+	s = gh_heap_new_span(heap, sc, gfp, nid);
+	return s ? alloc_install(heap, s, true, zero) : NULL;
 }
 
 /* May this allocation wait until it succeeds? */
@@ -231,14 +238,18 @@ static noinline void *alloc_odd(struct goheap *heap, size_t size, gfp_t gfp, boo
 		return refuse(size, gfp);
 	if (!size)
 		return ZERO_SIZE_PTR;
-	return alloc_large(heap, size, size & -size, gfp, noscan, nid);
+	if (size > GH_SMALL_MAX)
+		return alloc_large(heap, size, size & -size, gfp, noscan, nid);
+	/* __GFP_THISNODE: this CPU's cache may have spans of other nodes */
+	return gh_alloc_slow(heap, gh_size_class(size) * 2 + noscan, gfp,
+			     nid == NUMA_NO_NODE ? numa_mem_id() : nid);
 }
 
 static __always_inline void *alloc_any(struct goheap *heap, size_t size, gfp_t gfp, bool noscan,
 				       int nid)
 {
 	/* size 0 counts as large here */
-	if (unlikely(gfp & GFP_REFUSED) || unlikely(size - 1 >= GH_SMALL_MAX))
+	if (unlikely(gfp & (GFP_REFUSED | __GFP_THISNODE)) || unlikely(size - 1 >= GH_SMALL_MAX))
 		return alloc_odd(heap, size, gfp, noscan, nid);
 	if (is_tiny(size, gfp, noscan) && nid == NUMA_NO_NODE &&
 	    (size < 8 || ARCH_KMALLOC_MINALIGN <= 8))
@@ -326,7 +337,8 @@ unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 	unsigned int i = 0, sc;
 
 	/* Without a section for each, as far as current words reach. */
-	if (size && size <= GH_SMALL_MAX && !want_init_on_alloc(gfp) && !(gfp & GFP_REFUSED)) {
+	if (size - 1 < GH_SMALL_MAX && !want_init_on_alloc(gfp) &&
+	    !(gfp & (GFP_REFUSED | __GFP_THISNODE))) {
 		sc = gh_size_class(size) * 2;
 		preempt_disable();
 		cache = this_cpu_ptr(gh_default->cache);
@@ -447,7 +459,8 @@ static noinline void free_elsewhere(struct gh_span *s, const void *p)
 		return;
 	}
 	idx = gh_span_index(s, off);
-	if (unlikely((unsigned long)idx * s->elemsize != off))
+	/* The bound matters when @p is wild and the span is changing just now. */
+	if (unlikely((unsigned long)idx * s->elemsize != off || idx >= READ_ONCE(s->nelems)))
 		goto misuse;
 	free_object(s, idx);
 	return;

@@ -12,6 +12,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/nodemask.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/topology.h>
@@ -26,10 +27,13 @@ LIST_HEAD(gh_heaps);
 
 static bool charge(struct goheap *heap, unsigned int npages)
 {
-	if (atomic_long_add_return(npages, &heap->pages) <= heap->limit)
-		return true;
-	atomic_long_sub(npages, &heap->pages);
-	return false;
+	long pages = atomic_long_read(&heap->pages);
+
+	do {
+		if (pages + npages > heap->limit)
+			return false;
+	} while (!atomic_long_try_cmpxchg(&heap->pages, &pages, pages + npages));
+	return true;
 }
 
 /**
@@ -144,8 +148,11 @@ static bool disown_span(struct gh_span *s, void *arg)
 
 	if (READ_ONCE(s->owner) != d->cache)
 		return true;
-	/* A remote free that has the token is about to put it into the inbox. */
-	if (!gh_cache_disown(d->cache, s, &d->empties))
+	/*
+	 * Somebody has the token: the span will be in the inbox, and until then it
+	 * may be on the partial list, where the next flush finds it.
+	 */
+	if (s->flags & GH_F_LISTED || !gh_cache_disown(d->cache, s, &d->empties))
 		d->again = true;
 	return true;
 }
@@ -161,6 +168,8 @@ static void abandon(struct gh_cache *cache)
 		gh_cache_flush_all(cache);
 		gh_map_walk(cache->heap, disown_span, &d);
 		gh_heap_free_empties(d.empties);
+		if (d.again)
+			schedule_timeout_uninterruptible(1);
 	} while (d.again);
 }
 
@@ -335,14 +344,14 @@ static void quiesce(struct goheap *heap)
 {
 	int cpu;
 
-	gh_limbo_flush();
+	gh_limbo_flush(heap);
 	for_each_possible_cpu(cpu)
 		cancel_work_sync(&per_cpu_ptr(heap->cache, cpu)->drain);
 	/* Remote frees that have set their bit and not let go of the span yet. */
 	synchronize_rcu();
 	for_each_possible_cpu(cpu)
 		gh_cache_flush_all(per_cpu_ptr(heap->cache, cpu));
-	gh_limbo_flush();
+	gh_limbo_flush(heap);
 }
 
 void goheap_destroy(struct goheap *heap)
@@ -351,10 +360,10 @@ void goheap_destroy(struct goheap *heap)
 
 	if (IS_ERR_OR_NULL(heap))
 		return;
+	gh_debugfs_remove_heap(heap);
 	mutex_lock(&gh_heaps_mutex);
 	list_del(&heap->link);
 	mutex_unlock(&gh_heaps_mutex);
-	gh_debugfs_remove_heap(heap);
 	quiesce(heap);
 	gh_map_walk(heap, collect, &leaks);
 	report_leaks(heap, &leaks);

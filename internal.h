@@ -313,13 +313,15 @@ struct gh_arena {
 };
 
 /**
- * struct gh_map - arenas, by offset into the direct map
+ * struct gh_map - arenas, by address
  * @rcu: frees it after the last lookup, when a larger one took its place
+ * @first: number of the first one
  * @nr: bound of @arenas
  * @arenas: NULL where no page is ours; come and go by RCU
  */
 struct gh_map {
 	struct rcu_head rcu;
+	unsigned long first;
 	unsigned long nr;
 	struct gh_arena *arenas[];
 };
@@ -328,17 +330,17 @@ extern struct gh_map *gh_map;
 
 static __always_inline struct gh_arena *gh_arena_of(unsigned long addr)
 {
-	/* What is below the direct map wraps to far above it. */
-	unsigned long n = (addr - PAGE_OFFSET) >> GH_ARENA_SHIFT;
 	/* This and what hangs on it pair with smp_store_release() in map.c. */
 	struct gh_map *map = READ_ONCE(gh_map);
+	/* What is below the first arena wraps to far above the last one. */
+	unsigned long n = (addr >> GH_ARENA_SHIFT) - map->first;
 
 	return likely(n < map->nr) ? READ_ONCE(map->arenas[n]) : NULL;
 }
 
 static __always_inline unsigned int gh_arena_page(unsigned long addr)
 {
-	return ((addr - PAGE_OFFSET) & (GH_ARENA_SIZE - 1)) >> GH_PAGE_SHIFT;
+	return (addr & (GH_ARENA_SIZE - 1)) >> GH_PAGE_SHIFT;
 }
 
 /*
@@ -617,7 +619,7 @@ void gh_remote_free(struct gh_span *s, unsigned int idx);
 void gh_remote_free_rcu(struct gh_span *s, unsigned int idx);
 void gh_remote_free_large(struct gh_span *s, bool rcu);
 void gh_limbo_add(struct gh_span *s);
-void gh_limbo_flush(void);				/* may sleep */
+void gh_limbo_flush(struct goheap *heap);		/* may sleep */
 
 /* ---- heaps ------------------------------------------------------------------------------ */
 
@@ -632,6 +634,7 @@ void gh_limbo_flush(void);				/* may sleep */
  * @large_allocs: large objects ever allocated
  * @large_spans: large objects now
  * @tiny_alone: tiny objects ever allocated with a block to themselves
+ * @limbo: spans in limbo
  * @flags: GOHEAP_LEAK_OK
  * @link: in the list of heaps; gh_heaps_mutex
  * @dir: in debugfs
@@ -645,6 +648,7 @@ struct goheap {
 	atomic_long_t large_allocs;
 	atomic_long_t large_spans;
 	atomic_long_t tiny_alone;
+	atomic_long_t limbo;
 	unsigned int flags;
 	struct list_head link;
 	struct dentry *dir;

@@ -25,6 +25,9 @@ bool gh_lookup(const void *p, struct gh_ref *ref)
 	if (ref->off >= READ_ONCE(s->limit))
 		return false;
 	ref->idx = gh_span_index(s, ref->off);
+	/* A span that is changing just now may give anything. */
+	if (ref->idx >= READ_ONCE(s->nelems))
+		return false;
 	if (s->flags & GH_F_TINY)
 		return ref->off % GH_TINY_BLOCK != GH_TINY_HOLD;
 	return (unsigned long)ref->idx * s->elemsize == ref->off;

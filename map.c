@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The map from any address to its span: a flat table of arenas, by offset into
- * the direct map, and in each arena a table of spans, by page. The table covers
- * the memory there is and is replaced by a larger one when more is plugged in.
+ * The map from any address to its span: a flat table of arenas, by address, and
+ * in each arena a table of spans, by page. The table covers the memory there is
+ * and is replaced by a larger one when more is plugged in.
  *
  * Lookups hold no lock: what they find outlives an RCU grace period.
  *
@@ -29,18 +29,18 @@ static unsigned long nr_arenas;			/* map_lock */
 
 static unsigned long arena_number(unsigned long addr)
 {
-	return (addr - PAGE_OFFSET) >> GH_ARENA_SHIFT;
+	return (addr >> GH_ARENA_SHIFT) - gh_map->first;
 }
 
-static struct gh_arena *arena_new(unsigned long n, gfp_t gfp)
+static struct gh_arena *arena_new(unsigned long base, gfp_t gfp)
 {
 	struct gh_arena *arena;
 
 	arena = alloc_pages_exact(sizeof(*arena), gfp | __GFP_ZERO | __GFP_NOWARN);
 	if (!arena && gfpflags_allow_blocking(gfp))
-		arena = vzalloc(sizeof(*arena));
+		arena = __vmalloc(sizeof(*arena), gfp | __GFP_ZERO | __GFP_NOWARN);
 	if (arena)
-		arena->base = PAGE_OFFSET + (n << GH_ARENA_SHIFT);
+		arena->base = base;
 	return arena;
 }
 
@@ -57,12 +57,14 @@ static void arena_delete_rcu(struct rcu_head *rcu)
 	arena_delete(container_of(rcu, struct gh_arena, rcu));
 }
 
-static struct gh_map *map_new(unsigned long nr, gfp_t gfp)
+static struct gh_map *map_new(unsigned long first, unsigned long nr, gfp_t gfp)
 {
 	struct gh_map *map = kvzalloc(struct_size(map, arenas, nr), gfp | __GFP_NOWARN);
 
-	if (map)
+	if (map) {
+		map->first = first;
 		map->nr = nr;
+	}
 	return map;
 }
 
@@ -123,6 +125,22 @@ static bool try_claim(unsigned long addr, unsigned int npages, struct spares *sp
 	return arena;
 }
 
+/* If there is more memory now than when the map was made. */
+static struct gh_map *larger_map(unsigned long addr, gfp_t gfp)
+{
+	unsigned long n, first, nr;
+
+	rcu_read_lock();
+	n = arena_number(addr);
+	first = gh_map->first;
+	nr = gh_map->nr;
+	rcu_read_unlock();
+	/* Memory below what there was at first has a number far beyond. */
+	if (n < nr || n > ULONG_MAX / 2)
+		return NULL;
+	return map_new(first, max(n + 1, 2 * nr), gfp);
+}
+
 /**
  * gh_map_claim() - enter pages into the map as ours
  * @addr: the first one
@@ -134,15 +152,13 @@ static bool try_claim(unsigned long addr, unsigned int npages, struct spares *sp
  */
 int gh_map_claim(unsigned long addr, unsigned int npages, gfp_t gfp)
 {
-	unsigned long n = arena_number(addr), nr = READ_ONCE(gh_map)->nr;
 	struct spares spares = {};
 	bool done;
 
 	if (try_claim(addr, npages, &spares))
 		return 0;
-	if (n >= nr)
-		spares.map = map_new(max(n + 1, 2 * nr), gfp);
-	spares.arena = arena_new(n, gfp);
+	spares.map = larger_map(addr, gfp);
+	spares.arena = arena_new(ALIGN_DOWN(addr, GH_ARENA_SIZE), gfp);
 	done = try_claim(addr, npages, &spares);
 	kvfree(spares.map);
 	arena_delete(spares.arena);
@@ -160,11 +176,12 @@ int gh_map_claim(unsigned long addr, unsigned int npages, gfp_t gfp)
  */
 void gh_map_unclaim(unsigned long addr, unsigned int npages)
 {
-	unsigned long n = arena_number(addr), flags;
 	struct gh_arena *arena;
+	unsigned long n, flags;
 	bool gone;
 
 	raw_spin_lock_irqsave(&map_lock, flags);
+	n = arena_number(addr);
 	arena = gh_map->arenas[n];
 	bitmap_clear(arena->owned, gh_arena_page(addr), npages);
 	arena->nr_owned -= npages;
@@ -240,7 +257,8 @@ struct gh_span *gh_map_span_at(struct gh_arena *arena, unsigned int page, struct
 {
 	struct gh_span *s = READ_ONCE(arena->spans[page]);
 
-	if (!s || READ_ONCE(s->state) == GH_SPAN_FREE)
+	/* Pairs with smp_store_release() when it is initialised; 0 before and after. */
+	if (!s || !smp_load_acquire(&s->limit))
 		return NULL;
 	if (READ_ONCE(s->base) != arena->base + ((unsigned long)page << GH_PAGE_SHIFT))
 		return NULL;
@@ -303,15 +321,9 @@ unsigned long gh_map_bytes(void)
 	return bytes + READ_ONCE(nr_arenas) * sizeof(struct gh_arena);
 }
 
-/* One more than the highest arena with memory now. */
-static unsigned long arenas_needed(void)
+static unsigned long number_of_pfn(unsigned long pfn)
 {
-	unsigned long end = 0;
-	int nid;
-
-	for_each_online_node(nid)
-		end = max(end, node_end_pfn(nid));
-	return arena_number((unsigned long)__va(PFN_PHYS(end))) + 1;
+	return (unsigned long)__va(PFN_PHYS(pfn)) >> GH_ARENA_SHIFT;
 }
 
 /**
@@ -322,7 +334,21 @@ static unsigned long arenas_needed(void)
  */
 int gh_map_init(void)
 {
-	gh_map = map_new(arenas_needed(), GFP_KERNEL);
+	unsigned long start = ULONG_MAX, end = 0;
+	int nid;
+
+	/* Chunks are aligned in memory; it takes this for their addresses to be. */
+	if (WARN_ON(!IS_ALIGNED(PAGE_OFFSET, GH_MAX_SIZE)))
+		return -EINVAL;
+	for_each_online_node(nid) {
+		if (!node_present_pages(nid))
+			continue;
+		start = min(start, node_start_pfn(nid));
+		end = max(end, node_end_pfn(nid));
+	}
+	start = number_of_pfn(start);
+	end = number_of_pfn(end);
+	gh_map = map_new(start, end - start + 1, GFP_KERNEL);
 	return gh_map ? 0 : -ENOMEM;
 }
 

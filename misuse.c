@@ -73,9 +73,12 @@ static void describe(char *buf, size_t size, const void *p, struct gh_span *s)
 {
 	unsigned long off = (unsigned long)p - s->base;
 	unsigned int class = gh_sc_class(s->spanclass);
+	/* NULL if the span is going away just now */
+	struct goheap *heap = READ_ONCE(s->heap);
 	int n;
 
-	n = scnprintf(buf, size, " (span %p, heap %s, ", (void *)s->base, s->heap->name);
+	n = scnprintf(buf, size, " (span %p, heap %s, ", (void *)s->base,
+		      heap ? heap->name : "none");
 	if (s->flags & GH_F_LARGE)
 		n += scnprintf(buf + n, size - n, "class 0 (%u bytes), offset %lu", s->limit, off);
 	else if (s->flags & GH_F_TINY)

@@ -31,7 +31,8 @@
 /* Descriptors without pages that a node keeps, of each kind. */
 #define SPARES_KEPT		64
 
-static struct workqueue_struct *workqueue;
+/* Two, because the tick takes gh_heaps_mutex and trim waits for drains with it. */
+static struct workqueue_struct *tick_queue, *drain_queue;
 static struct shrinker *shrinker;
 
 static void tick(struct work_struct *work);
@@ -45,7 +46,17 @@ static DECLARE_DEFERRABLE_WORK(tick_work, tick);
 void gh_reclaim_kick(void)
 {
 	if (!delayed_work_pending(&tick_work))
-		queue_delayed_work(workqueue, &tick_work, TICK);
+		queue_delayed_work(tick_queue, &tick_work, TICK);
+}
+
+static bool has_spans(struct gh_cache *cache)
+{
+	const struct gh_bin *bin;
+
+	for (bin = cache->bins; bin < cache->bins + GH_NR_SLOTS; bin++)
+		if (READ_ONCE(bin->active) || READ_ONCE(bin->partial))
+			return true;
+	return false;
 }
 
 static bool cache_is_idle(struct gh_cache *cache)
@@ -57,7 +68,7 @@ static bool cache_is_idle(struct gh_cache *cache)
 		cache->idle_ticks = 0;
 		return false;
 	}
-	return ++cache->idle_ticks == IDLE_TICKS;
+	return ++cache->idle_ticks >= IDLE_TICKS && has_spans(cache);
 }
 
 static void tick_cache(struct gh_cache *cache)
@@ -67,7 +78,7 @@ static void tick_cache(struct gh_cache *cache)
 	if (idle)
 		WRITE_ONCE(cache->flush, true);
 	if (idle || !llist_empty(&cache->inbox))
-		queue_work_on(cache->cpu, workqueue, &cache->drain);
+		queue_work_on(cache->cpu, drain_queue, &cache->drain);
 }
 
 static void tick_caches(void)
@@ -118,7 +129,7 @@ static void tick(struct work_struct *work)
 	for_each_node(nid)
 		more |= tick_node(gh_page_heaps[nid]);
 	if (more)
-		queue_delayed_work(workqueue, &tick_work, TICK);
+		queue_delayed_work(tick_queue, &tick_work, TICK);
 }
 
 static void flush_caches(void)
@@ -133,7 +144,7 @@ static void flush_caches(void)
 		for_each_online_cpu(cpu) {
 			cache = per_cpu_ptr(heap->cache, cpu);
 			WRITE_ONCE(cache->flush, true);
-			queue_work_on(cpu, workqueue, &cache->drain);
+			queue_work_on(cpu, drain_queue, &cache->drain);
 		}
 	}
 	list_for_each_entry(heap, &gh_heaps, link)
@@ -170,7 +181,7 @@ static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
 
 	gh_account_reclaimed(done);
 	/* Caches cannot be waited for here; have them looked at soon. */
-	mod_delayed_work(workqueue, &tick_work, 0);
+	mod_delayed_work(tick_queue, &tick_work, 0);
 	return done ?: SHRINK_STOP;
 }
 
@@ -182,15 +193,22 @@ static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
  */
 int gh_reclaim_init(void)
 {
-	workqueue = alloc_workqueue("goheap", WQ_MEM_RECLAIM | GH_WQ_PERCPU, 0);
-	if (!workqueue)
+	tick_queue = alloc_workqueue("goheap_tick", WQ_UNBOUND, 0);
+	if (!tick_queue)
 		return -ENOMEM;
+	drain_queue = alloc_workqueue("goheap_drain", WQ_MEM_RECLAIM | GH_WQ_PERCPU, 0);
+	if (!drain_queue)
+		goto destroy_tick;
 	shrinker = gh_shrinker_register("goheap", shrink_count, shrink_scan);
-	if (!shrinker) {
-		destroy_workqueue(workqueue);
-		return -ENOMEM;
-	}
+	if (!shrinker)
+		goto destroy_drain;
 	return 0;
+
+destroy_drain:
+	destroy_workqueue(drain_queue);
+destroy_tick:
+	destroy_workqueue(tick_queue);
+	return -ENOMEM;
 }
 
 /**
@@ -202,5 +220,6 @@ void gh_reclaim_exit(void)
 {
 	gh_shrinker_unregister(shrinker);
 	cancel_delayed_work_sync(&tick_work);
-	destroy_workqueue(workqueue);
+	destroy_workqueue(drain_queue);
+	destroy_workqueue(tick_queue);
 }

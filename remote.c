@@ -33,6 +33,15 @@ static void limbo_irq(struct irq_work *work)
 
 static DEFINE_IRQ_WORK(limbo_irq_work, limbo_irq);
 
+static void limbo_enter(struct gh_span *s)
+{
+	llist_add(&s->queue, &limbo);
+	if (in_nmi())
+		irq_work_queue(&limbo_irq_work);
+	else
+		limbo_arm();
+}
+
 /**
  * gh_limbo_add() - deal with a span later
  * @s: the caller has its token and hands it over
@@ -41,11 +50,8 @@ static DEFINE_IRQ_WORK(limbo_irq_work, limbo_irq);
  */
 void gh_limbo_add(struct gh_span *s)
 {
-	llist_add(&s->queue, &limbo);
-	if (in_nmi())
-		irq_work_queue(&limbo_irq_work);
-	else
-		limbo_arm();
+	atomic_long_inc(&s->heap->limbo);
+	limbo_enter(s);
 }
 
 /* Hand a span with remote bits, and its token, to whoever can merge them. */
@@ -69,12 +75,21 @@ static void deliver(struct gh_span *s)
 
 static void limbo_leave(struct gh_span *s)
 {
-	if (gh_span_rcu_pending(s))
-		gh_limbo_add(s);
-	else if (s->flags & GH_F_LARGE)
+	struct goheap *heap = s->heap;
+
+	if (gh_span_rcu_pending(s)) {
+		limbo_enter(s);
+		return;
+	}
+	if (s->flags & GH_F_LARGE) {
+		if (want_init_on_free())
+			memset((void *)s->base, 0, s->limit);
 		gh_heap_free_span(s);
-	else
+	} else {
 		deliver(s);
+	}
+	/* Last: gh_limbo_flush() waits for it, and then the heap goes. */
+	atomic_long_dec(&heap->limbo);
 }
 
 static void limbo_callback(struct rcu_head *rcu)
@@ -85,23 +100,25 @@ static void limbo_callback(struct rcu_head *rcu)
 	/* Before the list is taken: what is added after that must arm again. */
 	atomic_xchg(&limbo_armed, 0);
 	list = llist_del_all(&limbo);
-	preempt_disable();
-	llist_for_each_entry_safe(s, next, list, queue)
+	llist_for_each_entry_safe(s, next, list, queue) {
+		preempt_disable();
 		limbo_leave(s);
-	preempt_enable();
+		preempt_enable();
+	}
 }
 
 /**
- * gh_limbo_flush() - wait until nothing that is in limbo now is there any more
+ * gh_limbo_flush() - wait until nothing of a heap is in limbo
+ * @heap: nobody frees its objects meanwhile
  *
- * Context: Process context; nobody adds to it meanwhile.
+ * Context: Process context.
  */
-void gh_limbo_flush(void)
+void gh_limbo_flush(struct goheap *heap)
 {
 	do {
 		irq_work_sync(&limbo_irq_work);
 		rcu_barrier();
-	} while (!llist_empty(&limbo) || atomic_read(&limbo_armed));
+	} while (atomic_long_read(&heap->limbo));
 }
 
 /* Sets the object's remote bit. False if the object was free already. */

@@ -43,9 +43,14 @@ extern const u8 gh_coarse_lookup[(GH_SMALL_MAX - GH_FINE_MAX) / 128 + 1];
  */
 static __always_inline unsigned int gh_size_class(size_t size)
 {
-	/* DMA to non-coherent devices: no two objects in one cache line */
+	/* DMA to non-coherent devices: no two objects in one cache line ... */
 	if (ARCH_KMALLOC_MINALIGN > 8)
 		size = ALIGN(size, ARCH_KMALLOC_MINALIGN);
+#ifdef CONFIG_DMA_BOUNCE_UNALIGNED_KMALLOC
+	/* ... or bouncing, which is skipped where kmalloc() would fill the line. */
+	else if (size > 32)
+		size = ALIGN(size, size > 64 ? ARCH_DMA_MINALIGN : 64);
+#endif
 	if (likely(size <= GH_FINE_MAX))
 		return gh_fine_lookup[(size + 7) / 8];
 	return gh_coarse_lookup[(size - GH_FINE_MAX + 127) / 128];

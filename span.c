@@ -135,6 +135,7 @@ void gh_span_init_large(struct gh_span *s, struct goheap *heap, size_t size, boo
 void gh_span_init_free(struct gh_span *s)
 {
 	WRITE_ONCE(s->limit, 0);
+	WRITE_ONCE(s->heap, NULL);
 	WRITE_ONCE(s->owner, NULL);
 	WRITE_ONCE(s->flags, 0);
 	atomic_set(&s->queued, 1);

@@ -171,6 +171,8 @@ void gh_tiny_retire(struct gh_cache *cache, struct gh_span **empties)
 	if (old != HOLD)
 		return;
 	/* All its objects went while it was held. */
+	if (want_init_on_free())
+		memset((void *)(s->base + off), 0, GH_TINY_BLOCK);
 	if (s->owner != cache || gh_span_rcu_pending(s)) {
 		gh_remote_free(s, off / GH_TINY_BLOCK);
 		return;

@@ -95,6 +95,9 @@ static void *base_of(struct gh_span *s, unsigned long off)
 		start = gh_tiny_start(s, off);
 		return start < 0 ? NULL : (void *)(s->base + start);
 	}
+	/* A span that is changing just now may give anything. */
+	if (idx >= READ_ONCE(s->nelems))
+		return NULL;
 	return gh_span_is_live(s, idx) ? gh_span_object(s, idx) : NULL;
 }
 
