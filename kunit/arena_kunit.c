@@ -33,7 +33,7 @@ static int init(struct kunit *test)
 
 	if (err)
 		return err;
-	gh_limbo_flush();
+	gh_test_flush_limbo();
 	gh_reclaim_trim();
 	set_peak(1UL << 30);
 	KUNIT_EXPECT_EQ(test, here()->idle, 0UL);

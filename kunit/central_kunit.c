@@ -180,7 +180,7 @@ static void test_gh_central_put_rcu_pending(struct kunit *test)
 	rcu_read_unlock();
 	KUNIT_EXPECT_TRUE(test, taken);
 	/* It comes back from limbo by itself, is found empty, and goes. */
-	gh_limbo_flush();
+	gh_test_flush_limbo();
 	check(test, 0);
 	KUNIT_EXPECT_EQ(test, held_pages(test), 0);
 }

@@ -8,6 +8,7 @@
 #include <linux/delay.h>
 #include <linux/irq_work.h>
 #include <linux/rcupdate.h>
+#include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
@@ -361,19 +362,44 @@ static void test_goheap_memdup_copies(struct kunit *test)
 	goheap_free(p);
 }
 
+static void free_sized(struct kunit *test, void *p, size_t size)
+{
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	goheap_free_sized(p, size);
+	if (!goheap_size(p))
+		return;
+	KUNIT_FAIL(test, "size %zu is refused", size);
+	goheap_free(p);
+}
+
 static void test_goheap_free_sized_right_sizes(struct kunit *test)
 {
-	unsigned long misuses = gh_misuse_count();
 	unsigned int step = GH_TEST_SLOW ? 37 : 3;
 	size_t size;
 
 	for (size = 1; size < 40000; size += step)
-		goheap_free_sized(goheap_alloc(size, GFP_KERNEL), size);
+		free_sized(test, goheap_alloc(size, GFP_KERNEL), size);
 	for (size = 1; size < 20; size++)
-		goheap_free_sized(goheap_alloc_noscan(size, GFP_KERNEL), size);
-	goheap_free_sized(goheap_alloc_aligned(100, 4096, GFP_KERNEL), 4096);
-	goheap_free_sized(goheap_alloc_aligned(100, 1 << 20, GFP_KERNEL), 1 << 20);
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
+		free_sized(test, goheap_alloc_noscan(size, GFP_KERNEL), size);
+}
+
+static void test_goheap_free_sized_after_realloc(struct kunit *test)
+{
+	void *p = goheap_alloc(1000, GFP_KERNEL);
+
+	p = goheap_realloc(p, 600, GFP_KERNEL);
+	free_sized(test, p, 600);
+	p = goheap_realloc(goheap_alloc(100000, GFP_KERNEL), 60000, GFP_KERNEL);
+	free_sized(test, p, 60000);
+}
+
+static void test_goheap_free_sized_after_alloc_aligned(struct kunit *test)
+{
+	size_t align;
+
+	for (align = 8; align <= SZ_1M; align *= 2)
+		free_sized(test, goheap_alloc_aligned(100, align, GFP_KERNEL),
+			   ALIGN(100, align));
 }
 
 static void test_goheap_free_by_scope(struct kunit *test)
@@ -609,6 +635,572 @@ static void test_goheap_alloc_free_random(struct kunit *test)
 	gh_test_model_free_all(&m);
 }
 
+/* ---- grace periods ----------------------------------------------------------------------------------------- */
+
+#define FEW	1024		/* 8 objects of this size to a span */
+#define NR_FEW	8
+
+static bool take_all(struct goheap *heap, void **p, unsigned int n)
+{
+	unsigned int i;
+
+	/* Inside of a read-side critical section nothing may sleep. */
+	for (i = 0; i < n; i++) {
+		p[i] = goheap_heap_alloc(heap, FEW, GFP_ATOMIC, 0);
+		if (!p[i])
+			return false;
+	}
+	return true;
+}
+
+static bool among(const void *p, void * const *all, unsigned int n)
+{
+	while (n--)
+		if (all[n] == p)
+			return true;
+	return false;
+}
+
+static void free_all(void **p, unsigned int n)
+{
+	goheap_free_bulk(n, p);
+}
+
+static void test_goheap_free_rcu_waits_for_readers(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-rcu", NULL);
+	void *p[NR_FEW], *q[2 * NR_FEW], *again[NR_FEW];
+	bool all, reused, kept;
+
+	KUNIT_ASSERT_TRUE(test, take_all(heap, p, NR_FEW));
+	memset(p[3], 0x77, FEW);
+	rcu_read_lock();
+	goheap_free_rcu(p[3]);
+	all = take_all(heap, q, 2 * NR_FEW);
+	reused = among(p[3], q, 2 * NR_FEW);
+	kept = !memchr_inv(p[3], 0x77, FEW);
+	rcu_read_unlock();
+	KUNIT_ASSERT_TRUE(test, all);
+	KUNIT_EXPECT_FALSE_MSG(test, reused, "a reader's object was allocated");
+	KUNIT_EXPECT_TRUE_MSG(test, kept, "a reader's object was written to");
+	KUNIT_EXPECT_EQ_MSG(test, goheap_size(p[3]), 0UL, "it is not live any more");
+
+	synchronize_rcu();
+	gh_test_flush_limbo();
+	KUNIT_ASSERT_TRUE(test, take_all(heap, again, NR_FEW));
+	KUNIT_EXPECT_TRUE_MSG(test, among(p[3], again, NR_FEW), "it never comes back");
+	p[3] = NULL;
+	free_all(p, NR_FEW);
+	free_all(q, 2 * NR_FEW);
+	free_all(again, NR_FEW);
+}
+
+static void test_goheap_free_rcu_large(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-rcu-large", NULL);
+	u8 *p = goheap_heap_alloc(heap, 100000, GFP_KERNEL, 0);
+	long during, after;
+	bool kept;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	memset(p, 0x77, 100000);
+	rcu_read_lock();
+	goheap_free_rcu(p);
+	during = atomic_long_read(&heap->pages);
+	kept = !memchr_inv(p, 0x77, 100000);
+	rcu_read_unlock();
+	synchronize_rcu();
+	gh_test_flush_limbo();
+	after = atomic_long_read(&heap->pages);
+	KUNIT_EXPECT_EQ(test, during, 13);
+	KUNIT_EXPECT_TRUE(test, kept);
+	KUNIT_EXPECT_EQ(test, after, 0);
+}
+
+/* The span empties while an object in it waits. */
+static void test_goheap_free_rcu_then_the_rest(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-rcu-rest", NULL);
+	void *p[NR_FEW];
+	unsigned int i;
+
+	KUNIT_ASSERT_TRUE(test, take_all(heap, p, NR_FEW));
+	goheap_free_rcu(p[0]);
+	for (i = 1; i < NR_FEW; i++)
+		goheap_free(p[i]);
+	gh_test_validate(test);
+	gh_test_flush_limbo();
+	gh_reclaim_trim();
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
+}
+
+/* ---- other CPUs ----------------------------------------------------------------------------------------------- */
+
+static void test_goheap_free_from_other_cpu(struct kunit *test)
+{
+	int cpu = gh_test_other_cpu(test);
+	struct goheap *heap = gh_test_heap(test, "kunit-remote", NULL);
+	void *p[NR_FEW], *again[2];
+
+	KUNIT_ASSERT_TRUE(test, take_all(heap, p, NR_FEW));
+	gh_test_free_on(cpu, p[2]);
+	gh_test_free_on(cpu, p[5]);
+	KUNIT_EXPECT_EQ(test, goheap_size(p[2]), 0UL);
+	/* The span is full, so the next allocation looks into the inbox. */
+	KUNIT_ASSERT_TRUE(test, take_all(heap, again, 2));
+	KUNIT_EXPECT_TRUE(test, among(p[2], again, 2));
+	KUNIT_EXPECT_TRUE(test, among(p[5], again, 2));
+	free_all(p, NR_FEW);
+}
+
+static void test_goheap_free_all_from_other_cpu(struct kunit *test)
+{
+	int cpu = gh_test_other_cpu(test);
+	struct goheap *heap = gh_test_heap(test, "kunit-remote-all", NULL);
+	void *p[3 * NR_FEW];
+	unsigned int i;
+
+	KUNIT_ASSERT_TRUE(test, take_all(heap, p, ARRAY_SIZE(p)));
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		gh_test_free_on(cpu, p[i]);
+	KUNIT_EXPECT_EQ(test, gh_test_live(heap), 0UL);
+	gh_reclaim_trim();
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
+}
+
+static void test_goheap_free_large_from_other_cpu(struct kunit *test)
+{
+	int cpu = gh_test_other_cpu(test);
+	struct goheap *heap = gh_test_heap(test, "kunit-remote-large", NULL);
+	void *p = goheap_heap_alloc(heap, 100000, GFP_KERNEL, 0);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	gh_test_free_on(cpu, p);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
+}
+
+/* A span that nobody owns takes remote frees under the central lock. */
+static void test_goheap_free_into_span_without_owner(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-unowned", NULL);
+	void *p[NR_FEW];
+	unsigned int i;
+
+	KUNIT_ASSERT_TRUE(test, take_all(heap, p, NR_FEW));
+	goheap_free(p[0]);
+	gh_reclaim_trim();
+	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of(p[1])->owner, NULL);
+	for (i = 1; i < NR_FEW; i++) {
+		goheap_free(p[i]);
+		KUNIT_EXPECT_EQ(test, gh_test_live(heap), (unsigned long)NR_FEW - 1 - i);
+	}
+	KUNIT_EXPECT_EQ_MSG(test, atomic_long_read(&heap->pages), 0, "the span is not freed");
+}
+
+struct exchange {
+	struct work_struct work;
+	struct goheap *heap;
+	unsigned int rounds;
+	u64 seed;
+	atomic_long_t *box;		/* objects on their way to whoever finds them */
+	unsigned int failed;
+};
+
+#define BOXES	64
+
+static void exchange_work(struct work_struct *work)
+{
+	struct exchange *x = container_of(work, struct exchange, work);
+	struct rnd_state rnd;
+	size_t size;
+	void *p;
+
+	gh_test_seed(&rnd, x->seed);
+	while (x->rounds--) {
+		size = 1 + gh_test_below(&rnd, gh_test_below(&rnd, 32) ? 2000 : 50000);
+		p = goheap_heap_alloc(x->heap, size, GFP_KERNEL, gh_test_below(&rnd, 2));
+		x->failed += !p;
+		p = (void *)atomic_long_xchg(&x->box[gh_test_below(&rnd, BOXES)], (long)p);
+		if (gh_test_below(&rnd, 8))
+			goheap_free(p);
+		else
+			goheap_free_rcu(p);
+		if (x->rounds % 256 == 0)
+			cond_resched();
+	}
+}
+
+static void test_goheap_free_exchanged_between_cpus(struct kunit *test)
+{
+	int cpus[] = { raw_smp_processor_id(), gh_test_other_cpu(test) };
+	struct goheap *heap = gh_test_heap(test, "kunit-exchange", NULL);
+	struct exchange *x = kunit_kcalloc(test, 2, sizeof(*x), GFP_KERNEL);
+	atomic_long_t *box = kunit_kcalloc(test, BOXES, sizeof(*box), GFP_KERNEL);
+	unsigned long misuses = gh_misuse_count();
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, x);
+	KUNIT_ASSERT_NOT_NULL(test, box);
+	for (i = 0; i < 2; i++) {
+		x[i] = (struct exchange){ .heap = heap, .box = box, .seed = i,
+					  .rounds = GH_TEST_ROUNDS(100000) };
+		INIT_WORK(&x[i].work, exchange_work);
+		schedule_work_on(cpus[i], &x[i].work);
+	}
+	for (i = 0; i < 2; i++) {
+		flush_work(&x[i].work);
+		KUNIT_EXPECT_EQ(test, x[i].failed, 0);
+	}
+	for (i = 0; i < BOXES; i++)
+		goheap_free((void *)atomic_long_read(&box[i]));
+	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
+	gh_test_flush_limbo();
+	gh_reclaim_trim();
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
+}
+
+/* ---- interrupts ------------------------------------------------------------------------------------------------- */
+
+/* As in an interrupt that hit this CPU in its section. */
+static struct gh_cache *nest(struct goheap *heap)
+{
+	struct gh_cache *cache;
+
+	preempt_disable();
+	cache = gh_test_cache(heap);
+	WRITE_ONCE(cache->busy, 1);
+	return cache;
+}
+
+static void unnest(struct gh_cache *cache)
+{
+	WRITE_ONCE(cache->busy, 0);
+	preempt_enable();
+}
+
+static void test_goheap_alloc_nested(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-nested", NULL);
+	void *p[NR_FEW], *q;
+	struct gh_cache *cache;
+	struct gh_span *s;
+
+	/* A span on the central list, for kernels where no page could be had. */
+	KUNIT_ASSERT_TRUE(test, take_all(heap, p, 2));
+	goheap_free(p[1]);
+	gh_reclaim_trim();
+	cache = nest(heap);
+	q = goheap_heap_alloc(heap, FEW, GFP_ATOMIC, 0);
+	s = gh_span_of(q);
+	unnest(cache);
+	KUNIT_ASSERT_NOT_NULL(test, q);
+	KUNIT_EXPECT_PTR_EQ(test, s->owner, NULL);
+	KUNIT_EXPECT_PTR_EQ(test, s, gh_test_span_of(p[0]));
+	goheap_free(q);
+	goheap_free(p[0]);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
+}
+
+static void test_goheap_alloc_nested_new_span(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-nested-new", NULL);
+	struct gh_cache *cache = nest(heap);
+	void *p = goheap_heap_alloc(heap, FEW, GFP_ATOMIC, 0);
+	void *q = goheap_heap_alloc(heap, 5, GFP_ATOMIC, GOHEAP_NOSCAN);
+	void *r = goheap_heap_alloc(heap, 100000, GFP_ATOMIC, 0);
+
+	unnest(cache);
+	/* On PREEMPT_RT the page allocator sleeps, so there may be nothing. */
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		expect_good(test, p, FEW);
+		KUNIT_EXPECT_NOT_NULL(test, q);
+		expect_good(test, r, 100000);
+	}
+	goheap_free(p);
+	goheap_free(q);
+	goheap_free(r);
+	KUNIT_EXPECT_EQ(test, gh_test_live(heap), 0UL);
+}
+
+static void test_goheap_free_nested(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-nested-free", NULL);
+	void *p[NR_FEW], *again[2];
+	struct gh_cache *cache;
+	bool remote;
+
+	KUNIT_ASSERT_TRUE(test, take_all(heap, p, NR_FEW));
+	cache = nest(heap);
+	goheap_free(p[1]);
+	goheap_free_rcu(p[6]);
+	remote = gh_span_has_remote(gh_span_of(p[0]));
+	unnest(cache);
+	KUNIT_EXPECT_TRUE_MSG(test, remote, "the bitmap was touched within the section");
+	synchronize_rcu();
+	gh_test_flush_limbo();
+	KUNIT_ASSERT_TRUE(test, take_all(heap, again, 2));
+	KUNIT_EXPECT_TRUE(test, among(p[1], again, 2));
+	KUNIT_EXPECT_TRUE(test, among(p[6], again, 2));
+	free_all(p, NR_FEW);
+}
+
+struct interrupt {
+	struct irq_work work;
+	struct goheap *heap;
+	struct rnd_state rnd;
+	void *p[32];
+	atomic_t runs;
+	unsigned int overlaps;
+};
+
+static void interrupt(struct irq_work *work)
+{
+	struct interrupt *in = container_of(work, struct interrupt, work);
+	unsigned int i = gh_test_below(&in->rnd, ARRAY_SIZE(in->p));
+	unsigned long *p = in->p[i];
+
+	if (p) {
+		in->overlaps += *p != (unsigned long)p;
+		goheap_free(p);
+		in->p[i] = NULL;
+	} else {
+		p = goheap_heap_alloc(in->heap, 8 + gh_test_below(&in->rnd, 200),
+				      GFP_ATOMIC | __GFP_NOWARN, 0);
+		if (p)
+			*p = (unsigned long)p;
+		in->p[i] = p;
+	}
+	atomic_inc(&in->runs);
+}
+
+/* Interrupts wherever they hit, while the task uses the same heap. */
+static void test_goheap_alloc_free_interrupted(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-irq", NULL);
+	struct interrupt *in = kunit_kzalloc(test, sizeof(*in), GFP_KERNEL);
+	unsigned long misuses = gh_misuse_count();
+	struct gh_test_model m;
+	unsigned int i;
+	size_t size;
+
+	KUNIT_ASSERT_NOT_NULL(test, in);
+	gh_test_model_init(&m, test, 64);
+	gh_test_seed(&in->rnd, 7);
+	in->heap = heap;
+	in->work = IRQ_WORK_INIT_HARD(interrupt);
+	for (i = 0; i < GH_TEST_ROUNDS(20000); i++) {
+		irq_work_queue(&in->work);
+		size = 8 + i % 200;
+		if (m.nr < m.max)
+			gh_test_model_add(&m, goheap_heap_alloc(heap, size, GFP_KERNEL, 0), size);
+		else
+			goheap_free(gh_test_model_del(&m, i * 31 % m.max));
+	}
+	irq_work_sync(&in->work);
+	KUNIT_EXPECT_GT(test, atomic_read(&in->runs), 0);
+	KUNIT_EXPECT_EQ(test, in->overlaps, 0);
+	free_all(in->p, ARRAY_SIZE(in->p));
+	gh_test_model_free_all(&m);
+	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
+}
+
+/* ---- private heaps ------------------------------------------------------------------------------------------------ */
+
+static void test_goheap_create_bad_names(struct kunit *test)
+{
+	static const struct goheap_params bad_flags = { .flags = 0x80 };
+	char name[GH_NAME_MAX + 1];
+	struct goheap *heap;
+
+	memset(name, 'x', GH_NAME_MAX);
+	name[GH_NAME_MAX] = '\0';
+	KUNIT_EXPECT_PTR_EQ(test, goheap_create(name, NULL), ERR_PTR(-EINVAL));
+	KUNIT_EXPECT_PTR_EQ(test, goheap_create("", NULL), ERR_PTR(-EINVAL));
+	KUNIT_EXPECT_PTR_EQ(test, goheap_create(NULL, NULL), ERR_PTR(-EINVAL));
+	KUNIT_EXPECT_PTR_EQ(test, goheap_create("a/b", NULL), ERR_PTR(-EINVAL));
+	KUNIT_EXPECT_PTR_EQ(test, goheap_create("..", NULL), ERR_PTR(-EINVAL));
+	KUNIT_EXPECT_PTR_EQ(test, goheap_create("kunit", &bad_flags), ERR_PTR(-EINVAL));
+	name[GH_NAME_MAX - 1] = '\0';
+	heap = goheap_create(name, NULL);
+	KUNIT_EXPECT_FALSE_MSG(test, IS_ERR(heap), "63 characters");
+	goheap_destroy(heap);
+}
+
+static void test_goheap_create_name_taken(struct kunit *test)
+{
+	gh_test_heap(test, "kunit-taken", NULL);
+	KUNIT_EXPECT_PTR_EQ(test, goheap_create("kunit-taken", NULL), ERR_PTR(-EEXIST));
+	KUNIT_EXPECT_PTR_EQ(test, goheap_create("default", NULL), ERR_PTR(-EEXIST));
+	goheap_destroy(ERR_PTR(-EEXIST));
+	goheap_destroy(NULL);
+}
+
+static void test_goheap_heap_alloc_limit(struct kunit *test)
+{
+	static const struct goheap_params params = { .limit = 8 * GH_PAGE_SIZE + 100 };
+	struct goheap *heap = gh_test_heap(test, "kunit-limit", &params);
+	gfp_t gfp = GFP_KERNEL | __GFP_NOWARN;
+	void *p[8];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(p); i++) {
+		p[i] = goheap_heap_alloc(heap, 8192, gfp, 0);
+		KUNIT_ASSERT_NOT_NULL(test, p[i]);
+	}
+	KUNIT_EXPECT_PTR_EQ(test, goheap_heap_alloc(heap, 8192, gfp, 0), NULL);
+	KUNIT_EXPECT_PTR_EQ(test, goheap_heap_alloc(heap, 5, gfp, GOHEAP_NOSCAN), NULL);
+	KUNIT_EXPECT_PTR_EQ(test, goheap_heap_alloc(heap, 100000, gfp, 0), NULL);
+	goheap_free(p[3]);
+	p[3] = goheap_heap_alloc(heap, 8192, gfp, 0);
+	KUNIT_EXPECT_NOT_NULL(test, p[3]);
+	free_all(p, ARRAY_SIZE(p));
+	gh_reclaim_trim();
+	p[0] = goheap_heap_alloc(heap, 8 * GH_PAGE_SIZE, gfp, 0);
+	KUNIT_EXPECT_NOT_NULL_MSG(test, p[0], "what was given back counts still");
+	goheap_free(p[0]);
+}
+
+static void test_goheap_heap_alloc_spans_not_shared(struct kunit *test)
+{
+	struct goheap *heaps[] = { gh_default, gh_test_heap(test, "kunit-one", NULL),
+				   gh_test_heap(test, "kunit-two", NULL) };
+	static const size_t sizes[] = { 5, 64, 5000, 50000 };
+	void *p[60];
+	unsigned int i, j, strangers = 0;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		for (j = 0; j < ARRAY_SIZE(p); j++) {
+			p[j] = goheap_heap_alloc(heaps[j % 3], sizes[i], GFP_KERNEL,
+						 GOHEAP_NOSCAN);
+			KUNIT_ASSERT_NOT_NULL(test, p[j]);
+			strangers += gh_test_span_of(p[j])->heap != heaps[j % 3];
+		}
+		for (j = 0; j < ARRAY_SIZE(p); j++)
+			goheap_heap_free(heaps[j % 3], p[j]);
+	}
+	KUNIT_EXPECT_EQ(test, strangers, 0);
+}
+
+static void leak(struct kunit *test, const char *name, unsigned int flags)
+{
+	struct goheap_params params = { .flags = flags };
+	struct goheap *heap = goheap_create(name, &params);
+	static const size_t sizes[] = { 3, 100, 2000, 70000 };
+	unsigned int i;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(heap));
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		KUNIT_EXPECT_NOT_NULL(test, goheap_heap_alloc(heap, sizes[i], GFP_KERNEL,
+							      GOHEAP_NOSCAN));
+	goheap_free(goheap_heap_alloc(heap, 500, GFP_KERNEL, 0));
+	goheap_destroy(heap);
+}
+
+static void test_goheap_destroy_reports_leaks(struct kunit *test)
+{
+	leak(test, "kunit-leaky", 0);
+	KUNIT_EXPECT_TRUE(test, gh_test_log_has("heap kunit-leaky is gone with 4 objects leaked"));
+	leak(test, "kunit-leak-ok", GOHEAP_LEAK_OK);
+	KUNIT_EXPECT_FALSE(test, gh_test_log_has("heap kunit-leak-ok is gone"));
+}
+
+static void test_goheap_destroy_without_leaks(struct kunit *test)
+{
+	struct goheap *heap = goheap_create("kunit-tidy", NULL);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(heap));
+	goheap_free(goheap_heap_alloc(heap, 100, GFP_KERNEL, 0));
+	/* Destroying the heap has to wait for these. */
+	goheap_free_rcu(goheap_heap_alloc(heap, 100, GFP_KERNEL, 0));
+	goheap_free_rcu(goheap_heap_alloc(heap, 7, GFP_KERNEL, GOHEAP_NOSCAN));
+	goheap_free_rcu(goheap_heap_alloc(heap, 100000, GFP_KERNEL, 0));
+	goheap_destroy(heap);
+	KUNIT_EXPECT_FALSE(test, gh_test_log_has("heap kunit-tidy is gone"));
+}
+
+/* ---- giving back --------------------------------------------------------------------------------------------------- */
+
+static void test_gh_reclaim_trim_returns_all(struct kunit *test)
+{
+	void **p = kunit_kcalloc(test, 200, sizeof(*p), GFP_KERNEL);
+	unsigned long idle = 0, lost = 0;
+	unsigned int i;
+	int nid;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	for (i = 0; i < 200; i++)
+		p[i] = goheap_alloc_noscan(1 + i * i, GFP_KERNEL);
+	free_all(p, 200);
+	gh_test_flush_limbo();
+	gh_reclaim_trim();
+	for_each_node(nid) {
+		idle += gh_page_heaps[nid]->idle;
+		lost += gh_page_heaps[nid]->taken - gh_page_heaps[nid]->returned;
+	}
+	KUNIT_EXPECT_EQ(test, idle, 0UL);
+	KUNIT_EXPECT_EQ_MSG(test, lost, 0UL, "pages are held though nothing is live");
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&gh_default->pages), 0);
+}
+
+/* ---- no memory ------------------------------------------------------------------------------------------------------ */
+
+#ifdef CONFIG_FAULT_INJECTION
+static void *alloc_with_nth_failing(struct goheap *heap, unsigned int nth, size_t size)
+{
+	void *p;
+
+	current->fail_nth = nth;
+	p = goheap_heap_alloc(heap, size, GFP_KERNEL | __GFP_NOWARN, 0);
+	current->fail_nth = 0;
+	return p;
+}
+
+static void test_goheap_alloc_no_memory(struct kunit *test)
+{
+	static const size_t sizes[] = { 8, 1000, 32768, 100000, 4 << 20 };
+	struct goheap *heap = gh_test_heap(test, "kunit-enomem", NULL);
+	unsigned int i, nth;
+	void *p;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		for (nth = 1; nth < 12; nth++) {
+			gh_reclaim_trim();
+			p = alloc_with_nth_failing(heap, nth, sizes[i]);
+			goheap_free(p);
+			gh_test_validate(test);
+		}
+		p = goheap_heap_alloc(heap, sizes[i], GFP_KERNEL, 0);
+		expect_good(test, p, sizes[i]);
+		goheap_free(p);
+	}
+}
+
+static void test_goheap_create_no_memory(struct kunit *test)
+{
+	struct goheap *heap;
+	unsigned int nth;
+
+	for (nth = 1; nth < 30; nth++) {
+		current->fail_nth = nth;
+		heap = goheap_create("kunit-enomem", NULL);
+		current->fail_nth = 0;
+		if (IS_ERR(heap))
+			KUNIT_EXPECT_PTR_EQ(test, heap, ERR_PTR(-ENOMEM));
+		goheap_destroy(heap);
+	}
+}
+#else
+static void test_goheap_alloc_no_memory(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_FAULT_INJECTION");
+}
+
+static void test_goheap_create_no_memory(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_FAULT_INJECTION");
+}
+#endif
+
 static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_alloc_every_small_size),
 	KUNIT_CASE(test_goheap_alloc_large_sizes),
@@ -630,6 +1222,8 @@ static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_strdup_copies),
 	KUNIT_CASE(test_goheap_memdup_copies),
 	KUNIT_CASE(test_goheap_free_sized_right_sizes),
+	KUNIT_CASE(test_goheap_free_sized_after_realloc),
+	KUNIT_CASE(test_goheap_free_sized_after_alloc_aligned),
 	KUNIT_CASE(test_goheap_free_by_scope),
 	KUNIT_CASE(test_goheap_realloc_keeps_content),
 	KUNIT_CASE(test_goheap_realloc_in_place),
@@ -640,6 +1234,27 @@ static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_base_interior),
 	KUNIT_CASE(test_goheap_base_foreign),
 	KUNIT_CASE(test_goheap_alloc_free_random),
+	KUNIT_CASE(test_goheap_free_rcu_waits_for_readers),
+	KUNIT_CASE(test_goheap_free_rcu_large),
+	KUNIT_CASE(test_goheap_free_rcu_then_the_rest),
+	KUNIT_CASE(test_goheap_free_from_other_cpu),
+	KUNIT_CASE(test_goheap_free_all_from_other_cpu),
+	KUNIT_CASE(test_goheap_free_large_from_other_cpu),
+	KUNIT_CASE(test_goheap_free_into_span_without_owner),
+	KUNIT_CASE(test_goheap_free_exchanged_between_cpus),
+	KUNIT_CASE(test_goheap_alloc_nested),
+	KUNIT_CASE(test_goheap_alloc_nested_new_span),
+	KUNIT_CASE(test_goheap_free_nested),
+	KUNIT_CASE(test_goheap_alloc_free_interrupted),
+	KUNIT_CASE(test_goheap_create_bad_names),
+	KUNIT_CASE(test_goheap_create_name_taken),
+	KUNIT_CASE(test_goheap_heap_alloc_limit),
+	KUNIT_CASE(test_goheap_heap_alloc_spans_not_shared),
+	KUNIT_CASE(test_goheap_destroy_reports_leaks),
+	KUNIT_CASE(test_goheap_destroy_without_leaks),
+	KUNIT_CASE(test_gh_reclaim_trim_returns_all),
+	KUNIT_CASE(test_goheap_alloc_no_memory),
+	KUNIT_CASE(test_goheap_create_no_memory),
 	{}
 };
 

@@ -1,2 +1,525 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * Every kind of bad free: it is refused, counted once, reported with the right
+ * words, and harms nothing.
+ */
+
+#include <linux/mm.h>
+#include <linux/page_ref.h>
+#include <linux/rcupdate.h>
+#include <linux/vmalloc.h>
+#include <linux/workqueue.h>
+
 #include "testlib.h"
+
+#define SIZE	100	/* of class 112 */
+
+/* What the count of misuses is to be, in test->priv. */
+static int init(struct kunit *test)
+{
+	test->priv = (void *)gh_misuse_count();
+	return gh_test_init(test);
+}
+
+static void expect_report(struct kunit *test, const char *text)
+{
+	test->priv++;
+	KUNIT_EXPECT_EQ(test, gh_misuse_count(), (unsigned long)test->priv);
+	test->priv = (void *)gh_misuse_count();
+	if (!strstr(gh_last_report, text))
+		KUNIT_FAIL(test, "'%s' is not in: %s", text, gh_last_report);
+	gh_test_validate(test);
+}
+
+static void expect_silence(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, gh_misuse_count(), (unsigned long)test->priv);
+}
+
+static u8 *alloc(struct kunit *test, size_t size)
+{
+	u8 *p = goheap_alloc(size, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	memset(p, 0x42, size);
+	return p;
+}
+
+/* The object outlived the attempt. */
+static void expect_live(struct kunit *test, u8 *p, size_t size)
+{
+	KUNIT_EXPECT_GE(test, goheap_size(p), size);
+	KUNIT_EXPECT_PTR_EQ(test, memchr_inv(p, 0x42, size), NULL);
+}
+
+/* ---- double free -------------------------------------------------------------------- */
+
+static void test_goheap_free_twice(struct kunit *test)
+{
+	u8 *p = alloc(test, SIZE);
+
+	goheap_free(p);
+	expect_silence(test);
+	goheap_free(p);
+	expect_report(test, "double free");
+	KUNIT_EXPECT_NOT_NULL(test, strstr(gh_last_report, "heap default"));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(gh_last_report, "112 bytes"));
+}
+
+static void test_goheap_free_twice_after_other_frees(struct kunit *test)
+{
+	u8 *p = alloc(test, SIZE), *q[50];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(q); i++)
+		q[i] = alloc(test, SIZE);
+	goheap_free(p);
+	for (i = 0; i < ARRAY_SIZE(q) / 2; i++)
+		goheap_free(q[i]);
+	goheap_free(p);
+	expect_report(test, "double free");
+	for (; i < ARRAY_SIZE(q); i++) {
+		expect_live(test, q[i], SIZE);
+		goheap_free(q[i]);
+	}
+	expect_silence(test);
+}
+
+static void test_goheap_free_twice_second_on_other_cpu(struct kunit *test)
+{
+	int cpu = gh_test_other_cpu(test);
+	u8 *p = alloc(test, SIZE);
+
+	goheap_free(p);
+	gh_test_free_on(cpu, p);
+	expect_report(test, "double free");
+}
+
+static void test_goheap_free_twice_first_on_other_cpu(struct kunit *test)
+{
+	int cpu = gh_test_other_cpu(test);
+	u8 *p = alloc(test, SIZE);
+
+	gh_test_free_on(cpu, p);
+	goheap_free(p);
+	expect_report(test, "double free");
+}
+
+static void test_goheap_free_twice_both_on_other_cpu(struct kunit *test)
+{
+	int cpu = gh_test_other_cpu(test);
+	u8 *p = alloc(test, SIZE);
+
+	gh_test_free_on(cpu, p);
+	gh_test_free_on(cpu, p);
+	expect_report(test, "double free");
+}
+
+static void test_goheap_free_twice_large(struct kunit *test)
+{
+	u8 *p = alloc(test, 100000), *q = alloc(test, 100000);
+
+	goheap_free(p);
+	goheap_free(p);
+	expect_report(test, "double free");
+	expect_live(test, q, 100000);
+	goheap_free(q);
+}
+
+static void test_goheap_free_twice_after_trim(struct kunit *test)
+{
+	u8 *p = alloc(test, 100000);
+
+	goheap_free(p);
+	gh_reclaim_trim();
+	goheap_free(p);
+	/* Nobody could know that it was an object once. */
+	expect_report(test, "not a goheap object");
+}
+
+static void test_goheap_free_twice_in_bulk(struct kunit *test)
+{
+	u8 *p = alloc(test, SIZE), *q = alloc(test, SIZE);
+	void *all[] = { p, q, p };
+
+	goheap_free_bulk(ARRAY_SIZE(all), all);
+	expect_report(test, "double free");
+}
+
+static void free_rcu_twice(struct kunit *test, size_t size, void (*second)(const void *))
+{
+	u8 *p = alloc(test, size);
+
+	rcu_read_lock();
+	goheap_free_rcu(p);
+	second(p);
+	rcu_read_unlock();
+	expect_report(test, "double free");
+	gh_test_flush_limbo();
+	expect_silence(test);
+}
+
+static void test_goheap_free_rcu_then_free(struct kunit *test)
+{
+	free_rcu_twice(test, SIZE, goheap_free);
+	free_rcu_twice(test, SIZE, goheap_free_rcu);
+	free_rcu_twice(test, 100000, goheap_free);
+	free_rcu_twice(test, 100000, goheap_free_rcu);
+}
+
+static void test_goheap_free_then_free_rcu(struct kunit *test)
+{
+	u8 *p = alloc(test, SIZE);
+
+	goheap_free(p);
+	goheap_free_rcu(p);
+	expect_report(test, "double free");
+}
+
+static void test_goheap_realloc_after_free(struct kunit *test)
+{
+	u8 *p = alloc(test, SIZE);
+
+	goheap_free(p);
+	KUNIT_EXPECT_PTR_EQ(test, goheap_realloc(p, 1000, GFP_KERNEL), NULL);
+	expect_report(test, "double free");
+}
+
+/* What happens when the owner and another CPU free at the very same time. */
+static void test_gh_span_merge_finds_double_free(struct kunit *test)
+{
+	u8 *p = alloc(test, SIZE);
+	struct gh_span *s = gh_test_span_of(p);
+	unsigned int idx = gh_span_index(s, (unsigned long)p - s->base);
+	unsigned int before = gh_span_nfree(s);
+
+	goheap_free(p);
+	atomic_long_or(BIT(idx % BITS_PER_LONG), &s->words[idx / BITS_PER_LONG].remote);
+	preempt_disable();
+	KUNIT_EXPECT_EQ(test, gh_span_merge(s), 0);
+	preempt_enable();
+	expect_report(test, "double free");
+	KUNIT_EXPECT_EQ(test, gh_span_nfree(s), before + 1);
+}
+
+struct racer {
+	struct work_struct work;
+	void *p;
+	atomic_t *ready;
+};
+
+static void race(struct work_struct *work)
+{
+	struct racer *r = container_of(work, struct racer, work);
+	unsigned long end = jiffies + HZ;
+
+	atomic_inc(r->ready);
+	while (atomic_read(r->ready) < 2 && time_before(jiffies, end))
+		cpu_relax();
+	goheap_free(r->p);
+}
+
+static void race_for(void *p, const int *cpus, struct racer *racers)
+{
+	atomic_t ready = ATOMIC_INIT(0);
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		racers[i].p = p;
+		racers[i].ready = &ready;
+		INIT_WORK(&racers[i].work, race);
+		schedule_work_on(cpus[i], &racers[i].work);
+	}
+	for (i = 0; i < 2; i++)
+		flush_work(&racers[i].work);
+}
+
+static void test_goheap_free_twice_at_once(struct kunit *test)
+{
+	int cpus[] = { raw_smp_processor_id(), gh_test_other_cpu(test) };
+	struct racer *racers = kunit_kcalloc(test, 2, sizeof(*racers), GFP_KERNEL);
+	unsigned int i, rounds = GH_TEST_ROUNDS(300);
+	size_t size;
+
+	KUNIT_ASSERT_NOT_NULL(test, racers);
+	for (i = 0; i < rounds; i++) {
+		size = i % 3 ? SIZE : 7;
+		race_for(i % 2 ? alloc(test, size) : goheap_alloc_noscan(size, GFP_KERNEL), cpus,
+			 racers);
+	}
+	/* The last of them are found when the spans are merged. */
+	gh_reclaim_trim();
+	KUNIT_EXPECT_EQ(test, gh_misuse_count(), (unsigned long)test->priv + rounds);
+	gh_test_validate(test);
+}
+
+static void test_goheap_free_large_twice_at_once(struct kunit *test)
+{
+	int cpus[] = { raw_smp_processor_id(), gh_test_other_cpu(test) };
+	struct racer *racers = kunit_kcalloc(test, 2, sizeof(*racers), GFP_KERNEL);
+	unsigned int i, rounds = GH_TEST_ROUNDS(100);
+
+	KUNIT_ASSERT_NOT_NULL(test, racers);
+	for (i = 0; i < rounds; i++)
+		race_for(alloc(test, 50000), cpus, racers);
+	KUNIT_EXPECT_EQ(test, gh_misuse_count(), (unsigned long)test->priv + rounds);
+	gh_test_validate(test);
+}
+
+/* ---- interior pointers ------------------------------------------------------------------- */
+
+static void test_goheap_free_interior_small(struct kunit *test)
+{
+	u8 *p = alloc(test, SIZE);
+
+	goheap_free(p + 1);
+	expect_report(test, "interior pointer");
+	goheap_free(p + 8);
+	expect_report(test, "interior pointer");
+	goheap_free_rcu(p + 99);
+	expect_report(test, "interior pointer");
+	goheap_free_sized(p + 8, SIZE);
+	expect_report(test, "interior pointer");
+	expect_live(test, p, SIZE);
+	goheap_free(p);
+	expect_silence(test);
+}
+
+static void test_goheap_free_interior_large(struct kunit *test)
+{
+	u8 *p = alloc(test, 100000);
+
+	goheap_free(p + 1);
+	expect_report(test, "interior pointer");
+	goheap_free(p + 8192);
+	expect_report(test, "interior pointer");
+	goheap_free_rcu(p + 99999);
+	expect_report(test, "interior pointer");
+	expect_live(test, p, 100000);
+	goheap_free(p);
+	expect_silence(test);
+}
+
+static void test_goheap_free_behind_last_object(struct kunit *test)
+{
+	u8 *p = alloc(test, 48);	/* 170 of them leave 32 bytes */
+	struct gh_span *s = gh_test_span_of(p);
+
+	KUNIT_ASSERT_EQ(test, s->limit, 170 * 48);
+	goheap_free((void *)s->base + 170 * 48);
+	expect_report(test, "interior pointer");
+	expect_live(test, p, 48);
+	goheap_free(p);
+}
+
+/* ---- strangers ------------------------------------------------------------------------------- */
+
+static void expect_foreign(struct kunit *test, const void *p)
+{
+	goheap_free(p);
+	expect_report(test, "not a goheap object");
+	goheap_free_rcu(p);
+	expect_report(test, "not a goheap object");
+	goheap_free_sized(p, 8);
+	expect_report(test, "not a goheap object");
+}
+
+static void test_goheap_free_stack(struct kunit *test)
+{
+	long on_stack;
+
+	expect_foreign(test, &on_stack);
+}
+
+static void test_goheap_free_vmalloc(struct kunit *test)
+{
+	void *p = vmalloc(PAGE_SIZE);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	expect_foreign(test, p);
+	vfree(p);
+}
+
+static void test_goheap_free_kmalloc(struct kunit *test)
+{
+	expect_foreign(test, kunit_kmalloc(test, 64, GFP_KERNEL));
+}
+
+static void test_goheap_free_text(struct kunit *test)
+{
+	expect_foreign(test, test_goheap_free_text);
+}
+
+static void test_goheap_free_null_page(struct kunit *test)
+{
+	/* Up to ZERO_SIZE_PTR, like kfree(), it does nothing. */
+	goheap_free((void *)8);
+	expect_silence(test);
+	expect_foreign(test, (void *)24);
+	expect_foreign(test, (void *)(PAGE_SIZE - 8));
+}
+
+static void test_goheap_free_wild(struct kunit *test)
+{
+	expect_foreign(test, (void *)BIT(63));
+	expect_foreign(test, (void *)ULONG_MAX);
+	expect_foreign(test, ERR_PTR(-ENOMEM));
+	expect_foreign(test, (void *)(PAGE_OFFSET - 8));
+}
+
+/* ---- not as it was allocated ------------------------------------------------------------------- */
+
+static void test_goheap_heap_free_wrong_heap(struct kunit *test)
+{
+	struct goheap *one = gh_test_heap(test, "kunit-one", NULL);
+	struct goheap *two = gh_test_heap(test, "kunit-two", NULL);
+	static const size_t sizes[] = { 5, SIZE, 100000 };
+	unsigned int i;
+	u8 *p;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		p = goheap_heap_alloc(one, sizes[i], GFP_KERNEL, GOHEAP_NOSCAN);
+		KUNIT_ASSERT_NOT_NULL(test, p);
+		memset(p, 0x42, sizes[i]);
+		goheap_heap_free(two, p);
+		expect_report(test, "wrong heap");
+		KUNIT_EXPECT_NOT_NULL(test, strstr(gh_last_report, "kunit-one"));
+		goheap_heap_free(gh_default, p);
+		expect_report(test, "wrong heap");
+		expect_live(test, p, sizes[i]);
+		goheap_heap_free(one, p);
+		expect_silence(test);
+	}
+}
+
+static void expect_wrong_size(struct kunit *test, u8 *p, size_t size)
+{
+	goheap_free_sized(p, size);
+	expect_report(test, "wrong size");
+}
+
+static void test_goheap_free_sized_wrong_size(struct kunit *test)
+{
+	u8 *p = alloc(test, SIZE), *q = alloc(test, 100000);
+
+	expect_wrong_size(test, p, 0);
+	expect_wrong_size(test, p, 113);
+	expect_wrong_size(test, p, 8);
+	expect_wrong_size(test, p, SIZE_MAX);
+	expect_live(test, p, SIZE);
+	expect_wrong_size(test, q, 200000);
+	expect_wrong_size(test, q, 100);
+	expect_live(test, q, 100000);
+	goheap_free(p);
+	goheap_free(q);
+	expect_silence(test);
+}
+
+/* As if put_page() had hit a free page of ours. */
+static void test_gh_arena_scavenge_finds_stray_reference(struct kunit *test)
+{
+	u8 *p = alloc(test, 100000);
+
+	goheap_free(p);
+	set_page_count(virt_to_page(p), 1);
+	gh_reclaim_trim();
+	expect_report(test, "stray");
+}
+
+/* ---- tiny objects --------------------------------------------------------------------------------- */
+
+static u8 *alloc_tiny(struct kunit *test, size_t size)
+{
+	u8 *p = goheap_alloc_noscan(size, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	memset(p, 0x42, size);
+	return p;
+}
+
+static void test_goheap_free_twice_tiny(struct kunit *test)
+{
+	u8 *p, *q, *first = alloc_tiny(test, 15);
+
+	p = alloc_tiny(test, 8);
+	q = alloc_tiny(test, 7);
+	goheap_free(q);
+	expect_silence(test);
+	goheap_free(q);
+	expect_report(test, "double free");
+	goheap_free_rcu(q);
+	expect_report(test, "double free");
+	expect_live(test, p, 8);
+	goheap_free(p);
+	goheap_free(first);
+	expect_silence(test);
+	goheap_free(p);
+	expect_report(test, "double free");
+}
+
+static void test_goheap_free_twice_tiny_on_other_cpu(struct kunit *test)
+{
+	int cpu = gh_test_other_cpu(test);
+	u8 *p = alloc_tiny(test, 8), *q = alloc_tiny(test, 8);
+
+	gh_test_free_on(cpu, p);
+	goheap_free(p);
+	expect_report(test, "double free");
+	goheap_free(q);
+	gh_test_free_on(cpu, q);
+	expect_report(test, "double free");
+}
+
+static void test_goheap_free_interior_tiny(struct kunit *test)
+{
+	u8 *p = alloc_tiny(test, 15);
+
+	goheap_free(p + 1);
+	expect_report(test, "interior pointer");
+	goheap_free(p + 15);
+	expect_report(test, "interior pointer");
+	expect_live(test, p, 15);
+	goheap_free(p);
+	expect_silence(test);
+}
+
+static struct kunit_case misuse_cases[] = {
+	KUNIT_CASE(test_goheap_free_twice),
+	KUNIT_CASE(test_goheap_free_twice_after_other_frees),
+	KUNIT_CASE(test_goheap_free_twice_second_on_other_cpu),
+	KUNIT_CASE(test_goheap_free_twice_first_on_other_cpu),
+	KUNIT_CASE(test_goheap_free_twice_both_on_other_cpu),
+	KUNIT_CASE(test_goheap_free_twice_large),
+	KUNIT_CASE(test_goheap_free_twice_after_trim),
+	KUNIT_CASE(test_goheap_free_twice_in_bulk),
+	KUNIT_CASE(test_goheap_free_rcu_then_free),
+	KUNIT_CASE(test_goheap_free_then_free_rcu),
+	KUNIT_CASE(test_goheap_realloc_after_free),
+	KUNIT_CASE(test_gh_span_merge_finds_double_free),
+	KUNIT_CASE(test_goheap_free_twice_at_once),
+	KUNIT_CASE(test_goheap_free_large_twice_at_once),
+	KUNIT_CASE(test_goheap_free_interior_small),
+	KUNIT_CASE(test_goheap_free_interior_large),
+	KUNIT_CASE(test_goheap_free_behind_last_object),
+	KUNIT_CASE(test_goheap_free_stack),
+	KUNIT_CASE(test_goheap_free_vmalloc),
+	KUNIT_CASE(test_goheap_free_kmalloc),
+	KUNIT_CASE(test_goheap_free_text),
+	KUNIT_CASE(test_goheap_free_null_page),
+	KUNIT_CASE(test_goheap_free_wild),
+	KUNIT_CASE(test_goheap_heap_free_wrong_heap),
+	KUNIT_CASE(test_goheap_free_sized_wrong_size),
+	KUNIT_CASE(test_gh_arena_scavenge_finds_stray_reference),
+	KUNIT_CASE(test_goheap_free_twice_tiny),
+	KUNIT_CASE(test_goheap_free_twice_tiny_on_other_cpu),
+	KUNIT_CASE(test_goheap_free_interior_tiny),
+	{}
+};
+
+static struct kunit_suite misuse_suite = {
+	.name = "goheap_misuse",
+	.init = init,
+	.exit = gh_test_exit,
+	.test_cases = misuse_cases,
+};
+kunit_test_suite(misuse_suite);

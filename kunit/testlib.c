@@ -172,6 +172,17 @@ static bool add_live(struct gh_span *s, void *arg)
 	return true;
 }
 
+/* Wait for everything that was given to goheap_free_rcu(). */
+void gh_test_flush_limbo(void)
+{
+	struct goheap *heap;
+
+	mutex_lock(&gh_heaps_mutex);
+	list_for_each_entry(heap, &gh_heaps, link)
+		gh_limbo_flush(heap);
+	mutex_unlock(&gh_heaps_mutex);
+}
+
 /* Live objects of a heap, or of all. */
 unsigned long gh_test_live(struct goheap *heap)
 {
@@ -207,7 +218,7 @@ int gh_test_init(struct kunit *test)
 
 void gh_test_exit(struct kunit *test)
 {
-	gh_limbo_flush();
+	gh_test_flush_limbo();
 	gh_test_validate(test);
 	KUNIT_EXPECT_EQ_MSG(test, gh_test_live(gh_default), 0UL, "the test leaks");
 }

@@ -25,6 +25,7 @@ u32 gh_test_below(struct rnd_state *rnd, u32 bound);
 
 /* Checks every page heap, central list, span and counter. */
 void gh_test_validate(struct kunit *test);
+void gh_test_flush_limbo(void);
 unsigned long gh_test_live(struct goheap *heap);
 bool gh_test_log_has(const char *text);
 

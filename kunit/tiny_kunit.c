@@ -1,2 +1,428 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * Tiny objects. Each case has a heap of its own, so that it knows which block is
+ * being filled.
+ */
+
+#include <linux/rcupdate.h>
+#include <linux/workqueue.h>
+
 #include "testlib.h"
+
+#define FULL	15	/* an object of so many bytes leaves no room in its block */
+
+static int init(struct kunit *test)
+{
+	struct goheap *heap;
+	int err = gh_test_init(test);
+
+	if (err)
+		return err;
+	heap = gh_test_heap(test, "kunit-tiny", NULL);
+	test->priv = heap;
+	/* The first object of all gets a block to itself, and the CPU a span. */
+	goheap_free(goheap_heap_alloc(heap, FULL, GFP_KERNEL, GOHEAP_NOSCAN));
+	return 0;
+}
+
+static void *alloc(struct kunit *test, size_t size)
+{
+	void *p = goheap_heap_alloc(test->priv, size, GFP_KERNEL, GOHEAP_NOSCAN);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	return p;
+}
+
+static void *alloc_byte(struct kunit *test)
+{
+	void *p = gh_tiny_alloc(test->priv, 1, 1, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	return p;
+}
+
+/* The next object starts a block. */
+static void end_block(struct kunit *test)
+{
+	goheap_free(alloc(test, FULL));
+}
+
+static unsigned long block_of(const void *p)
+{
+	return ALIGN_DOWN((unsigned long)p, GH_TINY_BLOCK);
+}
+
+/* Is the whole block allocated, for anybody? */
+static bool block_is_taken(const void *p)
+{
+	struct gh_span *s = gh_test_span_of(p);
+
+	return gh_span_is_live(s, (block_of(p) - s->base) / GH_TINY_BLOCK);
+}
+
+static bool try_free(struct gh_span *s, const void *p)
+{
+	bool freed;
+
+	preempt_disable();
+	freed = gh_tiny_free(s, (unsigned long)p - s->base, false);
+	preempt_enable();
+	return freed;
+}
+
+/* ---- placing ---------------------------------------------------------------------- */
+
+static void test_gh_tiny_alloc_packs(struct kunit *test)
+{
+	void *a = alloc(test, 8), *b = alloc(test, 8), *c = alloc(test, 8);
+
+	KUNIT_EXPECT_EQ(test, block_of(a), (unsigned long)a);
+	KUNIT_EXPECT_PTR_EQ(test, b, a + 8);
+	KUNIT_EXPECT_NE(test, block_of(c), block_of(a));
+	KUNIT_EXPECT_EQ(test, gh_test_span_of(a)->spanclass, GH_SC_TINY);
+	goheap_free(a);
+	goheap_free(b);
+	goheap_free(c);
+}
+
+static void test_gh_tiny_alloc_fills_all_but_the_last_byte(struct kunit *test)
+{
+	void *p[16];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		p[i] = alloc_byte(test);
+	for (i = 0; i < GH_TINY_HOLD; i++)
+		KUNIT_EXPECT_PTR_EQ(test, p[i], p[0] + i);
+	KUNIT_EXPECT_NE(test, block_of(p[15]), block_of(p[0]));
+	goheap_free_bulk(ARRAY_SIZE(p), p);
+}
+
+static unsigned int align_of(size_t size)
+{
+	return size >= 8 ? 8 : size & -size;
+}
+
+static void test_gh_tiny_alloc_aligns_by_size(struct kunit *test)
+{
+	struct rnd_state rnd;
+	void *p[64];
+	unsigned int i, wrong = 0;
+	size_t size;
+
+	gh_test_seed(&rnd, 1);
+	for (i = 0; i < ARRAY_SIZE(p); i++) {
+		size = 1 + gh_test_below(&rnd, GH_TINY_MAX);
+		p[i] = alloc(test, size);
+		wrong += (unsigned long)p[i] % align_of(size) != 0;
+		wrong += block_of(p[i]) != block_of(p[i] + size - 1);
+	}
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	goheap_free_bulk(ARRAY_SIZE(p), p);
+}
+
+/* With @at bytes of a block used, where does an object of @size go? */
+static void place(struct kunit *test, unsigned int at, size_t size)
+{
+	unsigned int start = ALIGN(at, align_of(size)), n = 0;
+	bool fits = start + size <= GH_TINY_BLOCK && start < GH_TINY_HOLD;
+	void *p[16];
+
+	while (n < at)
+		p[n++] = alloc_byte(test);
+	p[n++] = alloc(test, size);
+	if (at && fits)
+		KUNIT_EXPECT_PTR_EQ_MSG(test, p[at], p[0] + start, "%zu at %u", size, at);
+	else
+		KUNIT_EXPECT_EQ_MSG(test, block_of(p[at]), (unsigned long)p[at], "%zu at %u",
+				    size, at);
+	goheap_free_bulk(n, p);
+	end_block(test);
+}
+
+static void test_gh_tiny_alloc_every_offset_and_size(struct kunit *test)
+{
+	unsigned int at;
+	size_t size;
+
+	for (at = 0; at < GH_TINY_HOLD; at++)
+		for (size = 1; size <= GH_TINY_MAX; size++)
+			place(test, at, size);
+}
+
+static void test_gh_tiny_alloc_zeroes(struct kunit *test)
+{
+	unsigned int i;
+	u8 *p;
+
+	for (i = 0; i < 2000; i++) {
+		p = goheap_heap_alloc(test->priv, 7, GFP_KERNEL | __GFP_ZERO, GOHEAP_NOSCAN);
+		KUNIT_ASSERT_NOT_NULL(test, p);
+		KUNIT_EXPECT_PTR_EQ(test, memchr_inv(p, 0, 7), NULL);
+		memset(p, 0xff, 7);
+		goheap_free(p);
+	}
+}
+
+/* ---- freeing ---------------------------------------------------------------------------- */
+
+static void test_gh_tiny_free_last_tenant_frees_block(struct kunit *test)
+{
+	void *a = alloc(test, 8), *b = alloc(test, 8);
+
+	goheap_free(a);
+	KUNIT_EXPECT_TRUE(test, block_is_taken(a));
+	KUNIT_EXPECT_EQ(test, goheap_size(a), 0UL);
+	KUNIT_EXPECT_GE(test, goheap_size(b), 8UL);
+	goheap_free(b);
+	KUNIT_EXPECT_FALSE(test, block_is_taken(a));
+}
+
+static void test_gh_tiny_free_in_block_being_filled(struct kunit *test)
+{
+	void *a = alloc(test, 4), *b;
+
+	goheap_free(a);
+	KUNIT_EXPECT_TRUE_MSG(test, block_is_taken(a), "the CPU lost its block");
+	b = alloc(test, 4);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, b, a + 4, "space is used again too early, or not at all");
+	goheap_free(b);
+	KUNIT_EXPECT_TRUE(test, block_is_taken(a));
+	end_block(test);
+	KUNIT_EXPECT_FALSE_MSG(test, block_is_taken(a), "nobody is in the block");
+}
+
+static void test_gh_tiny_free_twice(struct kunit *test)
+{
+	void *a = alloc(test, 8), *b = alloc(test, 8);
+	struct gh_span *s = gh_test_span_of(a);
+
+	KUNIT_EXPECT_TRUE(test, try_free(s, a));
+	KUNIT_EXPECT_FALSE(test, try_free(s, a));
+	KUNIT_EXPECT_FALSE_MSG(test, try_free(s, b + 1), "no object starts there");
+	KUNIT_EXPECT_FALSE_MSG(test, try_free(s, b + 7), "the last byte");
+	KUNIT_EXPECT_TRUE(test, try_free(s, b));
+	KUNIT_EXPECT_FALSE(test, try_free(s, b));
+	KUNIT_EXPECT_FALSE(test, try_free(s, a));
+}
+
+/* A block that is being filled has that bit set. */
+static void test_gh_tiny_free_last_byte_of_block_being_filled(struct kunit *test)
+{
+	void *a = alloc(test, 4);
+	struct gh_span *s = gh_test_span_of(a);
+
+	KUNIT_EXPECT_FALSE(test, try_free(s, a + GH_TINY_HOLD));
+	KUNIT_EXPECT_TRUE(test, block_is_taken(a));
+	KUNIT_EXPECT_PTR_EQ(test, alloc(test, 4), a + 4);
+	goheap_free(a);
+	goheap_free(a + 4);
+}
+
+static void test_gh_tiny_free_from_other_cpu(struct kunit *test)
+{
+	int cpu = gh_test_other_cpu(test);
+	struct goheap *heap = test->priv;
+	void *a = alloc(test, 8), *b = alloc(test, 8), *c = alloc(test, 4);
+
+	gh_test_free_on(cpu, a);
+	KUNIT_EXPECT_TRUE(test, block_is_taken(a));
+	gh_test_free_on(cpu, b);
+	KUNIT_EXPECT_FALSE(test, block_is_taken(a));
+	KUNIT_EXPECT_TRUE(test, gh_span_has_remote(gh_test_span_of(a)));
+	/* In a block that this CPU is filling. */
+	gh_test_free_on(cpu, c);
+	KUNIT_EXPECT_TRUE(test, block_is_taken(c));
+	gh_reclaim_trim();
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
+}
+
+static void test_gh_tiny_free_rcu_waits_for_readers(struct kunit *test)
+{
+	void *a = alloc(test, 8), *b = alloc(test, 8), **p;
+	unsigned int i, n = gh_classes[GH_TINY_CLASS].objects;
+	bool reused = false, again = false;
+	unsigned long block = block_of(a);
+
+	p = kunit_kcalloc(test, 2 * n, sizeof(*p), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	rcu_read_lock();
+	goheap_free_rcu(a);
+	goheap_free(b);
+	/* All other blocks of the span, and more. */
+	for (i = 0; i < n; i++) {
+		p[i] = goheap_heap_alloc(test->priv, FULL, GFP_ATOMIC, GOHEAP_NOSCAN);
+		reused |= block_of(p[i]) == block;
+	}
+	rcu_read_unlock();
+	KUNIT_EXPECT_FALSE_MSG(test, reused, "a reader's object was allocated");
+	synchronize_rcu();
+	gh_test_flush_limbo();
+	for (; i < 2 * n; i++) {
+		p[i] = goheap_heap_alloc(test->priv, FULL, GFP_KERNEL, GOHEAP_NOSCAN);
+		again |= block_of(p[i]) == block;
+	}
+	KUNIT_EXPECT_TRUE_MSG(test, again, "the block never comes back");
+	goheap_free_bulk(2 * n, p);
+}
+
+static void test_gh_tiny_free_rcu_in_block_being_filled(struct kunit *test)
+{
+	void *a = alloc(test, 4);
+	bool pending;
+
+	rcu_read_lock();
+	goheap_free_rcu(a);
+	goheap_free(goheap_heap_alloc(test->priv, FULL, GFP_ATOMIC, GOHEAP_NOSCAN));
+	pending = gh_span_has_remote(gh_test_span_of(a));
+	rcu_read_unlock();
+	KUNIT_EXPECT_TRUE_MSG(test, pending, "the block was free at once");
+	synchronize_rcu();
+	gh_test_flush_limbo();
+}
+
+/* ---- questions ------------------------------------------------------------------------------ */
+
+static void test_goheap_size_of_tenants(struct kunit *test)
+{
+	void *a = goheap_heap_alloc(test->priv, 4, GFP_KERNEL, GOHEAP_NOSCAN);
+	void *b = alloc(test, 2);
+
+	KUNIT_ASSERT_PTR_EQ(test, b, a + 4);
+	KUNIT_EXPECT_EQ(test, goheap_size(a), 4UL);
+	KUNIT_EXPECT_EQ_MSG(test, goheap_size(b), 2UL, "another may come behind it");
+	KUNIT_EXPECT_PTR_EQ(test, goheap_base(a + 3), a);
+	KUNIT_EXPECT_PTR_EQ(test, goheap_base(b + 1), b);
+	end_block(test);
+	KUNIT_EXPECT_EQ_MSG(test, goheap_size(b), 12UL, "no other will");
+	goheap_free(a);
+	KUNIT_EXPECT_EQ(test, goheap_size(a), 0UL);
+	KUNIT_EXPECT_PTR_EQ(test, goheap_base(a), NULL);
+	KUNIT_EXPECT_PTR_EQ(test, goheap_base(b + 1), b);
+	goheap_free(b);
+	KUNIT_EXPECT_PTR_EQ(test, goheap_base(b), NULL);
+}
+
+static void test_gh_tiny_count_counts_objects(struct kunit *test)
+{
+	void *p[20];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(p); i++) {
+		p[i] = alloc(test, 4);
+		KUNIT_EXPECT_EQ(test, gh_tiny_count(gh_test_span_of(p[0])), i + 1);
+	}
+	goheap_free_bulk(ARRAY_SIZE(p), p);
+}
+
+struct rescue {
+	struct delayed_work work;
+	struct gh_cache *cache;
+	unsigned long tiny;
+	bool needed;
+};
+
+static void rescue(struct work_struct *work)
+{
+	struct rescue *r = container_of(work, struct rescue, work.work);
+
+	r->needed = true;
+	WRITE_ONCE(r->cache->tiny, r->tiny);
+}
+
+/*
+ * An interrupt that asks for a tenant's size just when its own CPU stops filling
+ * the block: the bit that says so is still set, but no cursor is in the block.
+ */
+static void test_goheap_size_while_retiring(struct kunit *test)
+{
+	struct rescue *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
+	int cpu = gh_test_other_cpu(test);
+	void *a = alloc(test, 4);
+	size_t size;
+
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	INIT_DELAYED_WORK(&r->work, rescue);
+	r->cache = gh_test_cache(test->priv);
+	r->tiny = r->cache->tiny;
+	/* Waiting here for ever would be the bug; somebody has to end it. */
+	schedule_delayed_work_on(cpu, &r->work, HZ / 5);
+	preempt_disable();
+	WRITE_ONCE(r->cache->busy, 1);
+	WRITE_ONCE(r->cache->tiny, 0);
+	size = goheap_size(a);
+	WRITE_ONCE(r->cache->tiny, r->tiny);
+	WRITE_ONCE(r->cache->busy, 0);
+	preempt_enable();
+	cancel_delayed_work_sync(&r->work);
+	KUNIT_EXPECT_FALSE_MSG(test, r->needed, "it waits for what it interrupted");
+	KUNIT_EXPECT_GE(test, size, 4UL);
+	goheap_free(a);
+}
+
+/* ---- a random walk ---------------------------------------------------------------------------- */
+
+static void *random_alloc(struct kunit *test, struct rnd_state *rnd, size_t size)
+{
+	/* Like strings, or like numbers. */
+	if (gh_test_below(rnd, 2))
+		return gh_tiny_alloc(test->priv, size, 1, GFP_KERNEL);
+	return alloc(test, size);
+}
+
+static void test_gh_tiny_random(struct kunit *test)
+{
+	struct gh_test_model m;
+	struct rnd_state rnd;
+	unsigned int i, j, victim;
+	size_t size;
+
+	gh_test_model_init(&m, test, 800);
+	gh_test_seed(&rnd, 99);
+	for (i = 0; i < GH_TEST_ROUNDS(40000); i++) {
+		if (m.nr < m.max && gh_test_below(&rnd, 100) < 52) {
+			size = 1 + gh_test_below(&rnd, GH_TINY_MAX);
+			gh_test_model_add(&m, random_alloc(test, &rnd, size), size);
+		} else if (m.nr) {
+			victim = gh_test_below(&rnd, m.nr);
+			if (gh_test_below(&rnd, 16))
+				goheap_free(gh_test_model_del(&m, victim));
+			else
+				goheap_free_rcu(gh_test_model_del(&m, victim));
+		}
+	}
+	KUNIT_EXPECT_EQ(test, gh_test_live(test->priv), (unsigned long)m.nr);
+	for (j = 0; j < m.nr; j++)
+		if (goheap_base(m.objects[j].p + m.objects[j].size - 1) != m.objects[j].p ||
+		    goheap_size(m.objects[j].p) < m.objects[j].size)
+			m.errors++;
+	gh_test_model_free_all(&m);
+}
+
+static struct kunit_case tiny_cases[] = {
+	KUNIT_CASE(test_gh_tiny_alloc_packs),
+	KUNIT_CASE(test_gh_tiny_alloc_fills_all_but_the_last_byte),
+	KUNIT_CASE(test_gh_tiny_alloc_aligns_by_size),
+	KUNIT_CASE(test_gh_tiny_alloc_every_offset_and_size),
+	KUNIT_CASE(test_gh_tiny_alloc_zeroes),
+	KUNIT_CASE(test_gh_tiny_free_last_tenant_frees_block),
+	KUNIT_CASE(test_gh_tiny_free_in_block_being_filled),
+	KUNIT_CASE(test_gh_tiny_free_twice),
+	KUNIT_CASE(test_gh_tiny_free_last_byte_of_block_being_filled),
+	KUNIT_CASE(test_gh_tiny_free_from_other_cpu),
+	KUNIT_CASE(test_gh_tiny_free_rcu_waits_for_readers),
+	KUNIT_CASE(test_gh_tiny_free_rcu_in_block_being_filled),
+	KUNIT_CASE(test_goheap_size_of_tenants),
+	KUNIT_CASE(test_gh_tiny_count_counts_objects),
+	KUNIT_CASE(test_goheap_size_while_retiring),
+	KUNIT_CASE(test_gh_tiny_random),
+	{}
+};
+
+static struct kunit_suite tiny_suite = {
+	.name = "goheap_tiny",
+	.init = init,
+	.exit = gh_test_exit,
+	.test_cases = tiny_cases,
+};
+kunit_test_suite(tiny_suite);
