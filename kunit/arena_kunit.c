@@ -40,7 +40,7 @@ static int init(struct kunit *test)
 	return 0;
 }
 
-static void exit(struct kunit *test)
+static void finish(struct kunit *test)
 {
 	set_peak(here()->small + here()->large);
 	gh_test_exit(test);
@@ -96,7 +96,7 @@ static void carve(struct kunit *test, const unsigned int *sizes, unsigned int n,
 	}
 }
 
-/* ---- fit, split, coalesce ------------------------------------------------------------ */
+/* ---- fit, split, coalesce ------------------------------------------------ */
 
 static void test_gh_arena_alloc_best_fit(struct kunit *test)
 {
@@ -260,7 +260,7 @@ static void test_gh_arena_alloc_aligned_among_many(struct kunit *test)
 	check(test);
 }
 
-/* ---- growth and the way back -------------------------------------------------------------- */
+/* ---- growth and the way back --------------------------------------------- */
 
 static void test_gh_arena_alloc_grows_by_a_chunk(struct kunit *test)
 {
@@ -341,7 +341,7 @@ static void test_gh_arena_trim_spares_keeps_some(struct kunit *test)
 	check(test);
 }
 
-/* ---- the map ------------------------------------------------------------------------------- */
+/* ---- the map ------------------------------------------------------------- */
 
 static void test_gh_span_of_every_page(struct kunit *test)
 {
@@ -414,7 +414,7 @@ static void test_gh_map_walk_finds_span(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ_MSG(test, wanted, s, "it is free");
 }
 
-/* ---- validate ---------------------------------------------------------------------------------- */
+/* ---- validate ------------------------------------------------------------ */
 
 static void test_gh_arena_validate_finds_damage(struct kunit *test)
 {
@@ -443,7 +443,7 @@ static void test_gh_arena_validate_finds_damage(struct kunit *test)
 	gh_arena_free(s);
 }
 
-/* ---- a random walk --------------------------------------------------------------------------------- */
+/* ---- a random walk ------------------------------------------------------- */
 
 #define SPANS	48
 
@@ -577,7 +577,8 @@ static struct kunit_case arena_cases[] = {
 static struct kunit_suite arena_suite = {
 	.name = "goheap_arena",
 	.init = init,
-	.exit = exit,
+	.exit = finish,
 	.test_cases = arena_cases,
 };
+
 kunit_test_suite(arena_suite);

@@ -306,7 +306,7 @@ static void test_gh_central_validate_finds_damage(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gh_central_validate(central), 0);
 }
 
-/* ---- a random walk ---------------------------------------------------------------------- */
+/* ---- a random walk ------------------------------------------------------- */
 
 #define SPANS	12
 
@@ -452,4 +452,5 @@ static struct kunit_suite central_suite = {
 	.exit = gh_test_exit,
 	.test_cases = central_cases,
 };
+
 kunit_test_suite(central_suite);

@@ -15,7 +15,7 @@
 
 #include "testlib.h"
 
-/* ---- size, alignment, content ------------------------------------------------------- */
+/* ---- size, alignment, content -------------------------------------------- */
 
 static size_t promised_align(size_t size)
 {
@@ -160,7 +160,7 @@ static void test_goheap_alloc_refuses_zones(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, goheap_alloc_aligned(8, 8, GFP_KERNEL | __GFP_DMA), NULL);
 }
 
-/* ---- zeroing ----------------------------------------------------------------------------- */
+/* ---- zeroing ------------------------------------------------------------- */
 
 static const size_t some_sizes[] = { 5, 8, 100, 1024, 5000, 32768, 40000, 300000 };
 
@@ -240,7 +240,7 @@ static void test_goheap_free_init_on_free(struct kunit *test)
 	}
 }
 
-/* ---- other ways to allocate ------------------------------------------------------------------- */
+/* ---- other ways to allocate ---------------------------------------------- */
 
 static void test_goheap_alloc_aligned_all(struct kunit *test)
 {
@@ -421,7 +421,7 @@ static void test_goheap_free_by_scope(struct kunit *test)
 	}
 }
 
-/* ---- realloc --------------------------------------------------------------------------------------- */
+/* ---- realloc ------------------------------------------------------------- */
 
 static void resize(struct kunit *test, u8 **p, size_t *from, size_t to)
 {
@@ -540,7 +540,7 @@ static void test_goheap_realloc_zeroes(struct kunit *test)
 	zero_grow(test, true);
 }
 
-/* ---- questions about addresses -------------------------------------------------------------------------- */
+/* ---- questions about addresses ------------------------------------------- */
 
 static void test_goheap_base_interior(struct kunit *test)
 {
@@ -584,7 +584,7 @@ static void test_goheap_base_foreign(struct kunit *test)
 	vfree(pages);
 }
 
-/* ---- a random walk ------------------------------------------------------------------------------------------ */
+/* ---- a random walk ------------------------------------------------------- */
 
 static size_t random_size(struct rnd_state *rnd)
 {
@@ -635,7 +635,7 @@ static void test_goheap_alloc_free_random(struct kunit *test)
 	gh_test_model_free_all(&m);
 }
 
-/* ---- grace periods ----------------------------------------------------------------------------------------- */
+/* ---- grace periods ------------------------------------------------------- */
 
 #define FEW	1024		/* 8 objects of this size to a span */
 #define NR_FEW	8
@@ -734,7 +734,7 @@ static void test_goheap_free_rcu_then_the_rest(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
 }
 
-/* ---- other CPUs ----------------------------------------------------------------------------------------------- */
+/* ---- other CPUs ---------------------------------------------------------- */
 
 static void test_goheap_free_from_other_cpu(struct kunit *test)
 {
@@ -859,7 +859,7 @@ static void test_goheap_free_exchanged_between_cpus(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
 }
 
-/* ---- interrupts ------------------------------------------------------------------------------------------------- */
+/* ---- interrupts ---------------------------------------------------------- */
 
 /* As in an interrupt that hit this CPU in its section. */
 static struct gh_cache *nest(struct goheap *heap)
@@ -1004,7 +1004,7 @@ static void test_goheap_alloc_free_interrupted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
 }
 
-/* ---- private heaps ------------------------------------------------------------------------------------------------ */
+/* ---- private heaps ------------------------------------------------------- */
 
 static void test_goheap_create_bad_names(struct kunit *test)
 {
@@ -1118,7 +1118,7 @@ static void test_goheap_destroy_without_leaks(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, gh_test_log_has("heap kunit-tidy is gone"));
 }
 
-/* ---- giving back --------------------------------------------------------------------------------------------------- */
+/* ---- giving back --------------------------------------------------------- */
 
 static void test_gh_reclaim_trim_returns_all(struct kunit *test)
 {
@@ -1142,7 +1142,7 @@ static void test_gh_reclaim_trim_returns_all(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&gh_default->pages), 0);
 }
 
-/* ---- no memory ------------------------------------------------------------------------------------------------------ */
+/* ---- no memory ----------------------------------------------------------- */
 
 #ifdef CONFIG_FAULT_INJECTION
 static void *alloc_with_nth_failing(struct goheap *heap, unsigned int nth, size_t size)
@@ -1264,4 +1264,5 @@ static struct kunit_suite front_suite = {
 	.exit = gh_test_exit,
 	.test_cases = front_cases,
 };
+
 kunit_test_suite(front_suite);

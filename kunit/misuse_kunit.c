@@ -52,7 +52,7 @@ static void expect_live(struct kunit *test, u8 *p, size_t size)
 	KUNIT_EXPECT_PTR_EQ(test, memchr_inv(p, 0x42, size), NULL);
 }
 
-/* ---- double free -------------------------------------------------------------------- */
+/* ---- double free --------------------------------------------------------- */
 
 static void test_goheap_free_twice(struct kunit *test)
 {
@@ -188,11 +188,14 @@ static void test_goheap_realloc_after_free(struct kunit *test)
 /* What happens when the owner and another CPU free at the very same time. */
 static void test_gh_span_merge_finds_double_free(struct kunit *test)
 {
-	u8 *p = alloc(test, SIZE);
+	struct goheap *heap = gh_test_heap(test, "kunit-merge", NULL);
+	u8 *p = goheap_heap_alloc(heap, SIZE, GFP_KERNEL, 0);
 	struct gh_span *s = gh_test_span_of(p);
-	unsigned int idx = gh_span_index(s, (unsigned long)p - s->base);
-	unsigned int before = gh_span_nfree(s);
+	unsigned int idx, before;
 
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	idx = gh_span_index(s, (unsigned long)p - s->base);
+	before = gh_span_nfree(s);
 	goheap_free(p);
 	atomic_long_or(BIT(idx % BITS_PER_LONG), &s->words[idx / BITS_PER_LONG].remote);
 	preempt_disable();
@@ -266,7 +269,7 @@ static void test_goheap_free_large_twice_at_once(struct kunit *test)
 	gh_test_validate(test);
 }
 
-/* ---- interior pointers ------------------------------------------------------------------- */
+/* ---- interior pointers --------------------------------------------------- */
 
 static void test_goheap_free_interior_small(struct kunit *test)
 {
@@ -312,7 +315,7 @@ static void test_goheap_free_behind_last_object(struct kunit *test)
 	goheap_free(p);
 }
 
-/* ---- strangers ------------------------------------------------------------------------------- */
+/* ---- strangers ----------------------------------------------------------- */
 
 static void expect_foreign(struct kunit *test, const void *p)
 {
@@ -367,7 +370,7 @@ static void test_goheap_free_wild(struct kunit *test)
 	expect_foreign(test, (void *)(PAGE_OFFSET - 8));
 }
 
-/* ---- not as it was allocated ------------------------------------------------------------------- */
+/* ---- not as it was allocated --------------------------------------------- */
 
 static void test_goheap_heap_free_wrong_heap(struct kunit *test)
 {
@@ -426,7 +429,7 @@ static void test_gh_arena_scavenge_finds_stray_reference(struct kunit *test)
 	expect_report(test, "stray");
 }
 
-/* ---- tiny objects --------------------------------------------------------------------------------- */
+/* ---- tiny objects -------------------------------------------------------- */
 
 static u8 *alloc_tiny(struct kunit *test, size_t size)
 {
@@ -522,4 +525,5 @@ static struct kunit_suite misuse_suite = {
 	.exit = gh_test_exit,
 	.test_cases = misuse_cases,
 };
+
 kunit_test_suite(misuse_suite);

@@ -178,4 +178,5 @@ static struct kunit_suite sizeclass_suite = {
 	.exit = gh_test_exit,
 	.test_cases = sizeclass_cases,
 };
+
 kunit_test_suite(sizeclass_suite);

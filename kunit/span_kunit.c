@@ -45,7 +45,7 @@ static void set_remote(struct gh_span *s, unsigned int idx)
 	atomic_long_or(BIT(idx % BITS_PER_LONG), &s->words[idx / BITS_PER_LONG].remote);
 }
 
-/* ---- init -------------------------------------------------------------------------- */
+/* ---- init ---------------------------------------------------------------- */
 
 static void check_new(struct kunit *test, unsigned int sc)
 {
@@ -123,7 +123,7 @@ static void test_gh_span_kind_has_room(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gh_span_kind(GH_SC_TINY), GH_KIND_TINY);
 }
 
-/* ---- take, give, merge: a random walk ------------------------------------------------- */
+/* ---- take, give, merge: a random walk ------------------------------------ */
 
 enum { FREE, LIVE, PENDING };
 
@@ -158,7 +158,7 @@ static void do_take(struct model *m)
 	int first = model_first_free(m);
 
 	if (first < 0) {
-		m->errors += gh_span_free_word(m->s) != NULL;
+		m->errors += !!gh_span_free_word(m->s);
 		return;
 	}
 	m->errors += gh_span_take(m->s) != first;
@@ -295,7 +295,7 @@ static void test_gh_span_merge_clears_fresh(struct kunit *test)
 	KUNIT_EXPECT_FALSE_MSG(test, s->flags & GH_F_FRESH, "an object came back used");
 }
 
-/* ---- validate ---------------------------------------------------------------------------- */
+/* ---- validate ------------------------------------------------------------ */
 
 static void test_gh_span_validate_finds_bits_beyond(struct kunit *test)
 {
@@ -342,7 +342,7 @@ static void test_gh_span_validate_finds_bad_geometry(struct kunit *test)
 	KUNIT_EXPECT_NE_MSG(test, gh_span_validate(s), 0, "more objects than bits");
 }
 
-/* ---- RCU ----------------------------------------------------------------------------------- */
+/* ---- RCU ----------------------------------------------------------------- */
 
 static void test_gh_span_rcu_mark_waits_for_readers(struct kunit *test)
 {
@@ -421,4 +421,5 @@ static struct kunit_suite span_suite = {
 	.exit = gh_test_exit,
 	.test_cases = span_cases,
 };
+
 kunit_test_suite(span_suite);

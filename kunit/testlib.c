@@ -19,7 +19,7 @@
 #define TRIES		50
 #define TRY_MS		10
 
-/* ---- random numbers ------------------------------------------------------------ */
+/* ---- random numbers ------------------------------------------------------ */
 
 /* The same numbers in every run. */
 void gh_test_seed(struct rnd_state *rnd, u64 seed)
@@ -32,7 +32,7 @@ u32 gh_test_below(struct rnd_state *rnd, u32 bound)
 	return prandom_u32_state(rnd) % bound;
 }
 
-/* ---- validation ---------------------------------------------------------------- */
+/* ---- validation ---------------------------------------------------------- */
 
 struct tally {
 	int nid;
@@ -208,7 +208,7 @@ bool gh_test_log_has(const char *text)
 	return false;
 }
 
-/* ---- CPUs ------------------------------------------------------------------------ */
+/* ---- CPUs ---------------------------------------------------------------- */
 
 int gh_test_init(struct kunit *test)
 {
@@ -248,7 +248,7 @@ void gh_test_free_on(int cpu, const void *p)
 	gh_test_on(cpu, free_it, (void *)p);
 }
 
-/* ---- heaps ------------------------------------------------------------------------ */
+/* ---- heaps --------------------------------------------------------------- */
 
 static void destroy_heap(void *arg)
 {
@@ -287,7 +287,7 @@ struct gh_span *gh_test_span_of(const void *p)
 	return s;
 }
 
-/* ---- the model ------------------------------------------------------------------------ */
+/* ---- the model ----------------------------------------------------------- */
 
 void gh_test_model_init(struct gh_test_model *m, struct kunit *test, unsigned int max)
 {

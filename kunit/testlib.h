@@ -14,7 +14,7 @@
 
 /* Rounds of a random test: instrumented kernels are a hundred times slower. */
 #define GH_TEST_SLOW	(IS_ENABLED(CONFIG_KASAN) || IS_ENABLED(CONFIG_KCSAN))
-#define GH_TEST_ROUNDS(n)	(GH_TEST_SLOW ? DIV_ROUND_UP(n, 16) : (n))
+#define GH_TEST_ROUNDS(n)	((n) / (GH_TEST_SLOW ? 16 : 1))
 
 /* Of every suite: the case runs on one CPU, and leaves all in order. */
 int gh_test_init(struct kunit *test);
@@ -40,7 +40,7 @@ int gh_test_other_cpu(struct kunit *test);
 long gh_test_on(int cpu, long (*fn)(void *), void *arg);
 void gh_test_free_on(int cpu, const void *p);
 
-/* ---- the model ---------------------------------------------------------------- */
+/* ---- the model ----------------------------------------------------------- */
 
 struct gh_test_object {
 	u8 *p;

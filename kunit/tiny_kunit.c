@@ -5,7 +5,6 @@
  */
 
 #include <linux/rcupdate.h>
-#include <linux/workqueue.h>
 
 #include "testlib.h"
 
@@ -70,7 +69,7 @@ static bool try_free(struct gh_span *s, const void *p)
 	return freed;
 }
 
-/* ---- placing ---------------------------------------------------------------------- */
+/* ---- placing ------------------------------------------------------------- */
 
 static void test_gh_tiny_alloc_packs(struct kunit *test)
 {
@@ -164,7 +163,7 @@ static void test_gh_tiny_alloc_zeroes(struct kunit *test)
 	}
 }
 
-/* ---- freeing ---------------------------------------------------------------------------- */
+/* ---- freeing ------------------------------------------------------------- */
 
 static void test_gh_tiny_free_last_tenant_frees_block(struct kunit *test)
 {
@@ -281,7 +280,7 @@ static void test_gh_tiny_free_rcu_in_block_being_filled(struct kunit *test)
 	gh_test_flush_limbo();
 }
 
-/* ---- questions ------------------------------------------------------------------------------ */
+/* ---- questions ----------------------------------------------------------- */
 
 static void test_goheap_size_of_tenants(struct kunit *test)
 {
@@ -315,52 +314,28 @@ static void test_gh_tiny_count_counts_objects(struct kunit *test)
 	goheap_free_bulk(ARRAY_SIZE(p), p);
 }
 
-struct rescue {
-	struct delayed_work work;
-	struct gh_cache *cache;
-	unsigned long tiny;
-	bool needed;
-};
-
-static void rescue(struct work_struct *work)
-{
-	struct rescue *r = container_of(work, struct rescue, work.work);
-
-	r->needed = true;
-	WRITE_ONCE(r->cache->tiny, r->tiny);
-}
-
 /*
- * An interrupt that asks for a tenant's size just when its own CPU stops filling
- * the block: the bit that says so is still set, but no cursor is in the block.
+ * Somebody asks for a tenant's size just when the CPU stops filling the block: the
+ * bit that says so has gone already, the cursor has not.
  */
 static void test_goheap_size_while_retiring(struct kunit *test)
 {
-	struct rescue *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
-	int cpu = gh_test_other_cpu(test);
-	void *a = alloc(test, 4);
-	size_t size;
+	u8 *a = alloc(test, 4), *b = alloc(test, 4);
+	struct gh_span *s = gh_test_span_of(a);
+	unsigned long off = block_of(a) - s->base;
+	unsigned long hold = BIT(GH_TINY_HOLD) << off % BITS_PER_LONG;
 
-	KUNIT_ASSERT_NOT_NULL(test, r);
-	INIT_DELAYED_WORK(&r->work, rescue);
-	r->cache = gh_test_cache(test->priv);
-	r->tiny = r->cache->tiny;
-	/* Waiting here for ever would be the bug; somebody has to end it. */
-	schedule_delayed_work_on(cpu, &r->work, HZ / 5);
-	preempt_disable();
-	WRITE_ONCE(r->cache->busy, 1);
-	WRITE_ONCE(r->cache->tiny, 0);
-	size = goheap_size(a);
-	WRITE_ONCE(r->cache->tiny, r->tiny);
-	WRITE_ONCE(r->cache->busy, 0);
-	preempt_enable();
-	cancel_delayed_work_sync(&r->work);
-	KUNIT_EXPECT_FALSE_MSG(test, r->needed, "it waits for what it interrupted");
-	KUNIT_EXPECT_GE(test, size, 4UL);
+	KUNIT_ASSERT_TRUE(test, atomic_long_read(gh_span_tiny_live(s, off)) & hold);
+	atomic_long_andnot(hold, gh_span_tiny_live(s, off));
+	KUNIT_EXPECT_EQ(test, goheap_size(a), 4UL);
+	KUNIT_EXPECT_EQ(test, goheap_size(b), 12UL);
+	atomic_long_or(hold, gh_span_tiny_live(s, off));
+	KUNIT_EXPECT_EQ(test, goheap_size(b), 4UL);
 	goheap_free(a);
+	goheap_free(b);
 }
 
-/* ---- a random walk ---------------------------------------------------------------------------- */
+/* ---- a random walk ------------------------------------------------------- */
 
 static void *random_alloc(struct kunit *test, struct rnd_state *rnd, size_t size)
 {
@@ -425,4 +400,5 @@ static struct kunit_suite tiny_suite = {
 	.exit = gh_test_exit,
 	.test_cases = tiny_cases,
 };
+
 kunit_test_suite(tiny_suite);
