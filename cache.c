@@ -21,6 +21,8 @@ static struct gh_span no_span;
 #define TIDY_BYTES	(256UL << 10)
 /* ... and after that when it has doubled, but always at this many. */
 #define PARTIAL_BYTES	(16UL << 20)
+/* Empty spans given to the page heap in one section. */
+#define TIDY_BATCH	64
 /* Spans given to the central lists in one section. */
 #define FLUSH_BATCH	64
 
@@ -129,14 +131,13 @@ static void forget_hint(struct gh_cache *cache)
 }
 
 /* An empty span that is on no list leaves the cache, if the token can be had. */
-static bool release(struct gh_cache *cache, struct gh_span *s, struct gh_span **empties)
+static bool release(struct gh_cache *cache, struct gh_span *s)
 {
 	if (!gh_span_claim(s))
 		return false;
 	forget_hint(cache);
 	WRITE_ONCE(s->owner, NULL);
-	s->next = *empties;
-	*empties = s;
+	gh_heap_free_span(s);
 	return true;
 }
 
@@ -144,50 +145,48 @@ static bool release(struct gh_cache *cache, struct gh_span *s, struct gh_span **
  * gh_cache_disown() - give a span that is on no list of ours away
  * @cache: the owner
  * @s: the span
- * @empties: gets it if it is empty
  *
  * Context: The section.
  * Return: false if a remote free has the token just now: the span is still ours.
  */
-bool gh_cache_disown(struct gh_cache *cache, struct gh_span *s, struct gh_span **empties)
+bool gh_cache_disown(struct gh_cache *cache, struct gh_span *s)
 {
 	if (!gh_span_claim(s))
 		return false;
 	forget_hint(cache);
-	if (!gh_central_put(s)) {
-		s->next = *empties;
-		*empties = s;
+	if (!gh_central_put(s))
+		gh_heap_free_span(s);
+	return true;
+}
+
+/*
+ * Empty spans beyond @keep go, not too many at a time; what is left keeps its
+ * order. False if there are more.
+ */
+static bool tidy_empties(struct gh_cache *cache, struct gh_bin *bin, unsigned int keep)
+{
+	struct gh_span **link = &bin->partial, *s;
+	unsigned int budget = TIDY_BATCH;
+
+	while ((s = *link)) {
+		if (gh_span_is_empty(s) && !(keep && keep--)) {
+			if (!budget--)
+				return false;
+			*link = s->next;
+			if (release(cache, s)) {
+				bin->nr_partial--;
+				continue;
+			}
+			s->next = *link;
+			*link = s;
+		}
+		link = &s->next;
 	}
 	return true;
 }
 
-/* Empty spans beyond @keep go; what is left keeps its order. */
-static void tidy_empties(struct gh_cache *cache, struct gh_bin *bin, unsigned int keep,
-			 struct gh_span **empties)
-{
-	struct gh_span **link = &bin->partial, *s;
-
-	while ((s = *link)) {
-		if (gh_span_is_empty(s)) {
-			if (keep) {
-				keep--;
-			} else {
-				*link = s->next;
-				if (release(cache, s, empties)) {
-					bin->nr_partial--;
-					continue;
-				}
-				s->next = *link;
-				*link = s;
-			}
-		}
-		link = &s->next;
-	}
-}
-
 /* Spans beyond the first @keep, the longest on the list, go to the central list. */
-static void tidy_surplus(struct gh_cache *cache, struct gh_bin *bin, unsigned int keep,
-			 struct gh_span **empties)
+static void tidy_surplus(struct gh_cache *cache, struct gh_bin *bin, unsigned int keep)
 {
 	struct gh_span **link = &bin->partial, *s;
 
@@ -195,7 +194,7 @@ static void tidy_surplus(struct gh_cache *cache, struct gh_bin *bin, unsigned in
 		link = &(*link)->next;
 	while ((s = *link)) {
 		*link = s->next;
-		if (gh_cache_disown(cache, s, empties)) {
+		if (gh_cache_disown(cache, s)) {
 			bin->nr_partial--;
 			continue;
 		}
@@ -205,7 +204,7 @@ static void tidy_surplus(struct gh_cache *cache, struct gh_bin *bin, unsigned in
 	}
 }
 
-static void tidy(struct gh_cache *cache, unsigned int sc, struct gh_span **empties)
+static void tidy(struct gh_cache *cache, unsigned int sc)
 {
 	struct gh_bin *bin = &cache->bins[sc];
 	unsigned int least = spans_in(TIDY_BYTES, sc);
@@ -213,9 +212,12 @@ static void tidy(struct gh_cache *cache, unsigned int sc, struct gh_span **empti
 
 	if (in_nmi())	/* its page heap may be what was interrupted */
 		return;
-	tidy_empties(cache, bin, least / 2, empties);
+	if (!tidy_empties(cache, bin, least / 2)) {
+		bin->limit = bin->nr_partial;	/* go on with the next free that is an edge */
+		return;
+	}
 	if (bin->nr_partial >= most)
-		tidy_surplus(cache, bin, most / 2, empties);
+		tidy_surplus(cache, bin, most / 2);
 	bin->limit = clamp(2 * bin->nr_partial, least, most);
 }
 
@@ -223,11 +225,10 @@ static void tidy(struct gh_cache *cache, unsigned int sc, struct gh_span **empti
  * gh_cache_edge() - a free made a difference beyond its bit
  * @cache: ours
  * @s: a span of ours with a free object: it was full, or all of it was fresh
- * @empties: gets spans that are to be freed after the section
  *
  * Context: The section.
  */
-void gh_cache_edge(struct gh_cache *cache, struct gh_span *s, struct gh_span **empties)
+void gh_cache_edge(struct gh_cache *cache, struct gh_span *s)
 {
 	struct gh_bin *bin = &cache->bins[s->spanclass];
 
@@ -236,17 +237,16 @@ void gh_cache_edge(struct gh_cache *cache, struct gh_span *s, struct gh_span **e
 		return;
 	push_partial(bin, s);
 	if (bin->nr_partial > bin->limit)
-		tidy(cache, s->spanclass, empties);
+		tidy(cache, s->spanclass);
 }
 
 /**
  * gh_cache_drain() - take over what others freed into our spans
  * @cache: ours
- * @empties: gets spans that are to be freed after the section
  *
  * Context: The section.
  */
-void gh_cache_drain(struct gh_cache *cache, struct gh_span **empties)
+void gh_cache_drain(struct gh_cache *cache)
 {
 	struct llist_node *inbox = llist_del_all(&cache->inbox);
 	struct gh_span *s, *next;
@@ -257,7 +257,7 @@ void gh_cache_drain(struct gh_cache *cache, struct gh_span **empties)
 		if (gh_span_merge(s) == -EAGAIN && gh_span_claim(s))
 			gh_limbo_add(s);
 		if (gh_span_free_word(s))
-			gh_cache_edge(cache, s, empties);
+			gh_cache_edge(cache, s);
 	}
 }
 
@@ -265,13 +265,12 @@ void gh_cache_drain(struct gh_cache *cache, struct gh_span **empties)
  * gh_cache_refill() - make a slot able to allocate again
  * @cache: ours
  * @sc: which slot; its word is used up
- * @empties: gets spans that are to be freed after the section
  *
  * Context: The section.
  * Return: true if the slot has a word with free objects now; false if this
  * takes a new span.
  */
-bool gh_cache_refill(struct gh_cache *cache, unsigned int sc, struct gh_span **empties)
+bool gh_cache_refill(struct gh_cache *cache, unsigned int sc)
 {
 	struct gh_bin *bin = &cache->bins[sc];
 	struct gh_span *s;
@@ -281,7 +280,7 @@ bool gh_cache_refill(struct gh_cache *cache, unsigned int sc, struct gh_span **e
 	if (reuse_current(cache, sc))
 		return true;
 	if (!llist_empty(&cache->inbox) && !in_nmi())
-		gh_cache_drain(cache, empties);
+		gh_cache_drain(cache);
 	s = pop_partial(bin) ?: gh_central_fetch(cache, sc, numa_mem_id());
 	if (!s)
 		return false;
@@ -328,14 +327,13 @@ static void flush_current(struct gh_cache *cache, unsigned int sc)
  * gh_cache_flush_some() - give spans with free objects back
  * @cache: ours
  * @sc: of which slot
- * @empties: gets those that are empty
  *
  * Full spans stay: nobody could use them.
  *
  * Context: The section.
  * Return: true if there is more to do.
  */
-bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc, struct gh_span **empties)
+bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc)
 {
 	struct gh_bin *bin = &cache->bins[sc];
 	struct gh_span *s, *kept = NULL;
@@ -346,7 +344,7 @@ bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc, struct gh_span
 		s = pop_partial(bin);
 		if (!s)
 			break;
-		if (gh_cache_disown(cache, s, empties)) {
+		if (gh_cache_disown(cache, s)) {
 			done++;
 			continue;
 		}
@@ -364,33 +362,29 @@ bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc, struct gh_span
 /* One slot, in as many sections as it takes; on the cache's own CPU. */
 static bool flush_slot(struct gh_cache *cache, unsigned int sc)
 {
-	struct gh_span *empties = NULL;
 	bool ours, more = false;
 
 	preempt_disable();
 	ours = cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache);
 	if (ours) {
 		if (sc == GH_SC_TINY)
-			gh_tiny_retire(cache, &empties);
-		more = gh_cache_flush_some(cache, sc, &empties);
+			gh_tiny_retire(cache);
+		more = gh_cache_flush_some(cache, sc);
 		gh_section_exit(cache);
 	}
 	preempt_enable();
-	gh_heap_free_empties(empties);
 	return more;
 }
 
 static void drain_own(struct gh_cache *cache)
 {
-	struct gh_span *empties = NULL;
 
 	preempt_disable();
 	if (cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache)) {
-		gh_cache_drain(cache, &empties);
+		gh_cache_drain(cache);
 		gh_section_exit(cache);
 	}
 	preempt_enable();
-	gh_heap_free_empties(empties);
 }
 
 /**
@@ -424,21 +418,19 @@ void gh_cache_work(struct work_struct *work)
  */
 void gh_cache_flush_all(struct gh_cache *cache)
 {
-	struct gh_span *empties = NULL;
 	unsigned int sc;
 	bool more;
 
 	preempt_disable();
-	gh_cache_drain(cache, &empties);
-	gh_tiny_retire(cache, &empties);
+	gh_cache_drain(cache);
+	gh_tiny_retire(cache);
 	preempt_enable();
 	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
 		do {
 			preempt_disable();
-			more = gh_cache_flush_some(cache, sc, &empties);
+			more = gh_cache_flush_some(cache, sc);
 			preempt_enable();
 		} while (more);
 	}
-	gh_heap_free_empties(empties);
 	cache->flushes++;
 }

@@ -39,10 +39,15 @@ static __always_inline bool is_fresh(struct gh_cache *cache, unsigned int sc)
 	return cache->bins[sc].active->flags & GH_F_FRESH;
 }
 
+/* The section is held; NULL if this takes a new span. */
+static noinline void *take_refilled(struct gh_cache *cache, unsigned int sc)
+{
+	return gh_cache_refill(cache, sc) ? gh_cache_take(cache, sc) : NULL;
+}
+
 /* With this CPU's cache, if its section can be had. */
 static void *alloc_refill(struct goheap *heap, unsigned int sc, bool *zero, bool *nested)
 {
-	struct gh_span *empties = NULL;
 	struct gh_cache *cache;
 	void *p = NULL;
 
@@ -50,14 +55,12 @@ static void *alloc_refill(struct goheap *heap, unsigned int sc, bool *zero, bool
 	cache = this_cpu_ptr(heap->cache);
 	*nested = !gh_section_enter(cache);
 	if (!*nested) {
-		if (gh_cache_refill(cache, sc, &empties)) {
-			*zero = *zero && !is_fresh(cache, sc);
-			p = gh_cache_take(cache, sc);
-		}
+		p = gh_cache_take(cache, sc) ?: take_refilled(cache, sc);
+		if (p && is_fresh(cache, sc))
+			*zero = false;
 		gh_section_exit(cache);
 	}
 	preempt_enable();
-	gh_heap_free_empties(empties);
 	return p;
 }
 
@@ -186,8 +189,11 @@ static __always_inline void *alloc_small(struct goheap *heap, size_t size, gfp_t
 		goto slow;
 	p = gh_cache_take(cache, sc);
 	if (unlikely(!p)) {
-		gh_section_exit(cache);
-		goto slow;
+		p = take_refilled(cache, sc);
+		if (unlikely(!p)) {
+			gh_section_exit(cache);
+			goto slow;
+		}
 	}
 	if (zero)
 		zero = !is_fresh(cache, sc);
@@ -366,15 +372,6 @@ static noinline void free_twice(struct gh_cache *cache, struct gh_span *s, unsig
 	gh_misuse(GH_DOUBLE_FREE, gh_span_object(s, idx), s);
 }
 
-static noinline void free_at_edge(struct gh_cache *cache, struct gh_span *s)
-{
-	struct gh_span *empties = NULL;
-
-	gh_cache_edge(cache, s, &empties);
-	gh_section_exit(cache);
-	gh_heap_free_empties(empties);
-}
-
 static noinline void clear_object(struct gh_span *s, unsigned int idx)
 {
 	if (gh_span_is_live(s, idx))
@@ -395,9 +392,9 @@ static __always_inline void free_object(struct gh_span *s, unsigned int idx)
 		gh_remote_free(s, idx);
 	} else if (unlikely(!gh_cache_give(s, idx))) {
 		free_twice(cache, s, idx);
-	} else if (unlikely(gh_span_at_edge(s))) {
-		free_at_edge(cache, s);
 	} else {
+		if (gh_span_at_edge(s))
+			gh_cache_edge(cache, s);
 		gh_section_exit(cache);
 	}
 }
@@ -509,12 +506,13 @@ void goheap_free(const void *p)
 		goto elsewhere;
 	if (want_init_on_free())
 		clear_object(s, idx);
-	if (unlikely(!gh_cache_give(s, idx)))
+	if (unlikely(!gh_cache_give(s, idx))) {
 		free_twice(cache, s, idx);
-	else if (unlikely(gh_span_at_edge(s)))
-		free_at_edge(cache, s);
-	else
-		gh_section_exit(cache);
+		goto out;
+	}
+	if (gh_span_at_edge(s))
+		gh_cache_edge(cache, s);
+	gh_section_exit(cache);
 out:
 	preempt_enable();
 	return;

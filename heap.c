@@ -118,27 +118,10 @@ void gh_heap_free_span(struct gh_span *s)
 	gh_arena_free(s);
 }
 
-/**
- * gh_heap_free_empties() - give spans back that a section has collected
- * @empties: linked by @next, as for gh_heap_free_span()
- *
- * Context: Any but NMI; no lock and no section held.
- */
-void gh_heap_free_empties(struct gh_span *empties)
-{
-	struct gh_span *s;
-
-	while ((s = empties)) {
-		empties = s->next;
-		gh_heap_free_span(s);
-	}
-}
-
 /* ---- CPUs that went away ------------------------------------------------------------- */
 
 struct disown {
 	struct gh_cache *cache;
-	struct gh_span *empties;
 	bool again;
 };
 
@@ -152,7 +135,7 @@ static bool disown_span(struct gh_span *s, void *arg)
 	 * Somebody has the token: the span will be in the inbox, and until then it
 	 * may be on the partial list, where the next flush finds it.
 	 */
-	if (s->flags & GH_F_LISTED || !gh_cache_disown(d->cache, s, &d->empties))
+	if (s->flags & GH_F_LISTED || !gh_cache_disown(d->cache, s))
 		d->again = true;
 	return true;
 }
@@ -164,10 +147,8 @@ static void abandon(struct gh_cache *cache)
 
 	do {
 		d.again = false;
-		d.empties = NULL;
 		gh_cache_flush_all(cache);
 		gh_map_walk(cache->heap, disown_span, &d);
-		gh_heap_free_empties(d.empties);
 		if (d.again)
 			schedule_timeout_uninterruptible(1);
 	} while (d.again);
@@ -357,6 +338,7 @@ static void quiesce(struct goheap *heap)
 void goheap_destroy(struct goheap *heap)
 {
 	struct leaks leaks = {};
+	struct gh_span *s;
 
 	if (IS_ERR_OR_NULL(heap))
 		return;
@@ -367,7 +349,10 @@ void goheap_destroy(struct goheap *heap)
 	quiesce(heap);
 	gh_map_walk(heap, collect, &leaks);
 	report_leaks(heap, &leaks);
-	gh_heap_free_empties(leaks.spans);
+	while ((s = leaks.spans)) {
+		leaks.spans = s->next;
+		gh_heap_free_span(s);
+	}
 	/* A lookup of a wild pointer may still have found one of the spans. */
 	synchronize_rcu();
 	free_heap(heap);

@@ -125,12 +125,13 @@ enum gh_span_state {
 	GH_SPAN_LARGE,
 };
 
-/* gh_span.flags; the first two never change while the span is SMALL or LARGE */
+/* gh_span.flags; the first three never change while the span is SMALL or LARGE */
 #define GH_F_LARGE	0x01
 #define GH_F_TINY	0x02
 #define GH_F_SPECIAL	(GH_F_LARGE | GH_F_TINY)
-#define GH_F_LISTED	0x04		/* current, or on its owner's partial list */
-#define GH_F_FRESH	0x08		/* zeroed pages, and nothing was freed since */
+#define GH_F_WORDS	0x04		/* more than one word in each bitmap */
+#define GH_F_LISTED	0x08		/* current, or on its owner's partial list */
+#define GH_F_FRESH	0x10		/* zeroed pages, and nothing was freed since */
 
 /* Descriptors by how many bitmap words they have room for. */
 enum gh_kind {
@@ -209,7 +210,8 @@ static_assert(GH_SMALL_MAX <= U16_MAX);
 
 static inline unsigned int gh_span_nwords(const struct gh_span *s)
 {
-	return DIV_ROUND_UP(s->nelems, BITS_PER_LONG);
+	/* most have one, and need not look at the cold line for it */
+	return s->flags & GH_F_WORDS ? DIV_ROUND_UP(s->nelems, BITS_PER_LONG) : 1;
 }
 
 static inline unsigned long gh_span_bytes(const struct gh_span *s)
@@ -270,15 +272,35 @@ void gh_span_init_small(struct gh_span *s, struct goheap *heap, unsigned int sc)
 void gh_span_init_large(struct gh_span *s, struct goheap *heap, size_t size, bool noscan);
 void gh_span_init_free(struct gh_span *s);
 int gh_span_merge(struct gh_span *s);
-bool gh_span_has_remote(const struct gh_span *s);
 bool gh_span_rcu_pending(const struct gh_span *s);
 void gh_span_rcu_mark(struct gh_span *s);
 unsigned int gh_span_nfree(const struct gh_span *s);
-unsigned long *gh_span_free_word(struct gh_span *s);
 unsigned int gh_span_take(struct gh_span *s);
 void gh_span_count(const struct gh_span *s, struct gh_span_counts *counts);
 bool gh_span_is_live(const struct gh_span *s, unsigned int idx);
 int gh_span_validate(struct gh_span *s);
+
+/* The first word with free objects; NULL if the span is full. The caller guards it. */
+static inline unsigned long *gh_span_free_word(struct gh_span *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < gh_span_nwords(s); i++)
+		if (s->words[i].free)
+			return &s->words[i].free;
+	return NULL;
+}
+
+/* Was anything freed remotely and not merged yet? A moment later it may be. */
+static inline bool gh_span_has_remote(const struct gh_span *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < gh_span_nwords(s); i++)
+		if (atomic_long_read(&s->words[i].remote))
+			return true;
+	return false;
+}
 
 static inline bool gh_span_is_empty(const struct gh_span *s)
 {
@@ -583,12 +605,12 @@ static __always_inline void *gh_cache_take(struct gh_cache *cache, unsigned int 
 
 /* cache.c; the section is held unless said otherwise */
 void gh_cache_init(struct gh_cache *cache, struct goheap *heap, int cpu);
-bool gh_cache_refill(struct gh_cache *cache, unsigned int sc, struct gh_span **empties);
+bool gh_cache_refill(struct gh_cache *cache, unsigned int sc);
 void gh_cache_install(struct gh_cache *cache, struct gh_span *s);
-void gh_cache_edge(struct gh_cache *cache, struct gh_span *s, struct gh_span **empties);
-void gh_cache_drain(struct gh_cache *cache, struct gh_span **empties);
-bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc, struct gh_span **empties);
-bool gh_cache_disown(struct gh_cache *cache, struct gh_span *s, struct gh_span **empties);
+void gh_cache_edge(struct gh_cache *cache, struct gh_span *s);
+void gh_cache_drain(struct gh_cache *cache);
+bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc);
+bool gh_cache_disown(struct gh_cache *cache, struct gh_span *s);
 void gh_cache_flush_all(struct gh_cache *cache);	/* no section, nobody uses it */
 void gh_cache_work(struct work_struct *work);		/* no section, on its CPU */
 
@@ -667,7 +689,7 @@ void gh_free_object(struct gh_span *s, unsigned int idx);
 /* tiny.c */
 void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp);
 bool gh_tiny_free(struct gh_span *s, unsigned long off, bool rcu);
-void gh_tiny_retire(struct gh_cache *cache, struct gh_span **empties);
+void gh_tiny_retire(struct gh_cache *cache);
 bool gh_tiny_is_live(struct gh_span *s, unsigned long off);
 long gh_tiny_start(struct gh_span *s, unsigned long off);
 size_t gh_tiny_size(struct gh_span *s, unsigned long off);
@@ -678,7 +700,6 @@ struct gh_span *gh_heap_new_span(struct goheap *heap, unsigned int sc, gfp_t gfp
 struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
 				  bool noscan, int nid, bool *zero);
 void gh_heap_free_span(struct gh_span *s);
-void gh_heap_free_empties(struct gh_span *empties);
 int gh_heap_cpu_dead(unsigned int cpu);
 
 /* reclaim.c */

@@ -88,8 +88,12 @@ static void init_common(struct gh_span *s, struct goheap *heap)
 void gh_span_init_small(struct gh_span *s, struct goheap *heap, unsigned int sc)
 {
 	const struct gh_class *class = &gh_classes[gh_sc_class(sc)];
-	u8 flags = sc == GH_SC_TINY ? GH_F_TINY : 0;
+	u8 flags = 0;
 
+	if (sc == GH_SC_TINY)
+		flags |= GH_F_TINY;
+	if (class->objects > BITS_PER_LONG)
+		flags |= GH_F_WORDS;
 	init_common(s, heap);
 	s->nelems = class->objects;
 	s->elemsize = class->size;
@@ -243,23 +247,6 @@ int gh_span_merge(struct gh_span *s)
 }
 
 /**
- * gh_span_has_remote() - was anything freed remotely and not merged yet?
- * @s: anybody's span
- *
- * Context: Any.
- * Return: true if so; a moment later it may be.
- */
-bool gh_span_has_remote(const struct gh_span *s)
-{
-	unsigned int i;
-
-	for (i = 0; i < gh_span_nwords(s); i++)
-		if (atomic_long_read(&s->words[i].remote))
-			return true;
-	return false;
-}
-
-/**
  * gh_span_nfree() - count free objects, without those freed remotely
  * @s: a SMALL span
  *
@@ -273,23 +260,6 @@ unsigned int gh_span_nfree(const struct gh_span *s)
 	for (i = 0; i < gh_span_nwords(s); i++)
 		n += hweight_long(s->words[i].free);
 	return n;
-}
-
-/**
- * gh_span_free_word() - find a word with free objects
- * @s: a SMALL span
- *
- * Context: The owner's section, or the central lock.
- * Return: the first such word, or NULL if the span is full.
- */
-unsigned long *gh_span_free_word(struct gh_span *s)
-{
-	unsigned int i;
-
-	for (i = 0; i < gh_span_nwords(s); i++)
-		if (s->words[i].free)
-			return &s->words[i].free;
-	return NULL;
 }
 
 /**

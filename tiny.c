@@ -76,14 +76,14 @@ static void *alloc_in_block(struct gh_cache *cache, size_t size, size_t align)
 	return place(cache, block, at, size, true);
 }
 
-static void *alloc_new_block(struct gh_cache *cache, size_t size, struct gh_span **empties)
+static void *alloc_new_block(struct gh_cache *cache, size_t size)
 {
 	unsigned long block;
 
-	gh_tiny_retire(cache, empties);
+	gh_tiny_retire(cache);
 	block = (unsigned long)gh_cache_take(cache, GH_SC_TINY);
 	if (!block) {
-		if (!gh_cache_refill(cache, GH_SC_TINY, empties))
+		if (!gh_cache_refill(cache, GH_SC_TINY))
 			return NULL;
 		block = (unsigned long)gh_cache_take(cache, GH_SC_TINY);
 	}
@@ -120,18 +120,16 @@ static void *alloc_alone(struct goheap *heap, gfp_t gfp)
  */
 void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp)
 {
-	struct gh_span *empties = NULL;
 	struct gh_cache *cache;
 	void *p = NULL;
 
 	preempt_disable();
 	cache = this_cpu_ptr(heap->cache);
 	if (likely(gh_section_enter(cache))) {
-		p = alloc_in_block(cache, size, align) ?: alloc_new_block(cache, size, &empties);
+		p = alloc_in_block(cache, size, align) ?: alloc_new_block(cache, size);
 		gh_section_exit(cache);
 	}
 	preempt_enable();
-	gh_heap_free_empties(empties);
 	if (unlikely(!p))
 		p = alloc_alone(heap, gfp);
 	if (p && want_init_on_alloc(gfp))
@@ -153,11 +151,10 @@ static void free_block(struct gh_span *s, unsigned long off)
 /**
  * gh_tiny_retire() - stop filling the current block
  * @cache: ours
- * @empties: gets spans that are to be freed after the section
  *
  * Context: The section.
  */
-void gh_tiny_retire(struct gh_cache *cache, struct gh_span **empties)
+void gh_tiny_retire(struct gh_cache *cache)
 {
 	struct gh_span *s = cache->tiny_span;
 	unsigned long off, old;
@@ -179,7 +176,7 @@ void gh_tiny_retire(struct gh_cache *cache, struct gh_span **empties)
 	}
 	gh_cache_give(s, off / GH_TINY_BLOCK);
 	if (gh_span_at_edge(s))
-		gh_cache_edge(cache, s, empties);
+		gh_cache_edge(cache, s);
 }
 
 /**
