@@ -60,19 +60,6 @@ stock_kernel() {
 
 # ---- sources -------------------------------------------------------------
 
-# Debian's unstable suite, seen through lists of its own, so that the system's
-# apt never learns of it.
-sid_options() {
-	local root=$CACHE/sid uri
-	mkdir -p "$root/lists/partial" "$root/cache/archives/partial"
-	uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
-		grep -E '/debian/?$' | head -n 1)
-	[ -n "$uri" ] || die "found no Debian mirror in the apt sources"
-	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri sid main" >"$root/sources.list"
-	APT_OPTIONS+=(-o "Dir::Etc::sourcelist=$root/sources.list" -o Dir::Etc::sourceparts=-
-		-o "Dir::State::lists=$root/lists" -o "Dir::Cache=$root/cache")
-}
-
 # source_tree 6.12|newest: the unpacked tree, as a path.
 source_tree() {
 	local link=$CACHE/source-$1 package=linux-source-6.12 tmp=$CACHE/source-$1.tmp
@@ -81,8 +68,6 @@ source_tree() {
 	apt_lists_ready || apt_refresh
 	if [ "$1" = newest ]; then
 		sid_options
-		say "reading the package lists of Debian sid"
-		apt-get -qq "${APT_OPTIONS[@]}" update >&2 || die "cannot read Debian sid's package lists"
 		package=$(apt-cache "${APT_OPTIONS[@]}" depends linux-source |
 			sed -n 's/^ *Depends: //p' | head -n 1)
 		[ -n "$package" ] || die "Debian sid has no linux-source package today"
@@ -163,6 +148,7 @@ for name in "$@"; do
 	if [ -n "${FLAVOUR[$name]:-}" ]; then stock_kernel "$name"
 	elif [ -n "${SOURCE[$name]:-}" ]; then own_kernel "$name"
 	elif [ "$name" = source ]; then source_tree 6.12
+	elif [ "$name" = source-newest ]; then source_tree newest
 	else die "no kernel '$name': use 6.1, 6.12, 6.1-rt, 6.12-rt, base, san, kcsan, rt, uml or 7.2"
 	fi
 done

@@ -66,3 +66,18 @@ fetch_debs() {
 		die "could not download $*: check the network, then run this again"
 }
 APT_OPTIONS=(-o APT::Sandbox::User=root)
+
+# Debian's unstable suite, seen through lists of its own, so that the system's
+# apt never learns of it.
+sid_options() {
+	local root=$CACHE/sid uri
+	mkdir -p "$root/lists/partial" "$root/cache/archives/partial"
+	uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
+		grep -E '/debian/?$' | head -n 1)
+	[ -n "$uri" ] || die "found no Debian mirror in the apt sources"
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri sid main" >"$root/sources.list"
+	APT_OPTIONS+=(-o "Dir::Etc::sourcelist=$root/sources.list" -o Dir::Etc::sourceparts=-
+		-o "Dir::State::lists=$root/lists" -o "Dir::Cache=$root/cache")
+	say "reading the package lists of Debian sid"
+	apt-get -qq "${APT_OPTIONS[@]}" update >&2 || die "cannot read Debian sid's package lists"
+}
