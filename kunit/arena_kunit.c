@@ -203,20 +203,39 @@ static void test_gh_arena_free_coalesces(struct kunit *test)
 		coalesce(test, orders[i]);
 }
 
+/* Of three neighbours in use only the given one, if any, holds other than zeroes. */
+static bool needs_zeroing(struct kunit *test, unsigned int dirty)
+{
+	static const unsigned int sizes[] = { 1, 2, 3, 4, 1 };
+	struct gh_span *spans[ARRAY_SIZE(sizes)], *s;
+	bool needzero;
+	unsigned int i;
+
+	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	for (i = 1; i <= 3; i++)
+		spans[i]->needzero = i == dirty;
+	gh_arena_free(spans[1]);
+	gh_arena_free(spans[3]);
+	gh_arena_free(spans[2]);
+	s = gh_arena_alloc(9, 1, GH_SC_LARGE, GFP_KERNEL, numa_mem_id());
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	needzero = s->needzero;
+	gh_span_init_large(s, gh_default, gh_span_bytes(s), false);
+	gh_arena_commit(s);
+	gh_arena_free(s);
+	gh_arena_free(spans[0]);
+	gh_arena_free(spans[4]);
+	gh_reclaim_trim();
+	set_peak(1UL << 30);
+	return needzero;
+}
+
 static void test_gh_arena_alloc_needzero(struct kunit *test)
 {
-	struct gh_span *s = alloc(test, 1), *t;
-	unsigned long base = s->base;
-
-	gh_arena_free(s);
-	/* gh_span_init_large() said that the pages are used. */
-	t = gh_arena_alloc(2, 1, GH_SC_LARGE, GFP_KERNEL, numa_mem_id());
-	KUNIT_ASSERT_NOT_NULL(test, t);
-	KUNIT_EXPECT_EQ(test, t->base, base);
-	KUNIT_EXPECT_TRUE(test, t->needzero);
-	gh_span_init_large(t, gh_default, gh_span_bytes(t), false);
-	gh_arena_commit(t);
-	gh_arena_free(t);
+	KUNIT_EXPECT_FALSE(test, needs_zeroing(test, 0));
+	KUNIT_EXPECT_TRUE_MSG(test, needs_zeroing(test, 1), "left");
+	KUNIT_EXPECT_TRUE_MSG(test, needs_zeroing(test, 2), "middle");
+	KUNIT_EXPECT_TRUE_MSG(test, needs_zeroing(test, 3), "right");
 }
 
 static void test_gh_arena_alloc_aligned(struct kunit *test)
