@@ -590,15 +590,21 @@ struct gh_span *gh_arena_alloc(unsigned int npages, unsigned int align, unsigned
 	return IS_ERR(s) ? NULL : s;
 }
 
+/* Atomic, because two nodes may meet in an arena; a word at a time. */
 static void mark_in_use(struct gh_arena *arena, struct gh_span *s, bool used)
 {
-	unsigned int i, page = gh_arena_page(s->base);
+	unsigned int page = gh_arena_page(s->base), end = page + s->npages, n;
+	atomic_long_t *word;
+	unsigned long bits;
 
-	for (i = 0; i < s->npages; i++) {
+	for (; page < end; page += n) {
+		n = min_t(unsigned int, end - page, BITS_PER_LONG - page % BITS_PER_LONG);
+		bits = GENMASK(n - 1, 0) << page % BITS_PER_LONG;
+		word = (atomic_long_t *)&arena->in_use[page / BITS_PER_LONG];
 		if (used)
-			set_bit(page + i, arena->in_use);
+			atomic_long_or(bits, word);
 		else
-			clear_bit(page + i, arena->in_use);
+			atomic_long_andnot(bits, word);
 	}
 }
 
@@ -611,14 +617,12 @@ static void mark_in_use(struct gh_arena *arena, struct gh_span *s, bool used)
 void gh_arena_commit(struct gh_span *s)
 {
 	struct gh_arena *arena;
-	unsigned int i;
 
 	/* The arena stays while pages in it are ours; the map may be replaced. */
 	rcu_read_lock();
 	arena = gh_arena_of(s->base);
 	rcu_read_unlock();
-	for (i = 0; i < s->npages; i++)
-		gh_map_set(arena, s->base + ((unsigned long)i << GH_PAGE_SHIFT), s);
+	gh_map_set_range(arena, s->base, s->npages, s);
 	mark_in_use(arena, s, true);
 }
 
@@ -633,15 +637,14 @@ void gh_arena_free(struct gh_span *s)
 	struct gh_page_heap *ph = gh_page_heaps[s->nid];
 	struct gh_arena *arena;
 	unsigned long flags;
-	unsigned int i;
 
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	arena = gh_arena_of(s->base);
 	mark_in_use(arena, s, false);
 	count_free(ph, s);
 	gh_span_init_free(s);
-	for (i = 1; i + 1 < s->npages; i++)
-		gh_map_set(arena, s->base + ((unsigned long)i << GH_PAGE_SHIFT), NULL);
+	if (s->npages > 2)
+		gh_map_set_range(arena, s->base + GH_PAGE_SIZE, s->npages - 2, NULL);
 	run_free(ph, s);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 }

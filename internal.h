@@ -387,6 +387,8 @@ void gh_map_exit(void);
 int gh_map_claim(unsigned long addr, unsigned int npages, gfp_t gfp);
 void gh_map_unclaim(unsigned long addr, unsigned int npages);
 void gh_map_set(struct gh_arena *arena, unsigned long addr, struct gh_span *s);
+void gh_map_set_range(struct gh_arena *arena, unsigned long addr, unsigned int npages,
+		      struct gh_span *s);
 bool gh_map_owns(unsigned long addr);
 struct gh_arena *gh_map_next(unsigned long *n);
 struct gh_span *gh_map_span_at(struct gh_arena *arena, unsigned int page, struct goheap *heap);

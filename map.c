@@ -211,6 +211,26 @@ void gh_map_set(struct gh_arena *arena, unsigned long addr, struct gh_span *s)
 }
 
 /**
+ * gh_map_set_range() - let the addresses of several pages find a span
+ * @arena: of the pages
+ * @addr: the first one
+ * @npages: how many
+ * @s: the span, or NULL
+ *
+ * Context: Any; the pages are the caller's to give.
+ */
+void gh_map_set_range(struct gh_arena *arena, unsigned long addr, unsigned int npages,
+		      struct gh_span *s)
+{
+	struct gh_span **p = &arena->spans[gh_arena_page(addr)];
+	struct gh_span **end = p + npages;
+
+	smp_wmb();	/* pairs with the address dependency in gh_span_of() */
+	while (p < end)
+		WRITE_ONCE(*p++, s);
+}
+
+/**
  * gh_map_owns() - is this address in a page of ours, free or not?
  * @addr: any
  *

@@ -34,6 +34,7 @@ struct gh_class {
 extern const struct gh_class gh_classes[GH_NR_CLASSES];
 extern const u8 gh_fine_lookup[GH_FINE_MAX / 8 + 1];
 extern const u8 gh_coarse_lookup[(GH_SMALL_MAX - GH_FINE_MAX) / 128 + 1];
+extern const u8 gh_exact_lookup[(GH_SMALL_MAX - GH_FINE_MAX) / 128 + 1];
 
 /**
  * gh_size_class() - class for a request
@@ -53,7 +54,10 @@ static __always_inline unsigned int gh_size_class(size_t size)
 #endif
 	if (likely(size <= GH_FINE_MAX))
 		return gh_fine_lookup[(size + 7) / 8];
-	return gh_coarse_lookup[(size - GH_FINE_MAX + 127) / 128];
+	/* Multiples of 128 may be promised an alignment that others are not. */
+	if (size % 128)
+		return gh_coarse_lookup[(size - GH_FINE_MAX + 127) / 128];
+	return gh_exact_lookup[(size - GH_FINE_MAX) / 128];
 }
 
 #endif /* _GOHEAP_SIZECLASS_H */

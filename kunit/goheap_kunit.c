@@ -393,15 +393,6 @@ static void test_goheap_free_sized_after_realloc(struct kunit *test)
 	free_sized(test, p, 60000);
 }
 
-static void test_goheap_free_sized_after_alloc_aligned(struct kunit *test)
-{
-	size_t align;
-
-	for (align = 8; align <= SZ_1M; align *= 2)
-		free_sized(test, goheap_alloc_aligned(100, align, GFP_KERNEL),
-			   ALIGN(100, align));
-}
-
 static void test_goheap_free_by_scope(struct kunit *test)
 {
 	void *seen;
@@ -1225,7 +1216,6 @@ static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_memdup_copies),
 	KUNIT_CASE(test_goheap_free_sized_right_sizes),
 	KUNIT_CASE(test_goheap_free_sized_after_realloc),
-	KUNIT_CASE(test_goheap_free_sized_after_alloc_aligned),
 	KUNIT_CASE(test_goheap_free_by_scope),
 	KUNIT_CASE(test_goheap_realloc_keeps_content),
 	KUNIT_CASE(test_goheap_realloc_in_place),
