@@ -277,18 +277,21 @@ static void test_gh_tiny_free_rcu_waits_for_readers(struct kunit *test)
 
 static void test_gh_tiny_free_rcu_in_block_being_filled(struct kunit *test)
 {
-	void *a = alloc(test, 4);
+	void *a = alloc(test, 4), *b;
 	bool pending;
 
 	rcu_read_lock();
 	goheap_free_rcu(a);
-	goheap_free(goheap_heap_alloc(test->priv, FULL, GFP_ATOMIC, GOHEAP_NOSCAN));
-	/* The block, not the one of the object that ended it. */
+	/* Ends the block, and needs another one. */
+	b = goheap_heap_alloc(test->priv, FULL, GFP_ATOMIC, GOHEAP_NOSCAN);
 	pending = is_pending(a);
 	rcu_read_unlock();
+	KUNIT_ASSERT_NOT_NULL(test, b);
+	KUNIT_EXPECT_NE_MSG(test, block_of(a), block_of(b), "a reader's block was allocated");
 	KUNIT_EXPECT_TRUE_MSG(test, pending, "the block was free at once");
 	synchronize_rcu();
 	gh_test_flush_limbo();
+	goheap_free(b);
 }
 
 /* ---- questions ----------------------------------------------------------- */
