@@ -709,7 +709,6 @@ int gh_reclaim_init(void);
 void gh_reclaim_exit(void);
 void gh_reclaim_kick(void);
 void gh_reclaim_trim(void);
-extern struct workqueue_struct *gh_workqueue;
 
 /* A live object, as resolved from an address. */
 struct gh_ref {

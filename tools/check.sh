@@ -9,7 +9,7 @@
 EXPECTED_SUITES=7	# KUnit suites linked into goheap.ko
 
 LANES=(selfcheck style build kunit-uml kunit-base kunit-san kunit-kcsan kunit-rt
-	stress-uml stress-san selftests-6.12 selftests-6.1 selftests-6.12-rt selftests-6.1-rt)
+	stress-uml stress-san stress-kcsan stress-rt litmus selftests-6.12 selftests-6.1 selftests-6.12-rt selftests-6.1-rt)
 
 # What a console must not show. A call trace alone is no report: goheap prints one
 # with every misuse, and those are counted.
@@ -240,10 +240,28 @@ lane_kunit_kcsan() { kunit kcsan --timeout 600; }
 lane_kunit_rt() { kunit rt --timeout 600; }
 lane_stress_uml() { stress uml 10000000 --append loglevel=7 --timeout 300; }
 lane_stress_san() { stress san 20000 --append "loglevel=7 kmemleak=off" --timeout 900; }
+lane_stress_kcsan() { stress kcsan 200000 --append loglevel=7 --timeout 600; }
+lane_stress_rt() { stress rt 200000 --append loglevel=7 --timeout 600; }
 lane_selftests_6_12() { selftests 6.12; }
 lane_selftests_6_1() { selftests 6.1; }
 lane_selftests_6_12_rt() { selftests 6.12-rt; }
 lane_selftests_6_1_rt() { selftests 6.1-rt; }
+
+# The lock-free protocols against the kernel's memory model, and their broken twins.
+lane_litmus() {
+	local line rc=0
+	"$TOP/tools/litmus.sh" >"$work/litmus" || rc=$?
+	if [ $rc = 4 ]; then
+		skip "$(tail -n 1 "$work/litmus")"
+		return
+	fi
+	while read -r line; do
+		case $line in
+		ok\ *) pass 1 ;;
+		*) fail "$line" ;;
+		esac
+	done <"$work/litmus"
+}
 
 # ---- the runner itself -----------------------------------------------------
 

@@ -16,6 +16,17 @@
 RECIPE=1			# part of the key of every kernel built here
 BUILD_NEEDS=(gcc make bc bison flex libelf-dev libssl-dev cpio kmod xz-utils python3 rsync)
 
+# Prints the directory if the kernel is in it. Otherwise the caller makes it, and
+# is alone in doing so.
+is_ready() {
+	if [ ! -e "$1/ready" ]; then
+		exec 9>"$CACHE/lock"
+		flock 9
+		[ -e "$1/ready" ] || return 1
+	fi
+	echo "$1"
+}
+
 # ---- stock kernels -------------------------------------------------------
 
 declare -A FLAVOUR=([6.1]=cloud [6.12]=6.12-cloud [6.1-rt]=rt [6.12-rt]=6.12-rt)
@@ -28,7 +39,7 @@ kernel_depends() {
 
 stock_kernel() {
 	local name=$1 dir=$CACHE/stock-$1 tmp headers image common
-	[ ! -e "$dir/ready" ] || { echo "$dir"; return; }
+	! is_ready "$dir" || return 0
 	apt_lists_ready || apt_refresh
 	headers=$(kernel_depends "linux-headers-${FLAVOUR[$name]}-amd64" | head -n 1)
 	[ -n "$headers" ] || { apt_refresh
@@ -115,7 +126,7 @@ own_kernel() {
 	key=$( (cat $(fragments "$name"); gcc -dumpfullversion 2>/dev/null; echo "$RECIPE") |
 		sha256sum | cut -c 1-12)
 	dir=$CACHE/own-$name-$key
-	[ ! -e "$dir/ready" ] || { echo "$dir"; return; }
+	! is_ready "$dir" || return 0
 	need_packages "${BUILD_NEEDS[@]}"
 	src=$(source_tree "${SOURCE[$name]}")
 	[ "$name" != uml ] || { arch=um target=linux image=linux; }
@@ -142,8 +153,6 @@ own_kernel() {
 
 [ $# -gt 0 ] || die "usage: kernel.sh NAME... (6.1 6.12 6.1-rt 6.12-rt base san kcsan rt uml 7.2)"
 mkdir -p "$CACHE"
-exec 9>"$CACHE/lock"
-flock 9
 for name in "$@"; do
 	if [ -n "${FLAVOUR[$name]:-}" ]; then stock_kernel "$name"
 	elif [ -n "${SOURCE[$name]:-}" ]; then own_kernel "$name"
