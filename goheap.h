@@ -37,6 +37,8 @@
  * Every free may be called in any context, NMI included, and never fails.
  *
  * __GFP_DMA, __GFP_DMA32 and __GFP_HIGHMEM are refused: NULL, and one warning.
+ * __GFP_ACCOUNT has no effect. __GFP_NOFAIL does not help above goheap_max_size(),
+ * and waits for a private heap's limit as it does for memory.
  */
 
 struct goheap;
@@ -47,7 +49,7 @@ struct goheap;
  * goheap_free() - free an object
  * @p: what an allocation of any goheap heap returned, NULL or ZERO_SIZE_PTR
  *
- * Context: Any context, NMI included. Takes no lock when the object was
+ * Context: Any context, NMI included. Mostly takes no lock if a small object was
  * allocated on this CPU.
  */
 void goheap_free(const void *p);
@@ -122,7 +124,7 @@ void *goheap_zalloc(size_t size, gfp_t gfp)
  *
  * Such objects live in spans of their own and are never looked into for
  * pointers. Below 16 bytes several of them share a 16-byte block, aligned to 8,
- * 4, 2 or 1 bytes by size, unless zeroes are asked for.
+ * 4 or 2 bytes by size, unless zeroes are asked for.
  *
  * Context: Any context that @gfp allows.
  * Return: the object, or NULL.
@@ -149,7 +151,8 @@ void *goheap_alloc_node(size_t size, gfp_t gfp, int nid)
  * @gfp: see goheap_alloc()
  *
  * Context: Any context that @gfp allows.
- * Return: the object, or NULL; also when @align is no power of two.
+ * Return: the object, or NULL; also, with a warning, when @align is no power of
+ * two.
  */
 void *goheap_alloc_aligned(size_t size, size_t align, gfp_t gfp)
 	__alloc_size(1) __malloc;
@@ -272,7 +275,8 @@ size_t goheap_max_size(void);
 
 /**
  * struct goheap_params - how a private heap behaves; zero everywhere is fine
- * @limit: most bytes of pages that the heap may hold at a time, 0 for no limit
+ * @limit: most bytes of pages that the heap may hold at a time, in steps of 8 KiB
+ *	and at least one; 0 for no limit
  * @flags: GOHEAP_LEAK_OK
  */
 struct goheap_params {

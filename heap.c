@@ -215,7 +215,7 @@ static struct goheap *new_heap(const char *name, const struct goheap_params *par
 	if (params) {
 		heap->flags = params->flags;
 		if (params->limit)
-			heap->limit = params->limit >> GH_PAGE_SHIFT;
+			heap->limit = max(params->limit >> GH_PAGE_SHIFT, 1UL);
 	}
 	heap->cache = alloc_percpu(struct gh_cache);
 	if (!heap->cache || init_nodes(heap)) {

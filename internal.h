@@ -138,7 +138,7 @@ enum gh_kind {
 	GH_KIND_1,			/* up to 64 objects: one cache line is hot */
 	GH_KIND_3,			/* up to 192 */
 	GH_KIND_16,			/* up to 1024 */
-	GH_KIND_TINY,			/* 512 blocks, a bit for every byte */
+	GH_KIND_TINY,			/* 512 blocks, 16 bits for each */
 	GH_NR_KINDS
 };
 
@@ -173,7 +173,7 @@ struct gh_word {
  * @elemsize: bytes of an object; 0 for LARGE, whose one object is @limit long
  * @spanclass: span class, or GH_SC_TINY
  * @flags: GH_F_*; the changing ones belong to the owner
- * @words: the bitmaps; tiny spans have their live bits behind them
+ * @words: the bitmaps; tiny spans have 16 bits for every block behind them
  */
 struct gh_span {
 	union {
@@ -235,11 +235,12 @@ static __always_inline unsigned int gh_span_index(const struct gh_span *s, unsig
 	return (u64)off * s->mul >> 32;
 }
 
-static inline atomic_long_t *gh_span_tiny_live(struct gh_span *s, unsigned long off)
+/* The word with a bit of what tiny.c keeps behind the bitmaps. */
+static inline atomic_long_t *gh_span_tiny_live(struct gh_span *s, unsigned long bit)
 {
 	atomic_long_t *live = (atomic_long_t *)&s->words[gh_span_nwords(s)];
 
-	return &live[off / BITS_PER_LONG];
+	return &live[bit / BITS_PER_LONG];
 }
 
 /* Takes the token. True if nobody had it. */
@@ -539,7 +540,7 @@ struct gh_bin {
  * @hint: the span of ours that was last freed into, to be tried before the map;
  *	an empty one rather than NULL
  * @inbox: spans of ours that others freed into
- * @tiny: current tiny block and, in its low four bits, its first unused byte
+ * @tiny: the tiny block being filled and, in its low bits, its first unused byte
  * @tiny_span: the block's span
  * @tiny_allocs: tiny objects allocated here
  * @refills: sum of the bins', for the idle check
@@ -692,6 +693,8 @@ void gh_free_object(struct gh_span *s, unsigned int idx);
 void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp);
 bool gh_tiny_free(struct gh_span *s, unsigned long off, bool rcu);
 void gh_tiny_retire(struct gh_cache *cache);
+bool gh_tiny_may_start(unsigned long off);
+bool gh_tiny_did_start(struct gh_span *s, unsigned long off);
 bool gh_tiny_is_live(struct gh_span *s, unsigned long off);
 long gh_tiny_start(struct gh_span *s, unsigned long off);
 size_t gh_tiny_size(struct gh_span *s, unsigned long off);
@@ -726,7 +729,6 @@ size_t gh_ref_size(const struct gh_ref *ref);
 
 enum gh_misuse {
 	GH_DOUBLE_FREE,
-	GH_DOUBLE_FREE_TINY,
 	GH_FREE_IN_FREE_RUN,
 	GH_INTERIOR,
 	GH_FOREIGN,

@@ -29,7 +29,7 @@ bool gh_lookup(const void *p, struct gh_ref *ref)
 	if (ref->idx >= READ_ONCE(s->nelems))
 		return false;
 	if (s->flags & GH_F_TINY)
-		return ref->off % GH_TINY_BLOCK != GH_TINY_HOLD;
+		return gh_tiny_may_start(ref->off);
 	return (unsigned long)ref->idx * s->elemsize == ref->off;
 }
 

@@ -19,7 +19,6 @@
 
 static const char *const what_names[GH_NR_MISUSES] = {
 	[GH_DOUBLE_FREE]	= "double free",
-	[GH_DOUBLE_FREE_TINY]	= "double free or interior pointer",
 	[GH_FREE_IN_FREE_RUN]	= "double free",
 	[GH_INTERIOR]		= "interior pointer",
 	[GH_FOREIGN]		= "not a goheap object",
@@ -140,12 +139,9 @@ void gh_misuse_size(const void *p, struct gh_span *s, size_t size)
 
 static enum gh_misuse classify_tiny(struct gh_span *s, unsigned long off)
 {
-	if (!gh_span_is_live(s, off / GH_TINY_BLOCK))
-		return GH_DOUBLE_FREE;
-	if (off % GH_TINY_BLOCK == GH_TINY_HOLD)
-		return GH_INTERIOR;
-	/* Starts of objects that are gone are not on record. */
-	return gh_tiny_start(s, off) >= 0 ? GH_DOUBLE_FREE_TINY : GH_DOUBLE_FREE;
+	/* Inside an object that lives; or where one lived, and neighbours still do. */
+	return gh_tiny_did_start(s, off) || gh_tiny_start(s, off) < 0 ? GH_DOUBLE_FREE :
+									 GH_INTERIOR;
 }
 
 static enum gh_misuse classify(struct gh_span *s, unsigned long off)

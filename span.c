@@ -47,7 +47,7 @@ size_t gh_span_desc_bytes(enum gh_kind kind)
 {
 	size_t bytes = sizeof(struct gh_span) + kind_words[kind] * sizeof(struct gh_word);
 
-	if (kind == GH_KIND_TINY)	/* a live bit for every byte of the blocks */
+	if (kind == GH_KIND_TINY)	/* 16 bits for every block of 16 bytes */
 		bytes += gh_classes[GH_TINY_CLASS].span_bytes / BITS_PER_BYTE;
 	return bytes;
 }

@@ -3,15 +3,21 @@
  * Tiny objects: below 16 bytes and pointer-free, several to a 16-byte block, as
  * in the Go runtime. Unlike there each can be freed, and checked, by itself.
  *
- * A tiny span has a live bit for every byte: set where a live object starts. The
- * 16 bits of a block lie in one word, so the free that clears the last of them
- * knows it, and frees the block. The block that a CPU is filling has the bit of
- * its last byte set as well, where no object may start, so that nobody frees it.
- * Space in a block is not used again before all of the block is free.
+ * Objects start and end at even bytes. A tiny span has 16 bits for every block,
+ * in one word, so that each change is one atomic operation:
  *
- * What is asked for with __GFP_ZERO is not put here: where an object ends is not
- * recorded, so goheap_realloc() could not tell its zeroes from what a neighbour
- * has left behind it.
+ *   bits 0 to 6	a live object starts at byte 0, 2, ... 12
+ *   bit 7		some CPU is filling the block (nothing starts at byte 14)
+ *   bits 8 to 15	an object starts or ends at byte 0, 2, ... 14
+ *
+ * The free that clears the last of bits 0 to 7 knows it, and frees the block. Bits
+ * 8 to 15 stay until the block is used again; with them the extent of an object
+ * is known while it lives, whatever happens to its neighbours. Space in a block
+ * is not used again before all of the block is free.
+ *
+ * What is asked for with __GFP_ZERO is not put here: where the bytes end that
+ * were asked for is not recorded, so goheap_realloc() could not tell its zeroes
+ * from what the block held before.
  *
  * See internal.h for an overview.
  */
@@ -21,64 +27,93 @@
 
 #include "internal.h"
 
-#define HOLD	BIT(GH_TINY_HOLD)
-#define MASK	(BIT(GH_TINY_BLOCK) - 1)
+#define STEP		2U		/* objects start and end at multiples */
+#define NR_STEPS	(GH_TINY_BLOCK / STEP)
+#define HOLD		BIT(7)
+#define TAKEN		0xffUL		/* live objects and the hold */
+#define MASK		0xffffUL
+
+static unsigned long start_bit(unsigned int at)
+{
+	return BIT(at / STEP);
+}
+
+/* What ends at the block's end needs no mark there. */
+static unsigned long edge_bit(unsigned int at)
+{
+	return BIT(at / STEP) << NR_STEPS & MASK;
+}
 
 /* Bits of a block lie in its word from here on. */
 static unsigned int block_shift(unsigned long off)
 {
-	return ALIGN_DOWN(off, GH_TINY_BLOCK) % BITS_PER_LONG;
+	return off / GH_TINY_BLOCK * 16 % BITS_PER_LONG;
+}
+
+static atomic_long_t *block_word(struct gh_span *s, unsigned long off)
+{
+	return gh_span_tiny_live(s, off / GH_TINY_BLOCK * 16);
 }
 
 static unsigned long block_bits(struct gh_span *s, unsigned long off)
 {
-	unsigned long word = atomic_long_read(gh_span_tiny_live(s, off));
-
-	return word >> block_shift(off) & MASK;
-}
-
-/* Atomic, because neighbours of the block share the word. */
-static void flip(struct gh_span *s, unsigned long off, unsigned long bits)
-{
-	atomic_long_xor(bits << block_shift(off), gh_span_tiny_live(s, off));
+	return atomic_long_read(block_word(s, off)) >> block_shift(off) & MASK;
 }
 
 /* Clears bits of a block. Returns those it had. */
 static unsigned long clear(struct gh_span *s, unsigned long off, unsigned long bits)
 {
 	unsigned long word = atomic_long_fetch_andnot(bits << block_shift(off),
-						      gh_span_tiny_live(s, off));
+						      block_word(s, off));
 
 	return word >> block_shift(off) & MASK;
 }
 
-/* Make the object live, and go on after it or let the block go. */
-static void *place(struct gh_cache *cache, unsigned long block, unsigned int at, size_t size,
-		   bool held)
+/* A block that nobody else knows gets new bits; neighbours share the word. */
+static void reset(struct gh_span *s, unsigned long off, unsigned long bits)
 {
-	struct gh_span *s = cache->tiny_span;
-	bool hold = at + size < GH_TINY_HOLD;
+	bits ^= block_bits(s, off);
+	atomic_long_xor(bits << block_shift(off), block_word(s, off));
+}
 
-	flip(s, block - s->base, BIT(at) | (held == hold ? 0 : HOLD));
-	smp_mb__after_atomic();		/* pairs with smp_rmb() in filled_to() */
-	WRITE_ONCE(cache->tiny, hold ? block | (at + size) : 0);
+static unsigned long object_bits(unsigned int at, unsigned int end)
+{
+	return start_bit(at) | edge_bit(at) | edge_bit(end);
+}
+
+/* Go on after the object, or let the block go if nothing can start there. */
+static void *advance(struct gh_cache *cache, unsigned long block, unsigned int at,
+		     unsigned int end)
+{
+	bool hold = end < GH_TINY_BLOCK - STEP;
+
+	cache->tiny = hold ? block | end : 0;
 	cache->tiny_allocs++;
+	if (!hold)	/* not the last bit: the object is live */
+		clear(cache->tiny_span, block - cache->tiny_span->base, HOLD);
 	return (void *)(block + at);
 }
 
 static void *alloc_in_block(struct gh_cache *cache, size_t size, size_t align)
 {
 	unsigned long block = ALIGN_DOWN(cache->tiny, GH_TINY_BLOCK);
-	unsigned int at = ALIGN(cache->tiny - block, align);
+	unsigned int at = ALIGN(cache->tiny - block, max_t(size_t, align, STEP));
+	unsigned int end = ALIGN(at + size, STEP);
+	struct gh_span *s = cache->tiny_span;
+	unsigned long off;
 
-	if (!cache->tiny || at + size > GH_TINY_BLOCK || at >= GH_TINY_HOLD)
+	if (!cache->tiny || end > GH_TINY_BLOCK || at >= GH_TINY_BLOCK - STEP)
 		return NULL;
-	return place(cache, block, at, size, true);
+	off = block - s->base;
+	atomic_long_or(object_bits(at, end) << block_shift(off), block_word(s, off));
+	return advance(cache, block, at, end);
 }
 
 static void *alloc_new_block(struct gh_cache *cache, size_t size)
 {
+	unsigned int end = ALIGN(size, STEP);
 	unsigned long block;
+	struct gh_span *s;
 
 	gh_tiny_retire(cache);
 	block = (unsigned long)gh_cache_take(cache, GH_SC_TINY);
@@ -87,12 +122,14 @@ static void *alloc_new_block(struct gh_cache *cache, size_t size)
 			return NULL;
 		block = (unsigned long)gh_cache_take(cache, GH_SC_TINY);
 	}
-	cache->tiny_span = cache->bins[GH_SC_TINY].active;
-	return place(cache, block, 0, size, false);
+	s = cache->bins[GH_SC_TINY].active;
+	cache->tiny_span = s;
+	reset(s, block - s->base, object_bits(0, end) | HOLD);
+	return advance(cache, block, 0, end);
 }
 
 /* A block for one object alone: when the section or a new span is needed. */
-static void *alloc_alone(struct goheap *heap, gfp_t gfp)
+static void *alloc_alone(struct goheap *heap, size_t size, gfp_t gfp)
 {
 	struct gh_span *s;
 	void *block;
@@ -102,7 +139,7 @@ static void *alloc_alone(struct goheap *heap, gfp_t gfp)
 		return NULL;
 	preempt_disable();
 	s = gh_span_of(block);
-	flip(s, (unsigned long)block - s->base, BIT(0));
+	reset(s, (unsigned long)block - s->base, object_bits(0, ALIGN(size, STEP)));
 	preempt_enable();
 	atomic_long_inc(&heap->tiny_alone);
 	return block;
@@ -131,7 +168,7 @@ void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp)
 	}
 	preempt_enable();
 	if (unlikely(!p))
-		p = alloc_alone(heap, gfp);
+		p = alloc_alone(heap, size, gfp);
 	if (p && want_init_on_alloc(gfp))
 		memset(p, 0, size);
 	return p;
@@ -157,15 +194,13 @@ static void free_block(struct gh_span *s, unsigned long off)
 void gh_tiny_retire(struct gh_cache *cache)
 {
 	struct gh_span *s = cache->tiny_span;
-	unsigned long off, old;
+	unsigned long off;
 
 	if (!cache->tiny)
 		return;
 	off = ALIGN_DOWN(cache->tiny, GH_TINY_BLOCK) - s->base;
-	old = clear(s, off, HOLD);
-	/* Not before: filled_to() goes by the cursor while the bit is set. */
-	WRITE_ONCE(cache->tiny, 0);
-	if (old != HOLD)
+	cache->tiny = 0;
+	if ((clear(s, off, HOLD) & TAKEN) != HOLD)
 		return;
 	/* All its objects went while it was held. */
 	if (want_init_on_free())
@@ -193,16 +228,41 @@ bool gh_tiny_free(struct gh_span *s, unsigned long off, bool rcu)
 	unsigned int at = off % GH_TINY_BLOCK;
 	unsigned long old;
 
-	if (at == GH_TINY_HOLD)
+	if (!gh_tiny_may_start(off))
 		return false;
 	if (rcu)
 		gh_span_rcu_mark(s);
-	old = clear(s, off, BIT(at));
-	if (!(old & BIT(at)))
+	old = clear(s, off, start_bit(at));
+	if (!(old & start_bit(at)))
 		return false;
-	if (old == BIT(at))
+	if ((old & TAKEN) == start_bit(at))
 		free_block(s, off);
 	return true;
+}
+
+/**
+ * gh_tiny_may_start() - could an object start here?
+ * @off: where in a tiny span
+ *
+ * Context: Any.
+ * Return: false if none ever does.
+ */
+bool gh_tiny_may_start(unsigned long off)
+{
+	return off % STEP == 0 && off % GH_TINY_BLOCK != GH_TINY_BLOCK - STEP;
+}
+
+/**
+ * gh_tiny_did_start() - has an object started, or ended, here?
+ * @s: a tiny span
+ * @off: where in it
+ *
+ * Context: Any, preemption off.
+ * Return: true if so, since the block was last free.
+ */
+bool gh_tiny_did_start(struct gh_span *s, unsigned long off)
+{
+	return gh_tiny_may_start(off) && block_bits(s, off) & edge_bit(off % GH_TINY_BLOCK);
 }
 
 /**
@@ -215,7 +275,15 @@ bool gh_tiny_free(struct gh_span *s, unsigned long off, bool rcu)
  */
 bool gh_tiny_is_live(struct gh_span *s, unsigned long off)
 {
-	return block_bits(s, off) & ~HOLD & BIT(off % GH_TINY_BLOCK);
+	return gh_tiny_may_start(off) && block_bits(s, off) & start_bit(off % GH_TINY_BLOCK);
+}
+
+/* End of the object that starts at @at, in its block. */
+static unsigned int object_end(unsigned long bits, unsigned int at)
+{
+	unsigned long edges = bits >> NR_STEPS & ~(BIT(at / STEP + 1) - 1);
+
+	return edges ? __ffs(edges) * STEP : GH_TINY_BLOCK;
 }
 
 /**
@@ -223,38 +291,18 @@ bool gh_tiny_is_live(struct gh_span *s, unsigned long off)
  * @s: a tiny span
  * @off: the address, in the span
  *
- * Where objects end is not recorded: what lies between a live object and the
- * next one counts as the former's.
- *
  * Context: Any, preemption off.
- * Return: offset of the last live object at or below @off in its block, or -1.
+ * Return: offset of the live object, or -1.
  */
 long gh_tiny_start(struct gh_span *s, unsigned long off)
 {
-	unsigned long below = block_bits(s, off) & ~HOLD & (BIT(off % GH_TINY_BLOCK + 1) - 1);
+	unsigned int at = off % GH_TINY_BLOCK;
+	unsigned long bits = block_bits(s, off);
+	unsigned long below = bits & TAKEN & ~HOLD & (BIT(at / STEP + 1) - 1);
 
-	return below ? (long)(ALIGN_DOWN(off, GH_TINY_BLOCK) + __fls(below)) : -1;
-}
-
-/*
- * First unused byte of a block that some CPU is filling; its end if none is; 0 if
- * it was just taken up, and so has no object that anybody knows of.
- */
-static unsigned int filled_to(struct gh_span *s, unsigned long off)
-{
-	unsigned long block = s->base + ALIGN_DOWN(off, GH_TINY_BLOCK), tiny;
-	int cpu;
-
-	if (!(block_bits(s, off) & HOLD))
-		return GH_TINY_BLOCK;
-	for_each_possible_cpu(cpu) {
-		tiny = READ_ONCE(per_cpu_ptr(s->cache, cpu)->tiny);
-		if (ALIGN_DOWN(tiny, GH_TINY_BLOCK) == block)
-			return tiny - block;
-	}
-	/* The bit goes before the cursor does: pairs with clear() and flip(). */
-	smp_rmb();
-	return block_bits(s, off) & HOLD ? 0 : GH_TINY_BLOCK;
+	if (!below || object_end(bits, __fls(below) * STEP) <= at)
+		return -1;
+	return ALIGN_DOWN(off, GH_TINY_BLOCK) + __fls(below) * STEP;
 }
 
 /**
@@ -263,17 +311,13 @@ static unsigned int filled_to(struct gh_span *s, unsigned long off)
  * @off: where a live object starts
  *
  * Context: Any, preemption off.
- * Return: bytes up to what is or may become another object.
+ * Return: bytes; the same as long as the object lives.
  */
 size_t gh_tiny_size(struct gh_span *s, unsigned long off)
 {
 	unsigned int at = off % GH_TINY_BLOCK;
-	unsigned int end = filled_to(s, off);
-	unsigned long above = block_bits(s, off) & ~HOLD & ~(BIT(at + 1) - 1);
 
-	if (above)
-		end = min_t(unsigned int, end, __ffs(above));
-	return end > at ? end - at : 1;
+	return object_end(block_bits(s, off), at) - at;
 }
 
 /**
@@ -285,10 +329,10 @@ size_t gh_tiny_size(struct gh_span *s, unsigned long off)
  */
 unsigned int gh_tiny_count(struct gh_span *s)
 {
-	unsigned long holds = HOLD | HOLD << 16 | HOLD << 32 | HOLD << 48;
-	unsigned long off, n = 0;
+	const unsigned long starts = (TAKEN & ~HOLD) * 0x0001000100010001UL;
+	unsigned int i, n = 0;
 
-	for (off = 0; off < gh_classes[GH_TINY_CLASS].span_bytes; off += BITS_PER_LONG)
-		n += hweight_long(atomic_long_read(gh_span_tiny_live(s, off)) & ~holds);
+	for (i = 0; i < s->nelems; i += BITS_PER_LONG / 16)
+		n += hweight_long(atomic_long_read(block_word(s, i * GH_TINY_BLOCK)) & starts);
 	return n;
 }

@@ -94,16 +94,16 @@ static void test_gh_tiny_alloc_packs(struct kunit *test)
 	goheap_free(c);
 }
 
-static void test_gh_tiny_alloc_fills_all_but_the_last_byte(struct kunit *test)
+static void test_gh_tiny_alloc_fills_all_but_the_last_step(struct kunit *test)
 {
-	void *p[16];
+	void *p[8];
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(p); i++)
 		p[i] = alloc_byte(test);
-	for (i = 0; i < GH_TINY_HOLD; i++)
-		KUNIT_EXPECT_PTR_EQ(test, p[i], p[0] + i);
-	KUNIT_EXPECT_NE(test, block_of(p[15]), block_of(p[0]));
+	for (i = 0; i < 7; i++)
+		KUNIT_EXPECT_PTR_EQ(test, p[i], p[0] + 2 * i);
+	KUNIT_EXPECT_NE(test, block_of(p[7]), block_of(p[0]));
 	goheap_free_bulk(ARRAY_SIZE(p), p);
 }
 
@@ -130,21 +130,22 @@ static void test_gh_tiny_alloc_aligns_by_size(struct kunit *test)
 	goheap_free_bulk(ARRAY_SIZE(p), p);
 }
 
-/* With @at bytes of a block used, where does an object of @size go? */
+/* With @at bytes of a block used, an even number, where does an object of @size go? */
 static void place(struct kunit *test, unsigned int at, size_t size)
 {
-	unsigned int start = ALIGN(at, align_of(size)), n = 0;
-	bool fits = start + size <= GH_TINY_BLOCK && start < GH_TINY_HOLD;
+	unsigned int start = ALIGN(at, max(align_of(size), 2U)), n = 0;
+	bool fits = start + size <= GH_TINY_BLOCK && start < 14;
 	void *p[16];
 
-	while (n < at)
+	while (n < at / 2)
 		p[n++] = alloc_byte(test);
-	p[n++] = alloc(test, size);
+	p[n] = alloc(test, size);
 	if (at && fits)
-		KUNIT_EXPECT_PTR_EQ_MSG(test, p[at], p[0] + start, "%zu at %u", size, at);
+		KUNIT_EXPECT_PTR_EQ_MSG(test, p[n], p[0] + start, "%zu at %u", size, at);
 	else
-		KUNIT_EXPECT_EQ_MSG(test, block_of(p[at]), (unsigned long)p[at], "%zu at %u",
+		KUNIT_EXPECT_EQ_MSG(test, block_of(p[n]), (unsigned long)p[n], "%zu at %u",
 				    size, at);
+	n++;
 	goheap_free_bulk(n, p);
 	end_block(test);
 }
@@ -154,7 +155,7 @@ static void test_gh_tiny_alloc_every_offset_and_size(struct kunit *test)
 	unsigned int at;
 	size_t size;
 
-	for (at = 0; at < GH_TINY_HOLD; at++)
+	for (at = 0; at <= 14; at += 2)
 		for (size = 1; size <= GH_TINY_MAX; size++)
 			place(test, at, size);
 }
@@ -216,12 +217,13 @@ static void test_gh_tiny_free_twice(struct kunit *test)
 }
 
 /* A block that is being filled has that bit set. */
-static void test_gh_tiny_free_last_byte_of_block_being_filled(struct kunit *test)
+static void test_gh_tiny_free_last_bytes_of_block_being_filled(struct kunit *test)
 {
 	void *a = alloc(test, 4);
 	struct gh_span *s = gh_test_span_of(a);
 
-	KUNIT_EXPECT_FALSE(test, try_free(s, a + GH_TINY_HOLD));
+	KUNIT_EXPECT_FALSE(test, try_free(s, a + 14));
+	KUNIT_EXPECT_FALSE(test, try_free(s, a + 15));
 	KUNIT_EXPECT_TRUE(test, block_is_taken(a));
 	KUNIT_EXPECT_PTR_EQ(test, alloc(test, 4), a + 4);
 	goheap_free(a);
@@ -307,7 +309,7 @@ static void test_goheap_size_of_tenants(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, goheap_base(a + 3), a);
 	KUNIT_EXPECT_PTR_EQ(test, goheap_base(b + 1), b);
 	end_block(test);
-	KUNIT_EXPECT_EQ_MSG(test, goheap_size(b), 12UL, "no other will");
+	KUNIT_EXPECT_EQ_MSG(test, goheap_size(b), 2UL, "it lives on as it is");
 	goheap_free(a);
 	KUNIT_EXPECT_EQ(test, goheap_size(a), 0UL);
 	KUNIT_EXPECT_PTR_EQ(test, goheap_base(a), NULL);
@@ -328,25 +330,23 @@ static void test_gh_tiny_count_counts_objects(struct kunit *test)
 	goheap_free_bulk(ARRAY_SIZE(p), p);
 }
 
-/*
- * Somebody asks for a tenant's size just when the CPU stops filling the block: the
- * bit that says so has gone already, the cursor has not.
- */
-static void test_goheap_size_while_retiring(struct kunit *test)
+/* The neighbour's readers may go on; what was its space must not look like ours. */
+static void test_goheap_size_stays_when_neighbour_goes(struct kunit *test)
 {
-	u8 *a = alloc(test, 4), *b = alloc(test, 4);
-	struct gh_span *s = gh_test_span_of(a);
-	unsigned long off = block_of(a) - s->base;
-	unsigned long hold = BIT(GH_TINY_HOLD) << off % BITS_PER_LONG;
+	u8 *a = alloc(test, 4), *b = alloc(test, 5), *c;
 
-	KUNIT_ASSERT_TRUE(test, atomic_long_read(gh_span_tiny_live(s, off)) & hold);
-	atomic_long_andnot(hold, gh_span_tiny_live(s, off));
+	KUNIT_ASSERT_PTR_EQ(test, b, a + 4);
+	rcu_read_lock();
+	memset(b, 'b', 5);
+	goheap_free_rcu(b);
 	KUNIT_EXPECT_EQ(test, goheap_size(a), 4UL);
-	KUNIT_EXPECT_EQ(test, goheap_size(b), 12UL);
-	atomic_long_or(hold, gh_span_tiny_live(s, off));
-	KUNIT_EXPECT_EQ(test, goheap_size(b), 4UL);
-	goheap_free(a);
-	goheap_free(b);
+	c = goheap_realloc(a, 8, GFP_ATOMIC);
+	KUNIT_EXPECT_PTR_NE(test, c, a);
+	if (c)
+		memset(c, 'c', 8);
+	KUNIT_EXPECT_PTR_EQ(test, memchr_inv(b, 'b', 5), NULL);
+	rcu_read_unlock();
+	goheap_free(c);
 }
 
 /* ---- a random walk ------------------------------------------------------- */
@@ -390,20 +390,20 @@ static void test_gh_tiny_random(struct kunit *test)
 
 static struct kunit_case tiny_cases[] = {
 	KUNIT_CASE(test_gh_tiny_alloc_packs),
-	KUNIT_CASE(test_gh_tiny_alloc_fills_all_but_the_last_byte),
+	KUNIT_CASE(test_gh_tiny_alloc_fills_all_but_the_last_step),
 	KUNIT_CASE(test_gh_tiny_alloc_aligns_by_size),
 	KUNIT_CASE(test_gh_tiny_alloc_every_offset_and_size),
 	KUNIT_CASE(test_gh_tiny_alloc_zeroes),
 	KUNIT_CASE(test_gh_tiny_free_last_tenant_frees_block),
 	KUNIT_CASE(test_gh_tiny_free_in_block_being_filled),
 	KUNIT_CASE(test_gh_tiny_free_twice),
-	KUNIT_CASE(test_gh_tiny_free_last_byte_of_block_being_filled),
+	KUNIT_CASE(test_gh_tiny_free_last_bytes_of_block_being_filled),
 	KUNIT_CASE(test_gh_tiny_free_from_other_cpu),
 	KUNIT_CASE(test_gh_tiny_free_rcu_waits_for_readers),
 	KUNIT_CASE(test_gh_tiny_free_rcu_in_block_being_filled),
 	KUNIT_CASE(test_goheap_size_of_tenants),
 	KUNIT_CASE(test_gh_tiny_count_counts_objects),
-	KUNIT_CASE(test_goheap_size_while_retiring),
+	KUNIT_CASE(test_goheap_size_stays_when_neighbour_goes),
 	KUNIT_CASE(test_gh_tiny_random),
 	{}
 };
