@@ -492,6 +492,20 @@ static int percpu_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(percpu);
 
+/* ---- validate ------------------------------------------------------------------------------- */
+
+static int validate_show(struct seq_file *m, void *v)
+{
+	int err = gh_validate();
+
+	if (err)
+		seq_printf(m, "error %d\n", err);
+	else
+		seq_puts(m, "ok\n");
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(validate);
+
 /* ---- trim ----------------------------------------------------------------------------------- */
 
 static int trim_set(void *data, u64 val)
@@ -549,6 +563,7 @@ void gh_debugfs_init(void)
 	debugfs_create_file("occupancy", 0400, root, NULL, &occupancy_fops);
 	debugfs_create_file("arenas", 0400, root, NULL, &arenas_fops);
 	debugfs_create_file("percpu", 0400, root, NULL, &percpu_fops);
+	debugfs_create_file("validate", 0400, root, NULL, &validate_fops);
 	debugfs_create_file("trim", 0200, root, NULL, &trim_fops);
 	heaps_dir = debugfs_create_dir("heaps", root);
 	mutex_lock(&gh_heaps_mutex);
@@ -563,7 +578,12 @@ void gh_debugfs_init(void)
  */
 void gh_debugfs_exit(void)
 {
+	struct goheap *heap;
+
 	debugfs_remove(root);
+	mutex_lock(&gh_heaps_mutex);
 	heaps_dir = NULL;
-	gh_default->dir = NULL;
+	list_for_each_entry(heap, &gh_heaps, link)
+		heap->dir = NULL;
+	mutex_unlock(&gh_heaps_mutex);
 }

@@ -639,7 +639,7 @@ static void __exit goheap_exit(void)
 	gh_debugfs_exit();
 	cpuhp_remove_state_nocalls(cpu_dead_state);
 	gh_reclaim_exit();
-	goheap_destroy(gh_default);
+	gh_heap_destroy_all();
 	gh_arena_exit();
 }
 

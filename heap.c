@@ -358,3 +358,22 @@ void goheap_destroy(struct goheap *heap)
 	free_heap(heap);
 }
 EXPORT_SYMBOL_GPL(goheap_destroy);
+
+/**
+ * gh_heap_destroy_all() - take every heap down
+ *
+ * Whoever made a private heap and left it behind cannot be using it any more: the
+ * module could not go.
+ *
+ * Context: Process context, module exit.
+ */
+void gh_heap_destroy_all(void)
+{
+	struct goheap *heap, *next;
+
+	list_for_each_entry_safe(heap, next, &gh_heaps, link) {
+		if (heap != gh_default)
+			pr_warn("heap %s was never destroyed\n", heap->name);
+		goheap_destroy(heap);
+	}
+}

@@ -706,6 +706,7 @@ struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align
 				  bool noscan, int nid, bool *zero);
 void gh_heap_free_span(struct gh_span *s);
 int gh_heap_cpu_dead(unsigned int cpu);
+void gh_heap_destroy_all(void);
 
 /* reclaim.c */
 int gh_reclaim_init(void);
@@ -745,6 +746,9 @@ void gh_misuse(enum gh_misuse what, const void *p, struct gh_span *s);
 void gh_misuse_size(const void *p, struct gh_span *s, size_t size);
 void gh_misuse_address(const void *p);
 unsigned long gh_misuse_count(void);
+
+/* validate.c */
+int gh_validate(void);
 
 /* debugfs.c */
 void gh_debugfs_init(void);

@@ -3,12 +3,10 @@
  * What the test suites share. See testlib.h.
  */
 
-#include <linux/bitmap.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/kmsg_dump.h>
 #include <linux/mutex.h>
-#include <linux/nodemask.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/workqueue.h>
@@ -34,130 +32,12 @@ u32 gh_test_below(struct rnd_state *rnd, u32 bound)
 
 /* ---- validation ---------------------------------------------------------- */
 
-struct tally {
-	int nid;
-	unsigned long small;
-	unsigned long large;
-	unsigned long small_spans;
-	unsigned long large_spans;
-	int error;
-};
-
-static bool tally_span(struct gh_span *s, void *arg)
-{
-	struct tally *t = arg;
-	int err;
-
-	if (t->nid != NUMA_NO_NODE && s->nid != t->nid)
-		return true;
-	if (s->state == GH_SPAN_LARGE) {
-		t->large += s->npages;
-		t->large_spans++;
-		if (s->nelems != 1 || s->limit > gh_span_bytes(s))
-			t->error = -20;
-		return true;
-	}
-	t->small += s->npages;
-	t->small_spans++;
-	err = gh_span_validate(s);
-	if (err)
-		t->error = err;
-	return true;
-}
-
-static int check_node(struct gh_page_heap *ph)
-{
-	struct tally t = { .nid = ph->nid };
-	unsigned long flags;
-	int ret;
-
-	ret = gh_arena_validate(ph);
-	if (ret)
-		return ret;
-	gh_map_walk(NULL, tally_span, &t);
-	if (t.error)
-		return t.error;
-	raw_spin_lock_irqsave(&ph->lock, flags);
-	if (t.small != ph->small || t.small_spans != ph->small_spans)
-		ret = -21;
-	else if (t.large != ph->large || t.large_spans != ph->large_spans)
-		ret = -22;
-	raw_spin_unlock_irqrestore(&ph->lock, flags);
-	return ret;
-}
-
-/* What the arenas say is ours and in use against what the page heaps say. */
-static int check_arenas(void)
-{
-	unsigned long owned = 0, in_use = 0, n;
-	struct gh_arena *arena;
-	int nid, ret = 0;
-
-	rcu_read_lock();
-	for (n = 0; (arena = gh_map_next(&n)); n++) {
-		owned += arena->nr_owned;
-		in_use += bitmap_weight(arena->in_use, GH_ARENA_PAGES);
-		if (arena->nr_owned != bitmap_weight(arena->owned, GH_ARENA_PAGES))
-			ret = -23;
-		if (!bitmap_subset(arena->in_use, arena->owned, GH_ARENA_PAGES))
-			ret = -24;
-	}
-	rcu_read_unlock();
-	for_each_node(nid) {
-		owned -= gh_page_heaps[nid]->taken - gh_page_heaps[nid]->returned;
-		in_use -= gh_page_heaps[nid]->small + gh_page_heaps[nid]->large;
-	}
-	if (!ret && owned)
-		ret = -25;
-	return !ret && in_use ? -26 : ret;
-}
-
-static int check_heap(struct goheap *heap)
-{
-	struct tally t = { .nid = NUMA_NO_NODE };
-	unsigned int sc;
-	int nid, err;
-
-	for_each_node(nid) {
-		for (sc = 0; sc < GH_NR_SLOTS; sc++) {
-			err = gh_central_validate(&heap->nodes[nid]->central[sc]);
-			if (err)
-				return err;
-		}
-	}
-	gh_map_walk(heap, tally_span, &t);
-	if (t.small + t.large != atomic_long_read(&heap->pages))
-		return -27;
-	return t.large_spans != atomic_long_read(&heap->large_spans) ? -28 : t.error;
-}
-
-static int check_heaps(void)
-{
-	struct goheap *heap;
-	int err = 0;
-
-	mutex_lock(&gh_heaps_mutex);
-	list_for_each_entry(heap, &gh_heaps, link)
-		err = err ?: check_heap(heap);
-	mutex_unlock(&gh_heaps_mutex);
-	return err;
-}
-
-static int check_all(void)
-{
-	int nid, err = check_arenas();
-
-	for_each_node(nid)
-		err = err ?: check_node(gh_page_heaps[nid]);
-	return err ?: check_heaps();
-}
-
 void gh_test_validate(struct kunit *test)
 {
 	int err, tries;
 
 	/* What is wrong for good stays wrong. */
-	for (tries = 0; (err = check_all()) && tries < TRIES; tries++)
+	for (tries = 0; (err = gh_validate()) && tries < TRIES; tries++)
 		msleep(TRY_MS);
 	KUNIT_EXPECT_EQ_MSG(test, err, 0, "the heap is damaged");
 }

@@ -28,6 +28,13 @@ leaves_nothing() {
 	unload && [ ! -e $DEBUGFS ] && [ ! -e $KV ] && ! grep -q goheap /proc/slabinfo
 }
 
+# A module that goes without destroying its heap takes nothing along.
+reports_abandoned_heap() {
+	unload && log_mark && load goheap && load goheap_misuse kind=abandoned_heap && unload &&
+		log_since | grep -q 'heap abandoned was never destroyed' &&
+		log_since | grep -q 'heap abandoned is gone with 3 objects leaked' && log_is_clean
+}
+
 # Caches elsewhere in the kernel may grow once; what is lost for good goes on.
 no_page_lost() {
 	for try in 1 2 3; do
@@ -41,7 +48,7 @@ no_page_lost() {
 	return 1
 }
 
-start 5
+start 6
 unload
 rounds 10
 sleep 1
@@ -53,4 +60,5 @@ ktap_test_result "no_page_lost" no_page_lost
 ktap_test_result "unload_refused_while_used" refuses_to_go
 ktap_test_result "unload_leaves_nothing" leaves_nothing
 ktap_test_result "log_is_clean" log_is_clean
+ktap_test_result "abandoned_heap_is_reported" reports_abandoned_heap
 finish

@@ -165,6 +165,20 @@ static int misuse_tiny_double(void)
 	return err;
 }
 
+/* Not refused: goheap finds the heap, and what is in it, when it is unloaded. */
+static int misuse_abandoned_heap(void)
+{
+	struct goheap *heap = goheap_create("abandoned", NULL);
+	int i;
+
+	if (IS_ERR(heap))
+		return PTR_ERR(heap);
+	for (i = 0; i < 3; i++)
+		if (!goheap_heap_alloc(heap, 100, GFP_KERNEL, 0))
+			return -ENOMEM;
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(void);
@@ -181,6 +195,7 @@ static const struct {
 	{ "wrong_heap", misuse_wrong_heap },
 	{ "wrong_size", misuse_wrong_size },
 	{ "tiny_double", misuse_tiny_double },
+	{ "abandoned_heap", misuse_abandoned_heap },
 };
 
 #define NR_OBJECTS	512

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The whole heap, checked: page heaps, arenas, central lists, spans, and that all
+ * counters say the same. For tests, and for whoever suspects damage.
+ *
+ * See internal.h for an overview.
+ */
+
+#include <linux/bitmap.h>
+#include <linux/mutex.h>
+#include <linux/nodemask.h>
+
+#include "internal.h"
+
+struct tally {
+	int nid;
+	unsigned long small;
+	unsigned long large;
+	unsigned long small_spans;
+	unsigned long large_spans;
+	int error;
+};
+
+static bool tally_span(struct gh_span *s, void *arg)
+{
+	struct tally *t = arg;
+	int err;
+
+	if (t->nid != NUMA_NO_NODE && s->nid != t->nid)
+		return true;
+	if (s->state == GH_SPAN_LARGE) {
+		t->large += s->npages;
+		t->large_spans++;
+		if (s->nelems != 1 || s->limit > gh_span_bytes(s))
+			t->error = -20;
+		return true;
+	}
+	t->small += s->npages;
+	t->small_spans++;
+	err = gh_span_validate(s);
+	if (err)
+		t->error = err;
+	return true;
+}
+
+static int check_node(struct gh_page_heap *ph)
+{
+	struct tally t = { .nid = ph->nid };
+	unsigned long flags;
+	int ret;
+
+	ret = gh_arena_validate(ph);
+	if (ret)
+		return ret;
+	gh_map_walk(NULL, tally_span, &t);
+	if (t.error)
+		return t.error;
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	if (t.small != ph->small || t.small_spans != ph->small_spans)
+		ret = -21;
+	else if (t.large != ph->large || t.large_spans != ph->large_spans)
+		ret = -22;
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	return ret;
+}
+
+/* What the arenas say is ours and in use against what the page heaps say. */
+static int check_arenas(void)
+{
+	unsigned long owned = 0, in_use = 0, n;
+	struct gh_arena *arena;
+	int nid, ret = 0;
+
+	rcu_read_lock();
+	for (n = 0; (arena = gh_map_next(&n)); n++) {
+		owned += arena->nr_owned;
+		in_use += bitmap_weight(arena->in_use, GH_ARENA_PAGES);
+		if (arena->nr_owned != bitmap_weight(arena->owned, GH_ARENA_PAGES))
+			ret = -23;
+		if (!bitmap_subset(arena->in_use, arena->owned, GH_ARENA_PAGES))
+			ret = -24;
+	}
+	rcu_read_unlock();
+	for_each_node(nid) {
+		owned -= gh_page_heaps[nid]->taken - gh_page_heaps[nid]->returned;
+		in_use -= gh_page_heaps[nid]->small + gh_page_heaps[nid]->large;
+	}
+	if (!ret && owned)
+		ret = -25;
+	return !ret && in_use ? -26 : ret;
+}
+
+static int check_heap(struct goheap *heap)
+{
+	struct tally t = { .nid = NUMA_NO_NODE };
+	unsigned int sc;
+	int nid, err;
+
+	for_each_node(nid) {
+		for (sc = 0; sc < GH_NR_SLOTS; sc++) {
+			err = gh_central_validate(&heap->nodes[nid]->central[sc]);
+			if (err)
+				return err;
+		}
+	}
+	gh_map_walk(heap, tally_span, &t);
+	if (t.small + t.large != atomic_long_read(&heap->pages))
+		return -27;
+	return t.large_spans != atomic_long_read(&heap->large_spans) ? -28 : t.error;
+}
+
+static int check_heaps(void)
+{
+	struct goheap *heap;
+	int err = 0;
+
+	mutex_lock(&gh_heaps_mutex);
+	list_for_each_entry(heap, &gh_heaps, link)
+		err = err ?: check_heap(heap);
+	mutex_unlock(&gh_heaps_mutex);
+	return err;
+}
+
+/**
+ * gh_validate() - walk the whole heap and check that everything fits
+ *
+ * Holds no lock for long, so what is being used meanwhile may look wrong: an error
+ * counts if it stays while nobody allocates or frees.
+ *
+ * Context: Process context.
+ * Return: 0, or a negative number that tells which check failed.
+ */
+int gh_validate(void)
+{
+	int nid, err = check_arenas();
+
+	for_each_node(nid)
+		err = err ?: check_node(gh_page_heaps[nid]);
+	return err ?: check_heaps();
+}
