@@ -288,6 +288,71 @@ bool gh_cache_refill(struct gh_cache *cache, unsigned int sc)
 	return true;
 }
 
+/* Most heap pages that a cache parks, and that a parked span may have. */
+#define PARK_PAGES	((1UL << 20) >> GH_PAGE_SHIFT)
+#define PARK_MAX	((256UL << 10) >> GH_PAGE_SHIFT)
+
+/**
+ * gh_cache_park() - keep a freed LARGE span for the next allocation of its length
+ * @cache: ours
+ * @s: its object was freed; the remote bit stays set meanwhile
+ *
+ * Context: The section.
+ * Return: false if there are enough; the span is still the caller's.
+ */
+bool gh_cache_park(struct gh_cache *cache, struct gh_span *s)
+{
+	if (s->npages > PARK_MAX || cache->parked_pages + s->npages > PARK_PAGES ||
+	    s->nid != numa_mem_id())
+		return false;
+	s->next = cache->parked;
+	cache->parked = s;
+	cache->parked_pages += s->npages;
+	return true;
+}
+
+/**
+ * gh_cache_unpark() - take a parked span
+ * @cache: ours
+ * @npages: exactly how long
+ * @align: at least how aligned, in heap pages
+ *
+ * Context: The section.
+ * Return: the span, or NULL.
+ */
+struct gh_span *gh_cache_unpark(struct gh_cache *cache, unsigned int npages, unsigned int align)
+{
+	struct gh_span **link, *s;
+
+	for (link = &cache->parked; (s = *link); link = &s->next) {
+		if (s->npages != npages ||
+		    !IS_ALIGNED(s->base, (unsigned long)align << GH_PAGE_SHIFT))
+			continue;
+		*link = s->next;
+		cache->parked_pages -= npages;
+		cache->refills++;	/* not idle */
+		return s;
+	}
+	return NULL;
+}
+
+/**
+ * gh_cache_flush_parked() - give parked spans back
+ * @cache: ours
+ *
+ * Context: The section.
+ */
+void gh_cache_flush_parked(struct gh_cache *cache)
+{
+	struct gh_span *s;
+
+	while ((s = cache->parked)) {
+		cache->parked = s->next;
+		gh_heap_free_span(s);
+	}
+	cache->parked_pages = 0;
+}
+
 /**
  * gh_cache_install() - own a new span
  * @cache: ours
@@ -367,6 +432,8 @@ static bool flush_slot(struct gh_cache *cache, unsigned int sc)
 	preempt_disable();
 	ours = cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache);
 	if (ours) {
+		if (sc == GH_SC_LARGE)
+			gh_cache_flush_parked(cache);
 		if (sc == GH_SC_TINY)
 			gh_tiny_retire(cache);
 		more = gh_cache_flush_some(cache, sc);
@@ -424,6 +491,7 @@ void gh_cache_flush_all(struct gh_cache *cache)
 	preempt_disable();
 	gh_cache_drain(cache);
 	gh_tiny_retire(cache);
+	gh_cache_flush_parked(cache);
 	preempt_enable();
 	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
 		do {

@@ -234,8 +234,10 @@ struct usage {
 	unsigned long pending;
 	unsigned long waste;
 	unsigned long large;
+	unsigned long large_free;
 	unsigned long small_spans;
 	unsigned long large_spans;
+	unsigned long large_objects;
 	unsigned long tiny_objects;
 };
 
@@ -249,6 +251,8 @@ static bool add_usage(struct gh_span *s, void *arg)
 	if (snap.large) {
 		u->large += snap.npages << GH_PAGE_SHIFT;
 		u->large_spans++;
+		u->large_objects += snap.counts.live;
+		u->large_free += snap.counts.live ? 0 : snap.npages << GH_PAGE_SHIFT;
 		return true;
 	}
 	u->small_spans++;
@@ -315,6 +319,7 @@ static void show_usage(struct seq_file *m, const struct usage *u, const struct e
 	line(m, "small_free_bytes", u->free);
 	line(m, "small_pending_bytes", u->pending);
 	line(m, "small_waste_bytes", u->waste);
+	line(m, "large_free_bytes", u->large_free);
 	line(m, "small_spans", u->small_spans);
 	line(m, "large_spans", u->large_spans);
 	line(m, "small_allocs", e->small_allocs);
@@ -322,7 +327,7 @@ static void show_usage(struct seq_file *m, const struct usage *u, const struct e
 	line(m, "tiny_allocs", e->tiny_allocs);
 	line(m, "tiny_frees", gone(e->tiny_allocs, u->tiny_objects));
 	line(m, "large_allocs", e->large_allocs);
-	line(m, "large_frees", gone(e->large_allocs, u->large_spans));
+	line(m, "large_frees", gone(e->large_allocs, u->large_objects));
 }
 
 static int heap_stats_show(struct seq_file *m, void *v)

@@ -66,6 +66,36 @@ struct gh_span *gh_heap_new_span(struct goheap *heap, unsigned int sc, gfp_t gfp
 	return s;
 }
 
+/* What this CPU freed lately, if it has the right length. */
+static struct gh_span *unpark(struct goheap *heap, unsigned int npages, unsigned int align)
+{
+	struct gh_span *s = NULL;
+	struct gh_cache *cache;
+
+	preempt_disable();
+	cache = this_cpu_ptr(heap->cache);
+	if (cache->parked && gh_section_enter(cache)) {
+		s = gh_cache_unpark(cache, npages, align);
+		gh_section_exit(cache);
+	}
+	preempt_enable();
+	return s;
+}
+
+static struct gh_span *new_pages(struct goheap *heap, unsigned int npages, unsigned int align,
+				 gfp_t gfp, int nid)
+{
+	struct gh_span *s;
+
+	if (!charge(heap, npages))
+		return NULL;
+	s = gh_arena_alloc(npages, align, GH_SC_LARGE, gfp,
+			   nid == NUMA_NO_NODE ? numa_mem_id() : nid);
+	if (!s)
+		atomic_long_sub(npages, &heap->pages);
+	return s;
+}
+
 /**
  * gh_heap_new_large() - make a span of one live object
  * @heap: whose
@@ -83,20 +113,22 @@ struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align
 				  bool noscan, int nid, bool *zero)
 {
 	unsigned int npages = DIV_ROUND_UP(size, GH_PAGE_SIZE);
-	struct gh_span *s;
+	unsigned int pages_align = max_t(size_t, align >> GH_PAGE_SHIFT, 1);
+	struct gh_span *s = NULL;
 
-	if (!charge(heap, npages))
-		return NULL;
-	s = gh_arena_alloc(npages, max_t(size_t, align >> GH_PAGE_SHIFT, 1), GH_SC_LARGE, gfp,
-			   nid == NUMA_NO_NODE ? numa_mem_id() : nid);
-	if (!s) {
-		atomic_long_sub(npages, &heap->pages);
-		return NULL;
+	if (nid == NUMA_NO_NODE)
+		s = unpark(heap, npages, pages_align);
+	if (s) {	/* in the map already, and dirty */
+		gh_span_init_large(s, heap, gh_span_bytes(s), noscan);
+	} else {
+		s = new_pages(heap, npages, pages_align, gfp, nid);
+		if (!s)
+			return NULL;
+		if (!s->needzero)
+			*zero = false;
+		gh_span_init_large(s, heap, gh_span_bytes(s), noscan);
+		gh_arena_commit(s);
 	}
-	if (!s->needzero)
-		*zero = false;
-	gh_span_init_large(s, heap, gh_span_bytes(s), noscan);
-	gh_arena_commit(s);
 	atomic_long_inc(&heap->large_allocs);
 	atomic_long_inc(&heap->large_spans);
 	return s;
@@ -110,12 +142,28 @@ struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align
  */
 void gh_heap_free_span(struct gh_span *s)
 {
-	struct goheap *heap = s->heap;
-
-	if (s->state == GH_SPAN_LARGE)
-		atomic_long_dec(&heap->large_spans);
-	atomic_long_sub(s->npages, &heap->pages);
+	atomic_long_sub(s->npages, &s->heap->pages);
 	gh_arena_free(s);
+}
+
+/**
+ * gh_heap_free_large() - a large object is gone: park its span, or give it back
+ * @s: LARGE
+ *
+ * Context: Any but NMI, preemption off; no lock and no section held.
+ */
+void gh_heap_free_large(struct gh_span *s)
+{
+	struct gh_cache *cache = this_cpu_ptr(s->cache);
+	bool parked = false;
+
+	atomic_long_dec(&s->heap->large_spans);
+	if (gh_section_enter(cache)) {
+		parked = gh_cache_park(cache, s);
+		gh_section_exit(cache);
+	}
+	if (!parked)
+		gh_heap_free_span(s);
 }
 
 /* ---- CPUs that went away ------------------------------------------------------------- */

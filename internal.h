@@ -548,6 +548,8 @@ struct gh_bin {
  * @idle_ticks: idle checks that found nothing new
  * @drained: spans taken from the inbox
  * @flushes: how often the cache was given back
+ * @parked: freed LARGE spans, linked by @next, newest first
+ * @parked_pages: heap pages in them
  * @drain: runs the inbox, and the flush of an idle CPU, on the CPU itself
  * @flush: what @drain is to do
  * @slots: by span class; the last is for tiny blocks
@@ -567,6 +569,8 @@ struct gh_cache {
 	unsigned int idle_ticks;
 	unsigned long drained;
 	unsigned long flushes;
+	struct gh_span *parked;
+	unsigned int parked_pages;
 	struct work_struct drain;
 	bool flush;
 	struct gh_slot slots[GH_NR_SLOTS];
@@ -614,6 +618,9 @@ void gh_cache_edge(struct gh_cache *cache, struct gh_span *s);
 void gh_cache_drain(struct gh_cache *cache);
 bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc);
 bool gh_cache_disown(struct gh_cache *cache, struct gh_span *s);
+bool gh_cache_park(struct gh_cache *cache, struct gh_span *s);
+struct gh_span *gh_cache_unpark(struct gh_cache *cache, unsigned int npages, unsigned int align);
+void gh_cache_flush_parked(struct gh_cache *cache);
 void gh_cache_flush_all(struct gh_cache *cache);	/* no section, nobody uses it */
 void gh_cache_work(struct work_struct *work);		/* no section, on its CPU */
 
@@ -705,6 +712,7 @@ struct gh_span *gh_heap_new_span(struct goheap *heap, unsigned int sc, gfp_t gfp
 struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
 				  bool noscan, int nid, bool *zero);
 void gh_heap_free_span(struct gh_span *s);
+void gh_heap_free_large(struct gh_span *s);
 int gh_heap_cpu_dead(unsigned int cpu);
 void gh_heap_destroy_all(void);
 

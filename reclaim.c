@@ -53,6 +53,8 @@ static bool has_spans(struct gh_cache *cache)
 {
 	const struct gh_bin *bin;
 
+	if (READ_ONCE(cache->parked))
+		return true;
 	for (bin = cache->bins; bin < cache->bins + GH_NR_SLOTS; bin++)
 		if (READ_ONCE(bin->active) || READ_ONCE(bin->partial))
 			return true;

@@ -84,7 +84,7 @@ static void limbo_leave(struct gh_span *s)
 	if (s->flags & GH_F_LARGE) {
 		if (want_init_on_free())
 			memset((void *)s->base, 0, s->limit);
-		gh_heap_free_span(s);
+		gh_heap_free_large(s);
 	} else {
 		deliver(s);
 	}
@@ -192,5 +192,5 @@ void gh_remote_free_large(struct gh_span *s, bool rcu)
 		gh_limbo_add(s);
 		return;
 	}
-	gh_heap_free_span(s);
+	gh_heap_free_large(s);
 }

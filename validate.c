@@ -18,6 +18,7 @@ struct tally {
 	unsigned long large;
 	unsigned long small_spans;
 	unsigned long large_spans;
+	unsigned long large_live;
 	int error;
 };
 
@@ -31,6 +32,7 @@ static bool tally_span(struct gh_span *s, void *arg)
 	if (s->state == GH_SPAN_LARGE) {
 		t->large += s->npages;
 		t->large_spans++;
+		t->large_live += gh_span_is_live(s, 0);
 		if (s->nelems != 1 || s->limit > gh_span_bytes(s))
 			t->error = -20;
 		return true;
@@ -106,7 +108,7 @@ static int check_heap(struct goheap *heap)
 	gh_map_walk(heap, tally_span, &t);
 	if (t.small + t.large != atomic_long_read(&heap->pages))
 		return -27;
-	return t.large_spans != atomic_long_read(&heap->large_spans) ? -28 : t.error;
+	return t.large_live != atomic_long_read(&heap->large_spans) ? -28 : t.error;
 }
 
 static int check_heaps(void)

@@ -702,6 +702,7 @@ static void test_goheap_free_rcu_large(struct kunit *test)
 	rcu_read_unlock();
 	synchronize_rcu();
 	gh_test_flush_limbo();
+	gh_reclaim_trim();
 	after = atomic_long_read(&heap->pages);
 	KUNIT_EXPECT_EQ(test, during, 13);
 	KUNIT_EXPECT_TRUE(test, kept);
@@ -767,7 +768,63 @@ static void test_goheap_free_large_from_other_cpu(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	gh_test_free_on(cpu, p);
+	KUNIT_EXPECT_EQ(test, gh_test_live(heap), 0UL);
+	gh_reclaim_trim();
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
+}
+
+/* A freed large span waits for the next allocation of its length, and no other. */
+static void test_gh_cache_park_by_length(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-park", NULL);
+	u8 *p = goheap_heap_alloc(heap, 100000, GFP_KERNEL, 0), *other, *same;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	memset(p, 0x33, 100000);
+	goheap_free(p);
+	KUNIT_EXPECT_EQ(test, goheap_size(p), 0UL);
+	KUNIT_EXPECT_EQ_MSG(test, atomic_long_read(&heap->pages), 13, "not parked");
+	other = goheap_heap_alloc(heap, 110000, GFP_KERNEL, 0);
+	same = goheap_heap_alloc(heap, 99000, GFP_KERNEL | __GFP_ZERO, 0);
+	KUNIT_EXPECT_PTR_NE(test, other, p);
+	KUNIT_EXPECT_PTR_EQ(test, same, p);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, memchr_inv(same, 0, 99000), NULL, "dirty");
+	goheap_free(other);
+	goheap_free(same);
+}
+
+static void test_gh_cache_park_is_aligned(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-park-align", NULL);
+	void *p[4];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		p[i] = goheap_heap_alloc(heap, 65528, GFP_KERNEL, 0);
+	goheap_free_bulk(ARRAY_SIZE(p), p);
+	for (i = 0; i < ARRAY_SIZE(p); i++) {
+		p[i] = goheap_heap_alloc(heap, 65536, GFP_KERNEL, 0);
+		KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)p[i], 65536));
+	}
+	goheap_free_bulk(ARRAY_SIZE(p), p);
+}
+
+static void test_gh_cache_park_is_bounded(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-park-bound", NULL);
+	void *p[40];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		p[i] = goheap_heap_alloc(heap, 100000, GFP_KERNEL, 0);
+	goheap_free_bulk(ARRAY_SIZE(p), p);
+	KUNIT_EXPECT_LE(test, atomic_long_read(&heap->pages), (long)(SZ_1M >> GH_PAGE_SHIFT));
+	KUNIT_EXPECT_GT(test, atomic_long_read(&heap->pages), 13L);
+	p[0] = goheap_heap_alloc(heap, SZ_1M, GFP_KERNEL, 0);
+	gh_reclaim_trim();
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), (long)(SZ_1M >> GH_PAGE_SHIFT));
+	goheap_free(p[0]);
+	KUNIT_EXPECT_EQ_MSG(test, atomic_long_read(&heap->pages), 0, "too long to be parked");
 }
 
 /* A span that nobody owns takes remote frees under the central lock. */
@@ -1232,6 +1289,9 @@ static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_free_from_other_cpu),
 	KUNIT_CASE(test_goheap_free_all_from_other_cpu),
 	KUNIT_CASE(test_goheap_free_large_from_other_cpu),
+	KUNIT_CASE(test_gh_cache_park_by_length),
+	KUNIT_CASE(test_gh_cache_park_is_aligned),
+	KUNIT_CASE(test_gh_cache_park_is_bounded),
 	KUNIT_CASE(test_goheap_free_into_span_without_owner),
 	KUNIT_CASE(test_goheap_free_exchanged_between_cpus),
 	KUNIT_CASE(test_goheap_alloc_nested),
