@@ -503,10 +503,11 @@ static int validate_show(struct seq_file *m, void *v)
 {
 	int err = gh_validate();
 
+	seq_puts(m, "#what result\n");
 	if (err)
-		seq_printf(m, "error %d\n", err);
+		seq_printf(m, "heap error%d\n", err);
 	else
-		seq_puts(m, "ok\n");
+		seq_puts(m, "heap ok\n");
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(validate);

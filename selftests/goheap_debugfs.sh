@@ -20,7 +20,7 @@ all_are_tables() {
 }
 
 layout_is_complete() {
-	for file in size_classes stats spans occupancy arenas percpu trim \
+	for file in size_classes stats spans occupancy arenas percpu trim validate \
 		heaps/kv/stats heaps/kv/spans heaps/kv/occupancy heaps/kv/percpu; do
 		[ -e "$DEBUGFS/$file" ] || { ktap_print_msg "no $file"; return 1; }
 	done

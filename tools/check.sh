@@ -165,7 +165,7 @@ stress() {
 	new_guest <<-END
 		insmod /goheap.ko && insmod /goheap_stress.ko ops=$ops || exit 1
 		sleep 1		# what waits for RCU, and the caches' own work
-		grep -x ok /sys/kernel/debug/goheap/validate && rmmod goheap_stress && rmmod goheap
+		grep -x 'heap ok' /sys/kernel/debug/goheap/validate && rmmod goheap_stress && rmmod goheap
 	END
 	cp "$dir/goheap.ko" "$dir/selftests/modules/goheap_stress.ko" "$tree/"
 	guest "$kernel" "$tree" "$@"
