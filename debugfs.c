@@ -467,9 +467,9 @@ static void show_cache(struct seq_file *m, struct gh_cache *cache)
 		bytes += n * (unsigned long)gh_classes[gh_sc_class(sc)].span_bytes;
 		refills += READ_ONCE(bin->refills);
 	}
-	seq_printf(m, "%s %d %lu %lu %lu %u %lu %lu\n", cache->heap->name, cache->cpu, spans,
-		   bytes, refills, inbox_length(cache), READ_ONCE(cache->drained),
-		   READ_ONCE(cache->flushes));
+	seq_printf(m, "%s %d %lu %lu %lu %lu %u %lu %lu\n", cache->heap->name, cache->cpu, spans,
+		   bytes, (unsigned long)READ_ONCE(cache->parked_pages) << GH_PAGE_SHIFT, refills,
+		   inbox_length(cache), READ_ONCE(cache->drained), READ_ONCE(cache->flushes));
 }
 
 static void show_heap_caches(struct seq_file *m, struct goheap *heap)
@@ -484,7 +484,7 @@ static int percpu_show(struct seq_file *m, void *v)
 {
 	struct goheap *heap;
 
-	seq_puts(m, "#heap cpu spans bytes refills inbox drained flushes\n");
+	seq_puts(m, "#heap cpu spans bytes parked refills inbox drained flushes\n");
 	if (m->private) {
 		show_heap_caches(m, m->private);
 		return 0;
