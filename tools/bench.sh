@@ -21,7 +21,7 @@ out=$TOP/build/bench
 mkdir -p "$out"
 built=$("$TOP/tools/build.sh" "$kernel")
 
-guest=$(mktemp -d "${TMPDIR:-/tmp}/goheap-bench.XXXXXX")
+guest=$(mktemp -d)
 trap 'rm -rf "$guest"' EXIT
 cp "$built/goheap.ko" "$built/selftests/modules/goheap_bench.ko" "$guest/"
 cat >"$guest/run.sh" <<GUEST

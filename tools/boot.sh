@@ -37,7 +37,7 @@ kernel=$("$TOP/tools/kernel.sh" "$name")
 arch=$(cat "$kernel/arch")
 [ "$arch" = um ] || need_packages qemu-system-x86
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/goheap.XXXXXX")
+work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 [ -n "$log" ] || log=$work/console
 mkdir -p "$(dirname "$log")"

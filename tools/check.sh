@@ -20,7 +20,7 @@ TAINT_OWN=4096		# out of tree
 TAINT_STOCK=12288	# out of tree, and unsigned
 
 LOGS=$TOP/build/logs
-work=$(mktemp -d "${TMPDIR:-/tmp}/goheap.XXXXXX")
+work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # ---- counting --------------------------------------------------------------

@@ -21,7 +21,7 @@ need_packages gcc make rsync dwarves busybox-static cpio qemu-system-x86
 say "building goheap and its sample for kernel $kernel"
 dir=$("$TOP/tools/build.sh" "$kernel")
 
-guest=$(mktemp -d "${TMPDIR:-/tmp}/goheap.XXXXXX")
+guest=$(mktemp -d)
 trap 'rm -rf "$guest"' EXIT
 cp "$dir/goheap.ko" "$dir/samples/goheap_sample.ko" "$guest/"
 cp "$TOP/tools/guest-demo" "$guest/run.sh"
