@@ -17,8 +17,8 @@
  * Allocating a small object, each step amortized over the ones before it:
  *
  *   1. Find a set bit in the current word of the current span's free bitmap.
- *   2. Other words of that span; spans that other CPUs freed into (inbox); spans
- *	of ours with free objects (partial list).
+ *   2. Other words of that span; spans of ours with free objects (partial list);
+ *	spans of ours that other CPUs freed into (inbox).
  *   3. The fullest span of the node's central list.
  *   4. A new span from the page heap: the best fitting run of free pages.
  *   5. A chunk of pages from the kernel, 1 MiB where it can be had.
