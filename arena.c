@@ -11,14 +11,12 @@
  * See internal.h for an overview.
  */
 
-#include <linux/bitmap.h>
 #include <linux/gfp.h>
 #include <linux/memory.h>
 #include <linux/mm.h>
 #include <linux/page_ref.h>
 #include <linux/pfn.h>
 #include <linux/slab.h>
-#include <linux/vmalloc.h>
 
 #include "internal.h"
 

@@ -252,7 +252,7 @@ static inline bool gh_span_claim(struct gh_span *s)
 /*
  * Gives the token back. Who sets a remote bit and then finds the token taken
  * relies on its holder to merge; so look for remote bits after this, always.
- * The full barrier pairs with that of atomic_long_fetch_or() in gh_free_remote().
+ * The full barrier pairs with that of atomic_long_fetch_or() in gh_remote_free().
  */
 static inline void gh_span_unclaim(struct gh_span *s)
 {

@@ -8,20 +8,14 @@
 OPS=${OPS:-400000}
 CPU=/sys/devices/system/cpu/cpu1
 
-cycles_under_load() {
-	load goheap_stress ops="$OPS" &
-	stress=$!
-	cycles=0
-	while kill -0 $stress 2>/dev/null; do
-		echo 0 >$CPU/online && echo 1 >$CPU/online || return
-		cycles=$((cycles + 1))
-	done
-	ktap_print_msg "$cycles times offline and online"
-	wait $stress && [ $cycles -ge 3 ]
+cycle() {
+	echo 0 >$CPU/online && echo 1 >$CPU/online
 }
 
-stress_says_so() {
-	log_since | grep -q 'goheap_stress: passed '
+cycles_under_load() {
+	beside_stress cycle || return
+	ktap_print_msg "$rounds times offline and online"
+	[ $rounds -ge 3 ]
 }
 
 heap_is_valid() {

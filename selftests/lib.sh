@@ -35,6 +35,23 @@ stat_of() {
 	awk -v key="$1" '$1 == key { print $2 }' "${2:-$DEBUGFS/stats}"
 }
 
+# beside_stress COMMAND...: again and again while the stress test runs, which has to
+# pass. $rounds tells how often.
+beside_stress() {
+	load goheap_stress ops="$OPS" &
+	stress=$!
+	rounds=0
+	while kill -0 $stress 2>/dev/null; do
+		"$@" || return
+		rounds=$((rounds + 1))
+	done
+	wait $stress
+}
+
+stress_says_so() {
+	log_since | grep -q 'goheap_stress: passed '
+}
+
 # Everything the kernel logs from here on is log_since's.
 log_mark() {
 	mark="selftest $(basename "$0") $$ at $(cut -d ' ' -f 1 /proc/uptime)"
