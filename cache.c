@@ -7,12 +7,10 @@
  * See internal.h for an overview.
  */
 
+#include <linux/slab.h>
 #include <linux/topology.h>
 
 #include "internal.h"
-
-/* Never has a bit set: the word of a slot without a span. */
-static unsigned long no_word;
 
 /* Covers no address: the hint of a cache that has none. */
 static struct gh_span no_span;
@@ -21,6 +19,11 @@ static struct gh_span no_span;
 #define TIDY_BYTES	(256UL << 10)
 /* ... and after that when it has doubled, but always at this many. */
 #define PARTIAL_BYTES	(16UL << 20)
+/*
+ * A class that gives empty spans back and then misses them may keep more. All
+ * classes of a cache together: this many bytes.
+ */
+#define EXTRA_BYTES	(4UL << 20)
 /* Empty spans given to the page heap in one section. */
 #define TIDY_BATCH	64
 /* Spans given to the central lists in one section. */
@@ -49,8 +52,8 @@ void gh_cache_init(struct gh_cache *cache, struct goheap *heap, int cpu)
 	init_llist_head(&cache->inbox);
 	INIT_WORK(&cache->drain, gh_cache_work);
 	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
-		cache->slots[sc].word = &no_word;
 		cache->slots[sc].size = gh_classes[gh_sc_class(sc)].size;
+		gh_magazine_none(cache, sc);
 		if (gh_sc_class(sc))
 			cache->bins[sc].limit = spans_in(TIDY_BYTES, sc);
 	}
@@ -63,24 +66,32 @@ static bool use_span(struct gh_cache *cache, struct gh_span *s)
 	unsigned long *word = gh_span_free_word(s);
 	unsigned int i;
 
-	if (!word)
+	/* What the slot has already would be handed out twice. */
+	if (!word || WARN_ON_ONCE(slot->avail || slot->top->p))
 		return false;
 	i = container_of(word, struct gh_word, free) - s->words;
+	slot->avail = *word;
 	slot->word = word;
 	slot->base = s->base + i * BITS_PER_LONG * slot->size;
+	slot->fresh = gh_span_use_fresh(s, i);
 	return true;
 }
 
-static void set_current(struct gh_cache *cache, struct gh_span *s)
+/* The slot has run dry. False, and the span is on no list of ours, if it is full. */
+static bool set_current(struct gh_cache *cache, struct gh_span *s)
 {
+	if (!use_span(cache, s)) {
+		WRITE_ONCE(s->flags, s->flags & ~GH_F_LISTED);
+		return false;
+	}
 	cache->bins[s->spanclass].active = s;
 	WRITE_ONCE(s->flags, s->flags | GH_F_LISTED);
-	use_span(cache, s);
+	return true;
 }
 
 static void drop_current(struct gh_cache *cache, unsigned int sc)
 {
-	cache->slots[sc].word = &no_word;
+	cache->slots[sc].avail = 0;
 	cache->bins[sc].active = NULL;
 }
 
@@ -175,6 +186,7 @@ static bool tidy_empties(struct gh_cache *cache, struct gh_bin *bin, unsigned in
 			*link = s->next;
 			if (release(cache, s)) {
 				bin->nr_partial--;
+				bin->released++;
 				continue;
 			}
 			s->next = *link;
@@ -212,7 +224,9 @@ static void tidy(struct gh_cache *cache, unsigned int sc)
 
 	if (in_nmi())	/* its page heap may be what was interrupted */
 		return;
-	if (!tidy_empties(cache, bin, least / 2)) {
+	/* Nothing of what goes may be in it. */
+	gh_magazine_empty(cache, sc);
+	if (!tidy_empties(cache, bin, least / 2 + bin->extra)) {
 		bin->limit = bin->nr_partial;	/* go on with the next free that is an edge */
 		return;
 	}
@@ -221,21 +235,56 @@ static void tidy(struct gh_cache *cache, unsigned int sc)
 	bin->limit = clamp(2 * bin->nr_partial, least, most);
 }
 
+/* A span is needed where one was given back not long ago: keep one more. */
+static void miss_released(struct gh_cache *cache, unsigned int sc)
+{
+	struct gh_bin *bin = &cache->bins[sc];
+	unsigned long bytes = gh_classes[gh_sc_class(sc)].span_bytes;
+
+	if (!bin->released)
+		return;
+	bin->released--;
+	if (cache->extra_bytes + bytes > EXTRA_BYTES)
+		return;
+	bin->extra++;
+	cache->extra_bytes += bytes;
+}
+
+/* It may not be so any more: forget the misses down to @extra of them. */
+static void forget_misses(struct gh_cache *cache, unsigned int sc, unsigned int extra)
+{
+	struct gh_bin *bin = &cache->bins[sc];
+
+	cache->extra_bytes -= (bin->extra - extra) * gh_classes[gh_sc_class(sc)].span_bytes;
+	bin->extra = extra;
+	bin->released = 0;
+}
+
 /**
- * gh_cache_edge() - a free made a difference beyond its bit
+ * gh_cache_push() - let a span be found by refills
  * @cache: ours
- * @s: a span of ours with a free object: it was full, or all of it was fresh
+ * @s: a span of ours that has a free object
  *
  * Context: The section.
  */
-void gh_cache_edge(struct gh_cache *cache, struct gh_span *s)
+void gh_cache_push(struct gh_cache *cache, struct gh_span *s)
+{
+	if (!(s->flags & GH_F_LISTED))
+		push_partial(&cache->bins[s->spanclass], s);
+}
+
+/**
+ * gh_cache_list() - the same, and tidy up if the list has grown
+ * @cache: ours
+ * @s: a span of ours that has a free object
+ *
+ * Context: The section.
+ */
+void gh_cache_list(struct gh_cache *cache, struct gh_span *s)
 {
 	struct gh_bin *bin = &cache->bins[s->spanclass];
 
-	WRITE_ONCE(s->flags, s->flags & ~GH_F_FRESH);
-	if (s->flags & GH_F_LISTED)
-		return;
-	push_partial(bin, s);
+	gh_cache_push(cache, s);
 	if (bin->nr_partial > bin->limit)
 		tidy(cache, s->spanclass);
 }
@@ -257,39 +306,45 @@ void gh_cache_drain(struct gh_cache *cache)
 		if (gh_span_merge(s) == -EAGAIN && gh_span_claim(s))
 			gh_limbo_add(s);
 		if (gh_span_free_word(s))
-			gh_cache_edge(cache, s);
+			gh_cache_list(cache, s);
 	}
+}
+
+static bool use_partial(struct gh_cache *cache, unsigned int sc)
+{
+	struct gh_span *s;
+
+	while ((s = pop_partial(&cache->bins[sc])))
+		if (set_current(cache, s))
+			return true;
+	return false;
 }
 
 /**
  * gh_cache_refill() - make a slot able to allocate again
  * @cache: ours
- * @sc: which slot; its word is used up
+ * @sc: which slot; it has run dry
  *
  * Context: The section.
- * Return: true if the slot has a word with free objects now; false if this
+ * Return: true if the slot has free objects now; false if this
  * takes a new span.
  */
 bool gh_cache_refill(struct gh_cache *cache, unsigned int sc)
 {
-	struct gh_bin *bin = &cache->bins[sc];
 	struct gh_span *s;
 
-	bin->refills++;
+	cache->bins[sc].refills++;
 	cache->refills++;
-	if (reuse_current(cache, sc))
+	if (reuse_current(cache, sc) || use_partial(cache, sc))
 		return true;
-	s = pop_partial(bin);
-	if (!s && !llist_empty(&cache->inbox) && !in_nmi()) {
+	if (!llist_empty(&cache->inbox) && !in_nmi()) {
 		/* Not earlier: the more is freed into a span first, the less it costs. */
 		gh_cache_drain(cache);
-		s = pop_partial(bin);
+		if (use_partial(cache, sc))
+			return true;
 	}
-	s = s ?: gh_central_fetch(cache, sc, numa_mem_id());
-	if (!s)
-		return false;
-	set_current(cache, s);
-	return true;
+	s = gh_central_fetch(cache, sc, numa_mem_id());
+	return s && set_current(cache, s);
 }
 
 /* Most heap pages that a cache parks, and that a parked span may have. */
@@ -366,13 +421,14 @@ void gh_cache_flush_parked(struct gh_cache *cache)
  */
 void gh_cache_install(struct gh_cache *cache, struct gh_span *s)
 {
-	struct gh_bin *bin = &cache->bins[s->spanclass];
+	struct gh_slot *slot = &cache->slots[s->spanclass];
 
+	miss_released(cache, s->spanclass);
 	WRITE_ONCE(s->owner, cache);
 	gh_span_unclaim(s);
 	/* Since the refill failed an interrupt, or another task, may have been here. */
-	if (reuse_current(cache, s->spanclass))
-		push_partial(bin, s);
+	if (slot->top->p || slot->avail || reuse_current(cache, s->spanclass))
+		push_partial(&cache->bins[s->spanclass], s);
 	else
 		set_current(cache, s);
 }
@@ -382,6 +438,7 @@ static void flush_current(struct gh_cache *cache, unsigned int sc)
 	struct gh_bin *bin = &cache->bins[sc];
 	struct gh_span *s = bin->active;
 
+	gh_magazine_empty(cache, sc);
 	if (!s)
 		return;
 	drop_current(cache, sc);
@@ -409,6 +466,7 @@ bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc)
 	unsigned int i, done = 0;
 
 	flush_current(cache, sc);
+	forget_misses(cache, sc, 0);
 	for (i = 0; i < FLUSH_BATCH; i++) {
 		s = pop_partial(bin);
 		if (!s)
@@ -431,6 +489,7 @@ bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc)
 /* One slot, in as many sections as it takes; on the cache's own CPU. */
 static bool flush_slot(struct gh_cache *cache, unsigned int sc)
 {
+	struct gh_freed *magazine = NULL;
 	bool ours, more = false;
 
 	preempt_disable();
@@ -441,15 +500,32 @@ static bool flush_slot(struct gh_cache *cache, unsigned int sc)
 		if (sc == GH_SC_TINY)
 			gh_tiny_retire(cache);
 		more = gh_cache_flush_some(cache, sc);
+		magazine = gh_magazine_detach(cache, sc);
 		gh_section_exit(cache);
 	}
 	preempt_enable();
+	kfree(magazine);
 	return more;
+}
+
+/* The same for half of what is kept because it was missed once. */
+static void relax_slot(struct gh_cache *cache, unsigned int sc)
+{
+	struct gh_bin *bin = &cache->bins[sc];
+
+	preempt_disable();
+	if (cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache)) {
+		if (bin->extra) {
+			forget_misses(cache, sc, bin->extra / 2);
+			tidy(cache, sc);
+		}
+		gh_section_exit(cache);
+	}
+	preempt_enable();
 }
 
 static void drain_own(struct gh_cache *cache)
 {
-
 	preempt_disable();
 	if (cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache)) {
 		gh_cache_drain(cache);
@@ -459,7 +535,7 @@ static void drain_own(struct gh_cache *cache)
 }
 
 /**
- * gh_cache_work() - drain a cache, and flush it if that is asked for
+ * gh_cache_work() - drain a cache, and flush or relax it if that is asked for
  * @work: its work
  *
  * Does nothing if its CPU went away meanwhile; gh_heap_cpu_dead() then did it.
@@ -472,6 +548,11 @@ void gh_cache_work(struct work_struct *work)
 	unsigned int sc;
 
 	drain_own(cache);
+	if (READ_ONCE(cache->relax)) {
+		WRITE_ONCE(cache->relax, false);
+		for (sc = 0; sc < GH_NR_SLOTS; sc++)
+			relax_slot(cache, sc);
+	}
 	if (!READ_ONCE(cache->flush))
 		return;
 	WRITE_ONCE(cache->flush, false);
@@ -503,6 +584,7 @@ void gh_cache_flush_all(struct gh_cache *cache)
 			more = gh_cache_flush_some(cache, sc);
 			preempt_enable();
 		} while (more);
+		kfree(gh_magazine_detach(cache, sc));
 	}
 	cache->flushes++;
 }

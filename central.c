@@ -193,9 +193,8 @@ int gh_central_merge(struct gh_span *s)
 static void *take_object(struct gh_central *central, struct gh_span *s, bool *fresh)
 {
 	lockdep_assert_held(&central->lock);
-	*fresh = s->flags & GH_F_FRESH;
 	central->allocs++;
-	return gh_span_object(s, gh_span_take(s));
+	return gh_span_object(s, gh_span_take(s, fresh));
 }
 
 /**

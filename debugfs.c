@@ -292,6 +292,7 @@ static void add_cache_events(const struct gh_cache *cache, struct events *e)
 
 static void add_events(const struct goheap *heap, struct events *e)
 {
+	unsigned long allocs, live;
 	int i;
 
 	for_each_possible_cpu(i)
@@ -299,7 +300,8 @@ static void add_events(const struct goheap *heap, struct events *e)
 	for_each_node(i)
 		add_central_events(heap, i, e);
 	e->tiny_allocs += atomic_long_read(&heap->tiny_alone);
-	e->large_allocs += atomic_long_read(&heap->large_allocs);
+	gh_heap_count_large(heap, &allocs, &live);
+	e->large_allocs += allocs;
 }
 
 static void line(struct seq_file *m, const char *key, unsigned long value)

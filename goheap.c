@@ -19,6 +19,9 @@
 
 struct goheap *gh_default;
 
+/* Its caches: one load less than through it. */
+static struct gh_cache __percpu *default_caches;
+
 /* ---- allocation ------------------------------------------------------------------ */
 
 /* Zones that callers may not ask for; kmalloc() has caches of their own for DMA. */
@@ -33,16 +36,18 @@ static noinline void *refuse(size_t size, gfp_t gfp)
 	return NULL;
 }
 
-/* Zeroed pages that nothing was freed in need no clearing; the section is held. */
-static __always_inline bool is_fresh(struct gh_cache *cache, unsigned int sc)
+/* The section is held; NULL if this takes a new span. @zero is cleared if it is done. */
+static void *take(struct gh_cache *cache, unsigned int sc, bool *zero)
 {
-	return cache->bins[sc].active->flags & GH_F_FRESH;
-}
+	bool fresh = gh_cache_next_is_fresh(cache, sc);
+	void *p = gh_cache_take(cache, sc);
 
-/* The section is held; NULL if this takes a new span. */
-static noinline void *take_refilled(struct gh_cache *cache, unsigned int sc)
-{
-	return gh_cache_refill(cache, sc) ? gh_cache_take(cache, sc) : NULL;
+	if (!p && gh_cache_refill(cache, sc)) {
+		fresh = gh_cache_next_is_fresh(cache, sc);
+		p = gh_cache_take(cache, sc);
+	}
+	*zero = *zero && !fresh;
+	return p;
 }
 
 /* With this CPU's cache, if its section can be had. */
@@ -55,19 +60,16 @@ static void *alloc_refill(struct goheap *heap, unsigned int sc, bool *zero, bool
 	cache = this_cpu_ptr(heap->cache);
 	*nested = !gh_section_enter(cache);
 	if (!*nested) {
-		p = gh_cache_take(cache, sc) ?: take_refilled(cache, sc);
-		if (p && is_fresh(cache, sc))
-			*zero = false;
+		p = take(cache, sc, zero);
 		gh_section_exit(cache);
 	}
 	preempt_enable();
 	return p;
 }
 
-/* Own a new span and take its first object; without the section, centrally. */
+/* Own a new span and take an object; without the section, centrally. */
 static void *alloc_install(struct goheap *heap, struct gh_span *s, bool central, bool *zero)
 {
-	unsigned int sc = s->spanclass;
 	struct gh_cache *cache;
 	bool fresh = false;
 	void *p;
@@ -76,14 +78,13 @@ static void *alloc_install(struct goheap *heap, struct gh_span *s, bool central,
 	cache = this_cpu_ptr(heap->cache);
 	if (!central && gh_section_enter(cache)) {
 		gh_cache_install(cache, s);
-		fresh = is_fresh(cache, sc);
-		p = gh_cache_take(cache, sc);
+		p = take(cache, s->spanclass, zero);
 		gh_section_exit(cache);
 	} else {
 		p = gh_central_add(s, &fresh);
+		*zero = *zero && !fresh;
 	}
 	preempt_enable();
-	*zero = *zero && !fresh;
 	return p;
 }
 
@@ -149,7 +150,7 @@ static bool try_for_ever(gfp_t gfp)
 }
 
 /**
- * gh_alloc_slow() - allocate when the current word is used up
+ * gh_alloc_slow() - allocate when the slot has run dry
  * @heap: where
  * @sc: span class or GH_SC_TINY
  * @gfp: see goheap_alloc()
@@ -170,41 +171,66 @@ noinline void *gh_alloc_slow(struct goheap *heap, unsigned int sc, gfp_t gfp, in
 	} while (!p && try_for_ever(gfp));
 	if (p && zero)
 		memset(p, 0, gh_classes[gh_sc_class(sc)].size);
+	if (nid == NUMA_NO_NODE)
+		gh_magazine_consider(heap, sc, gfp);
 	return p;
 }
 
-static __always_inline void *alloc_small(struct goheap *heap, size_t size, gfp_t gfp,
+/* How a fast path goes on, with preemption off, when the slot has run dry. */
+static noinline void *alloc_dry(struct gh_cache *cache, unsigned int sc, gfp_t gfp)
+{
+	preempt_enable();
+	return gh_alloc_slow(cache->heap, sc, gfp, NUMA_NO_NODE);
+}
+
+static struct goheap *heap_of(struct gh_cache __percpu *caches)
+{
+	return raw_cpu_ptr(caches)->heap;
+}
+
+static noinline void *alloc_zeroed(struct gh_cache __percpu *caches, unsigned int sc, gfp_t gfp)
+{
+	struct gh_cache *cache;
+	bool fresh;
+	void *p;
+
+	preempt_disable();
+	cache = this_cpu_ptr(caches);
+	if (unlikely(!gh_section_enter(cache)))
+		return alloc_dry(cache, sc, gfp);
+	fresh = gh_cache_next_is_fresh(cache, sc);
+	p = gh_cache_take(cache, sc);
+	gh_section_exit(cache);
+	if (unlikely(!p))
+		return alloc_dry(cache, sc, gfp);
+	preempt_enable();
+	/* Zeroed pages that nothing was freed in need no clearing. */
+	return fresh ? p : memset(p, 0, gh_classes[gh_sc_class(sc)].size);
+}
+
+static __always_inline void *alloc_small(struct gh_cache __percpu *caches, size_t size, gfp_t gfp,
 					 bool noscan, int nid)
 {
 	unsigned int sc = gh_size_class(size) * 2 + noscan;
-	bool zero = want_init_on_alloc(gfp);
 	struct gh_cache *cache;
 	void *p;
 
 	if (unlikely(nid != NUMA_NO_NODE))
-		return gh_alloc_slow(heap, sc, gfp, nid);
+		return gh_alloc_slow(heap_of(caches), sc, gfp, nid);
+	if (want_init_on_alloc(0))
+		return alloc_zeroed(caches, sc, gfp);
 	preempt_disable();
-	cache = this_cpu_ptr(heap->cache);
+	cache = this_cpu_ptr(caches);
 	if (unlikely(!gh_section_enter(cache)))
-		goto slow;
+		return alloc_dry(cache, sc, gfp);
 	p = gh_cache_take(cache, sc);
 	if (unlikely(!p)) {
-		p = take_refilled(cache, sc);
-		if (unlikely(!p)) {
-			gh_section_exit(cache);
-			goto slow;
-		}
+		gh_section_exit(cache);
+		return alloc_dry(cache, sc, gfp);
 	}
-	if (zero)
-		zero = !is_fresh(cache, sc);
 	gh_section_exit(cache);
 	preempt_enable();
-	if (zero)
-		memset(p, 0, gh_classes[gh_sc_class(sc)].size);
 	return p;
-slow:
-	preempt_enable();
-	return gh_alloc_slow(heap, sc, gfp, nid);
 }
 
 static noinline void *alloc_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
@@ -237,30 +263,37 @@ static __always_inline bool is_tiny(size_t size, gfp_t gfp, bool noscan)
 	return noscan && size <= GH_TINY_MAX && !(gfp & __GFP_ZERO);
 }
 
+/* What alloc_any() leaves to alloc_odd(). */
+#define GFP_ODD (GFP_REFUSED | __GFP_THISNODE | __GFP_ZERO)
+
 /* What the fast path does not want to know about. */
-static noinline void *alloc_odd(struct goheap *heap, size_t size, gfp_t gfp, bool noscan, int nid)
+static noinline void *alloc_odd(struct gh_cache __percpu *caches, size_t size, gfp_t gfp, bool noscan, int nid)
 {
+	unsigned int sc;
+
 	if (gfp & GFP_REFUSED)
 		return refuse(size, gfp);
 	if (!size)
 		return ZERO_SIZE_PTR;
 	if (size > GH_SMALL_MAX)
-		return alloc_large(heap, size, size & -size, gfp, noscan, nid);
+		return alloc_large(heap_of(caches), size, size & -size, gfp, noscan, nid);
+	sc = gh_size_class(size) * 2 + noscan;
 	/* __GFP_THISNODE: this CPU's cache may have spans of other nodes */
-	return gh_alloc_slow(heap, gh_size_class(size) * 2 + noscan, gfp,
-			     nid == NUMA_NO_NODE ? numa_mem_id() : nid);
+	if (gfp & __GFP_THISNODE && nid == NUMA_NO_NODE)
+		nid = numa_mem_id();
+	return nid == NUMA_NO_NODE ? alloc_zeroed(caches, sc, gfp) : gh_alloc_slow(heap_of(caches), sc, gfp, nid);
 }
 
-static __always_inline void *alloc_any(struct goheap *heap, size_t size, gfp_t gfp, bool noscan,
+static __always_inline void *alloc_any(struct gh_cache __percpu *caches, size_t size, gfp_t gfp, bool noscan,
 				       int nid)
 {
 	/* size 0 counts as large here */
-	if (unlikely(gfp & (GFP_REFUSED | __GFP_THISNODE)) || unlikely(size - 1 >= GH_SMALL_MAX))
-		return alloc_odd(heap, size, gfp, noscan, nid);
+	if (unlikely(gfp & GFP_ODD) || unlikely(size - 1 >= GH_SMALL_MAX))
+		return alloc_odd(caches, size, gfp, noscan, nid);
 	if (is_tiny(size, gfp, noscan) && nid == NUMA_NO_NODE &&
 	    (size < 8 || ARCH_KMALLOC_MINALIGN <= 8))
-		return gh_tiny_alloc(heap, size, tiny_align(size), gfp);
-	return alloc_small(heap, size, gfp, noscan, nid);
+		return gh_tiny_alloc(heap_of(caches), size, tiny_align(size), gfp);
+	return alloc_small(caches, size, gfp, noscan, nid);
 }
 
 /**
@@ -286,7 +319,7 @@ void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool n
 		return gh_tiny_alloc(heap, size, 1, gfp);
 	/* A multiple of @align is aligned to it, up to where a page of objects ends. */
 	if (aligned <= GH_SMALL_MAX || !size || gfp & GFP_REFUSED)
-		return alloc_any(heap, aligned, gfp, noscan, nid);
+		return alloc_any(heap->cache, aligned, gfp, noscan, nid);
 	return alloc_large(heap, size, max(align, size & -size), gfp, noscan, nid);
 }
 
@@ -305,19 +338,22 @@ static bool online_node(int *nid, gfp_t gfp)
 
 void *goheap_alloc(size_t size, gfp_t gfp)
 {
-	return alloc_any(gh_default, size, gfp, false, NUMA_NO_NODE);
+	return alloc_any(default_caches, size, gfp, false, NUMA_NO_NODE);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc);
 
 void *goheap_zalloc(size_t size, gfp_t gfp)
 {
-	return alloc_any(gh_default, size, gfp | __GFP_ZERO, false, NUMA_NO_NODE);
+	gfp |= __GFP_ZERO;
+	if (likely((gfp & GFP_ODD) == __GFP_ZERO && size - 1 < GH_SMALL_MAX))
+		return alloc_zeroed(default_caches, gh_size_class(size) * 2, gfp);
+	return alloc_odd(default_caches, size, gfp, false, NUMA_NO_NODE);
 }
 EXPORT_SYMBOL_GPL(goheap_zalloc);
 
 void *goheap_alloc_noscan(size_t size, gfp_t gfp)
 {
-	return alloc_any(gh_default, size, gfp, true, NUMA_NO_NODE);
+	return alloc_any(default_caches, size, gfp, true, NUMA_NO_NODE);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc_noscan);
 
@@ -325,7 +361,7 @@ void *goheap_alloc_node(size_t size, gfp_t gfp, int nid)
 {
 	if (unlikely(!online_node(&nid, gfp)))
 		return NULL;
-	return alloc_any(gh_default, size, gfp, false, nid);
+	return alloc_any(default_caches, size, gfp, false, nid);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc_node);
 
@@ -333,7 +369,7 @@ void *goheap_heap_alloc(struct goheap *heap, size_t size, gfp_t gfp, unsigned in
 {
 	if (WARN_ON_ONCE(flags & ~GOHEAP_NOSCAN))
 		return NULL;
-	return alloc_any(heap, size, gfp, flags & GOHEAP_NOSCAN, NUMA_NO_NODE);
+	return alloc_any(heap->cache, size, gfp, flags & GOHEAP_NOSCAN, NUMA_NO_NODE);
 }
 EXPORT_SYMBOL_GPL(goheap_heap_alloc);
 
@@ -390,11 +426,11 @@ static __always_inline void free_object(struct gh_span *s, unsigned int idx)
 		/* An interrupt gave the span away meanwhile. */
 		gh_section_exit(cache);
 		gh_remote_free(s, idx);
-	} else if (unlikely(!gh_cache_give(s, idx))) {
+	} else if (unlikely(!gh_span_give(s, idx))) {
 		free_twice(cache, s, idx);
 	} else {
-		if (gh_span_at_edge(s))
-			gh_cache_edge(cache, s);
+		if (!gh_cache_keep(cache, s, gh_span_word(s, idx), idx, gh_span_object(s, idx)))
+			gh_cache_list(cache, s);
 		gh_section_exit(cache);
 	}
 }
@@ -436,12 +472,7 @@ static __always_inline void free_special(struct gh_span *s, unsigned long off, c
 		free_large(s, p, false);
 }
 
-/*
- * Whatever is not an object of the default heap and this CPU's: of another heap
- * or CPU, tiny, large, none at all, or ours while an interrupted section cannot be
- * entered. @s is what gh_span_of() says of @p.
- */
-static noinline void free_elsewhere(struct gh_span *s, const void *p)
+static __always_inline void free_any(struct gh_span *s, const void *p)
 {
 	unsigned long off;
 	unsigned int idx;
@@ -455,9 +486,8 @@ static noinline void free_elsewhere(struct gh_span *s, const void *p)
 		free_special(s, off, p);
 		return;
 	}
-	idx = gh_span_index(s, off);
 	/* The bound matters when @p is wild and the span is changing just now. */
-	if (unlikely((unsigned long)idx * s->elemsize != off || idx >= READ_ONCE(s->nelems)))
+	if (unlikely(!gh_span_starts(s, off, &idx) || idx >= READ_ONCE(s->nelems)))
 		goto misuse;
 	free_object(s, idx);
 	return;
@@ -465,27 +495,60 @@ misuse:
 	gh_misuse_address(p);
 }
 
-/* May this CPU free into the span without more ado? The section is held. */
+/*
+ * How goheap_free() goes on, with preemption off, when it is not as simple as it
+ * hopes. All of it is called last, so that the fast path saves no registers.
+ */
+
+/*
+ * Whatever is not a live object of the default heap and this CPU's: of another heap
+ * or CPU, tiny, large, free already, or none at all. @s is what gh_span_of() says.
+ */
+static noinline void free_elsewhere(struct gh_cache *cache, struct gh_span *s, const void *p)
+{
+	gh_section_exit(cache);
+	if (likely(!ZERO_OR_NULL_PTR(p)))
+		free_any(s, p);
+	preempt_enable();
+}
+
+/* An interrupt that hit a section of its own CPU. */
+static noinline void free_interrupting(const void *p)
+{
+	if (likely(!ZERO_OR_NULL_PTR(p)))
+		free_any(gh_span_of(p), p);
+	preempt_enable();
+}
+
+static noinline void list_freed(struct gh_cache *cache, struct gh_span *s)
+{
+	gh_cache_list(cache, s);
+	gh_section_exit(cache);
+	preempt_enable();
+}
+
+/*
+ * May this CPU free into the span without more ado? The section is held. If not,
+ * no hint leads there either.
+ */
 static __always_inline bool is_own(struct gh_cache *cache, struct gh_span *s)
 {
-	return s && READ_ONCE(s->owner) == cache && !(s->flags & GH_F_SPECIAL);
+	return s && READ_ONCE(s->owner) == cache && !(s->flags & GH_F_SPECIAL) &&
+	       !want_init_on_free();
 }
 
 void goheap_free(const void *p)
 {
 	struct gh_cache *cache;
 	struct gh_span *s;
+	struct gh_word *w;
 	unsigned long off;
 	unsigned int idx;
 
-	if (unlikely(ZERO_OR_NULL_PTR(p)))
-		return;
 	preempt_disable();
-	cache = this_cpu_ptr(gh_default->cache);
-	if (unlikely(!gh_section_enter(cache))) {
-		free_elsewhere(gh_span_of(p), p);
-		goto out;
-	}
+	cache = this_cpu_ptr(default_caches);
+	if (unlikely(!gh_section_enter(cache)))
+		return free_interrupting(p);
 	/*
 	 * The hint is ours, so it holds still. That it is tried first saves three
 	 * loads that each wait for the one before, where a branch is predicted.
@@ -495,30 +558,20 @@ void goheap_free(const void *p)
 	if (off >= s->limit) {
 		s = gh_span_of(p);
 		if (unlikely(!is_own(cache, s)))
-			goto elsewhere;
+			return free_elsewhere(cache, s, p);
 		cache->hint = s;
 		off = (unsigned long)p - s->base;
 		if (unlikely(off >= s->limit))
-			goto elsewhere;
+			return free_elsewhere(cache, s, p);
 	}
-	idx = gh_span_index(s, off);
-	if (unlikely((unsigned long)idx * s->elemsize != off))
-		goto elsewhere;
-	if (want_init_on_free())
-		clear_object(s, idx);
-	if (unlikely(!gh_cache_give(s, idx))) {
-		free_twice(cache, s, idx);
-		goto out;
-	}
-	if (gh_span_at_edge(s))
-		gh_cache_edge(cache, s);
+	if (unlikely(!gh_span_starts(s, off, &idx)))
+		return free_elsewhere(cache, s, p);
+	w = gh_span_word(s, idx);
+	if (unlikely(!gh_word_give(w, idx)))
+		return free_elsewhere(cache, s, p);
+	if (unlikely(!gh_cache_keep(cache, s, w, idx, (void *)p)))
+		return list_freed(cache, s);
 	gh_section_exit(cache);
-out:
-	preempt_enable();
-	return;
-elsewhere:
-	gh_section_exit(cache);
-	free_elsewhere(s, p);
 	preempt_enable();
 }
 EXPORT_SYMBOL_GPL(goheap_free);
@@ -614,6 +667,7 @@ static int __init goheap_init(void)
 		err = PTR_ERR(gh_default);
 		goto exit_arena;
 	}
+	default_caches = gh_default->cache;
 	err = gh_reclaim_init();
 	if (err)
 		goto destroy_default;

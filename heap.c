@@ -66,8 +66,9 @@ struct gh_span *gh_heap_new_span(struct goheap *heap, unsigned int sc, gfp_t gfp
 	return s;
 }
 
-/* What this CPU freed lately, if it has the right length. */
-static struct gh_span *unpark(struct goheap *heap, unsigned int npages, unsigned int align)
+/* What this CPU freed lately, if it has the right length; live again. */
+static struct gh_span *unpark(struct goheap *heap, unsigned int npages, unsigned int align,
+			      bool noscan)
 {
 	struct gh_span *s = NULL;
 	struct gh_cache *cache;
@@ -76,6 +77,11 @@ static struct gh_span *unpark(struct goheap *heap, unsigned int npages, unsigned
 	cache = this_cpu_ptr(heap->cache);
 	if (cache->parked && gh_section_enter(cache)) {
 		s = gh_cache_unpark(cache, npages, align);
+		if (s) {
+			gh_span_reuse_large(s, noscan);
+			cache->large_allocs++;
+			cache->large_live++;
+		}
 		gh_section_exit(cache);
 	}
 	preempt_enable();
@@ -117,20 +123,18 @@ struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align
 	struct gh_span *s = NULL;
 
 	if (nid == NUMA_NO_NODE)
-		s = unpark(heap, npages, pages_align);
-	if (s) {	/* in the map already, and dirty */
-		gh_span_init_large(s, heap, gh_span_bytes(s), noscan);
-	} else {
-		s = new_pages(heap, npages, pages_align, gfp, nid);
-		if (!s)
-			return NULL;
-		if (!s->needzero)
-			*zero = false;
-		gh_span_init_large(s, heap, gh_span_bytes(s), noscan);
-		gh_arena_commit(s);
-	}
+		s = unpark(heap, npages, pages_align, noscan);
+	if (s)
+		return s;
+	s = new_pages(heap, npages, pages_align, gfp, nid);
+	if (!s)
+		return NULL;
+	if (!s->needzero)
+		*zero = false;
+	gh_span_init_large(s, heap, gh_span_bytes(s), noscan);
+	gh_arena_commit(s);
 	atomic_long_inc(&heap->large_allocs);
-	atomic_long_inc(&heap->large_spans);
+	atomic_long_inc(&heap->large_live);
 	return s;
 }
 
@@ -157,13 +161,37 @@ void gh_heap_free_large(struct gh_span *s)
 	struct gh_cache *cache = this_cpu_ptr(s->cache);
 	bool parked = false;
 
-	atomic_long_dec(&s->heap->large_spans);
-	if (gh_section_enter(cache)) {
+	if (likely(gh_section_enter(cache))) {
+		cache->large_live--;
 		parked = gh_cache_park(cache, s);
 		gh_section_exit(cache);
+	} else {
+		atomic_long_dec(&s->heap->large_live);
 	}
 	if (!parked)
 		gh_heap_free_span(s);
+}
+
+/**
+ * gh_heap_count_large() - sum the counts of large objects
+ * @heap: of which heap
+ * @allocs: how many were ever allocated
+ * @live: how many are live
+ *
+ * Context: Any. Exact when nobody uses the heap meanwhile.
+ */
+void gh_heap_count_large(const struct goheap *heap, unsigned long *allocs, unsigned long *live)
+{
+	const struct gh_cache *cache;
+	int cpu;
+
+	*allocs = atomic_long_read(&heap->large_allocs);
+	*live = atomic_long_read(&heap->large_live);
+	for_each_possible_cpu(cpu) {
+		cache = per_cpu_ptr(heap->cache, cpu);
+		*allocs += READ_ONCE(cache->large_allocs);
+		*live += READ_ONCE(cache->large_live);
+	}
 }
 
 /* ---- CPUs that went away ------------------------------------------------------------- */

@@ -131,7 +131,7 @@ enum gh_span_state {
 #define GH_F_SPECIAL	(GH_F_LARGE | GH_F_TINY)
 #define GH_F_WORDS	0x04		/* more than one word in each bitmap */
 #define GH_F_LISTED	0x08		/* current, or on its owner's partial list */
-#define GH_F_FRESH	0x10		/* zeroed pages, and nothing was freed since */
+#define GH_F_FRESH	0x10		/* words from gh_span.fresh on: never handed out, zero */
 
 /* Descriptors by how many bitmap words they have room for. */
 enum gh_kind {
@@ -161,6 +161,7 @@ struct gh_word {
  * @state: enum gh_span_state
  * @kind: enum gh_kind; never changes
  * @bucket: which central list
+ * @fresh: the first word whose objects were never handed out, if GH_F_FRESH
  * @needzero: the pages may hold something other than zeroes
  * @rcu_used: @rcu_cookie means something
  * @base: address of the first object
@@ -189,6 +190,7 @@ struct gh_span {
 	u8 state;
 	u8 kind;
 	u8 bucket;
+	u8 fresh;
 	bool needzero;
 	bool rcu_used;
 
@@ -235,6 +237,21 @@ static __always_inline unsigned int gh_span_index(const struct gh_span *s, unsig
 	return (u64)off * s->mul >> 32;
 }
 
+/*
+ * The same, and does an object start there? The lower half of the product is the
+ * remainder in units of 2^32 / elemsize: Lemire, Kaser and Kurz, "Faster
+ * remainder by direct computation" (2019). Proved likewise. Never for LARGE.
+ */
+static __always_inline bool gh_span_starts(const struct gh_span *s, unsigned long off,
+					   unsigned int *idx)
+{
+	u32 mul = s->mul;
+	u64 product = (u64)off * mul;
+
+	*idx = product >> 32;
+	return (u32)product < mul;
+}
+
 /* The word with a bit of what tiny.c keeps behind the bitmaps. */
 static inline atomic_long_t *gh_span_tiny_live(struct gh_span *s, unsigned long bit)
 {
@@ -252,7 +269,7 @@ static inline bool gh_span_claim(struct gh_span *s)
 /*
  * Gives the token back. Who sets a remote bit and then finds the token taken
  * relies on its holder to merge; so look for remote bits after this, always.
- * The full barrier pairs with that of atomic_long_fetch_or() in gh_remote_free().
+ * The full barrier pairs with that of gh_word_set_remote() in gh_remote_free().
  */
 static inline void gh_span_unclaim(struct gh_span *s)
 {
@@ -271,12 +288,14 @@ enum gh_kind gh_span_kind(unsigned int sc);
 size_t gh_span_desc_bytes(enum gh_kind kind);
 void gh_span_init_small(struct gh_span *s, struct goheap *heap, unsigned int sc);
 void gh_span_init_large(struct gh_span *s, struct goheap *heap, size_t size, bool noscan);
+void gh_span_reuse_large(struct gh_span *s, bool noscan);
 void gh_span_init_free(struct gh_span *s);
 int gh_span_merge(struct gh_span *s);
 bool gh_span_rcu_pending(const struct gh_span *s);
 void gh_span_rcu_mark(struct gh_span *s);
 unsigned int gh_span_nfree(const struct gh_span *s);
-unsigned int gh_span_take(struct gh_span *s);
+unsigned int gh_span_take(struct gh_span *s, bool *fresh);
+bool gh_span_use_fresh(struct gh_span *s, unsigned int word);
 void gh_span_count(const struct gh_span *s, struct gh_span_counts *counts);
 bool gh_span_is_live(const struct gh_span *s, unsigned int idx);
 int gh_span_validate(struct gh_span *s);
@@ -292,6 +311,16 @@ static inline unsigned long *gh_span_free_word(struct gh_span *s)
 	return NULL;
 }
 
+/*
+ * Sets the object's remote bit, with a full barrier. False if it was set. The
+ * operation on a bit rather than on an atomic_long_t: on x86 it is one
+ * instruction that cannot be made to repeat.
+ */
+static __always_inline bool gh_word_set_remote(struct gh_word *w, unsigned int idx)
+{
+	return !test_and_set_bit(idx % BITS_PER_LONG, (unsigned long *)&w->remote);
+}
+
 /* Was anything freed remotely and not merged yet? A moment later it may be. */
 static inline bool gh_span_has_remote(const struct gh_span *s)
 {
@@ -301,6 +330,30 @@ static inline bool gh_span_has_remote(const struct gh_span *s)
 		if (atomic_long_read(&s->words[i].remote))
 			return true;
 	return false;
+}
+
+static __always_inline struct gh_word *gh_span_word(struct gh_span *s, unsigned int idx)
+{
+	return &s->words[idx / BITS_PER_LONG];
+}
+
+/*
+ * Free an object by its bit; the caller guards the span. False, and nothing is
+ * done, if it was free already.
+ */
+static __always_inline bool gh_word_give(struct gh_word *w, unsigned int idx)
+{
+	unsigned long bit = BIT(idx % BITS_PER_LONG), old = w->free;
+
+	if (unlikely((old | atomic_long_read(&w->remote)) & bit))
+		return false;
+	WRITE_ONCE(w->free, old | bit);
+	return true;
+}
+
+static inline bool gh_span_give(struct gh_span *s, unsigned int idx)
+{
+	return gh_word_give(gh_span_word(s, idx), idx);
 }
 
 static inline bool gh_span_is_empty(const struct gh_span *s)
@@ -503,17 +556,41 @@ int gh_central_validate(struct gh_central *central);
 /* ---- per-CPU caches ------------------------------------------------------------------ */
 
 /**
+ * struct gh_freed - an object in a magazine
+ * @p: the object, or NULL below the oldest one
+ * @word: the word of its span's free bitmap
+ * @bit: and its bit in there
+ */
+struct gh_freed {
+	void *p;
+	unsigned long *word;
+	unsigned long bit;
+};
+
+/**
  * struct gh_slot - what an allocation reads and writes
+ * @top: newest entry of the magazine; an entry without an object if it is empty
+ * @limit: @top when the magazine is full
+ * @avail: objects of the current word that the slot may hand out
  * @word: the current word of the current span's free bitmap
  * @base: address of that word's first object
  * @size: bytes of an object
  * @allocs: objects ever allocated here
+ * @fresh: the objects of @avail are zero
+ *
+ * The magazine holds objects that were freed a moment ago, to be allocated first.
+ * They, and those of @avail, are set in the free bitmaps like all that are free;
+ * but no other word is made the current one before both are used up.
  */
 struct gh_slot {
+	struct gh_freed *top;
+	struct gh_freed *limit;
+	unsigned long avail;
 	unsigned long *word;
 	unsigned long base;
 	unsigned long size;
 	unsigned long allocs;
+	bool fresh;
 };
 
 /**
@@ -522,14 +599,22 @@ struct gh_slot {
  * @partial: spans of ours with free objects, linked by @next, newest first
  * @nr_partial: how many
  * @limit: tidy up when there are more than this
- * @refills: how often the slot's word ran dry
+ * @released: empty spans given back that were not missed yet
+ * @extra: how many more empty spans to keep, because some were missed
+ * @refills: how often the slot ran dry
+ * @magazine: memory of the slot's magazine, or NULL
+ * @magazine_after: how many refills show that the slot is worth one
  */
 struct gh_bin {
 	struct gh_span *active;
 	struct gh_span *partial;
 	unsigned int nr_partial;
 	unsigned int limit;
+	unsigned int released;
+	unsigned int extra;
 	unsigned long refills;
+	struct gh_freed *magazine;
+	unsigned long magazine_after;
 };
 
 /**
@@ -550,8 +635,13 @@ struct gh_bin {
  * @flushes: how often the cache was given back
  * @parked: freed LARGE spans, linked by @next, newest first
  * @parked_pages: heap pages in them
+ * @large_allocs: large objects ever allocated from there
+ * @large_live: those, less large objects freed here
+ * @extra_bytes: of the spans in the bins' @extra
+ * @extra_ticks: ticks since some of those were last given up
  * @drain: runs the inbox, and the flush of an idle CPU, on the CPU itself
- * @flush: what @drain is to do
+ * @flush: what @drain is to do: give all back
+ * @relax: or: give some of the extra spans up
  * @slots: by span class; the last is for tiny blocks
  * @bins: likewise
  */
@@ -571,9 +661,14 @@ struct gh_cache {
 	unsigned long flushes;
 	struct gh_span *parked;
 	unsigned int parked_pages;
+	unsigned long large_allocs;
+	long large_live;
+	unsigned long extra_bytes;
+	unsigned int extra_ticks;
 	struct work_struct drain;
 	bool flush;
-	struct gh_slot slots[GH_NR_SLOTS];
+	bool relax;
+	struct gh_slot slots[GH_NR_SLOTS] ____cacheline_aligned;
 	struct gh_bin bins[GH_NR_SLOTS];
 };
 
@@ -597,24 +692,43 @@ static __always_inline void gh_section_exit(struct gh_cache *cache)
 	WRITE_ONCE(cache->busy, 0);
 }
 
-/* One object of the current word; the section is held. NULL if it is used up. */
+/* An object of the slot; the section is held. NULL if it has run dry. */
 static __always_inline void *gh_cache_take(struct gh_cache *cache, unsigned int sc)
 {
 	struct gh_slot *slot = &cache->slots[sc];
-	unsigned long word = *slot->word;
+	struct gh_freed *top = slot->top;
+	unsigned long *word, bit;
+	void *p = top->p;
 
-	if (unlikely(!word))
-		return NULL;
-	WRITE_ONCE(*slot->word, word & (word - 1));
+	if (likely(p)) {
+		slot->top = top - 1;
+		word = top->word;
+		bit = top->bit;
+	} else {
+		if (unlikely(!slot->avail))
+			return NULL;
+		bit = slot->avail & -slot->avail;
+		slot->avail ^= bit;
+		word = slot->word;
+		p = (void *)(slot->base + __ffs(bit) * slot->size);
+	}
+	WRITE_ONCE(*word, *word ^ bit);
 	slot->allocs++;
-	return (void *)(slot->base + __ffs(word) * slot->size);
+	return p;
+}
+
+/* Will gh_cache_take() give an object that is known to be zero? */
+static __always_inline bool gh_cache_next_is_fresh(const struct gh_cache *cache, unsigned int sc)
+{
+	return cache->slots[sc].fresh && !cache->slots[sc].top->p;
 }
 
 /* cache.c; the section is held unless said otherwise */
 void gh_cache_init(struct gh_cache *cache, struct goheap *heap, int cpu);
 bool gh_cache_refill(struct gh_cache *cache, unsigned int sc);
 void gh_cache_install(struct gh_cache *cache, struct gh_span *s);
-void gh_cache_edge(struct gh_cache *cache, struct gh_span *s);
+void gh_cache_push(struct gh_cache *cache, struct gh_span *s);
+void gh_cache_list(struct gh_cache *cache, struct gh_span *s);
 void gh_cache_drain(struct gh_cache *cache);
 bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc);
 bool gh_cache_disown(struct gh_cache *cache, struct gh_span *s);
@@ -625,26 +739,31 @@ void gh_cache_flush_all(struct gh_cache *cache);	/* no section, nobody uses it *
 void gh_cache_work(struct work_struct *work);		/* no section, on its CPU */
 
 /*
- * An object back into a span of ours; the section is held. False, and nothing
- * is done, if it was free already. Then see gh_span_at_edge().
+ * An object of ours was freed, and its bit is set: let it be the next one to be
+ * allocated. False if there is no room for that, and gh_cache_list() has to let
+ * its span be found. The section is held.
  */
-static __always_inline bool gh_cache_give(struct gh_span *s, unsigned int idx)
+static __always_inline bool gh_cache_keep(struct gh_cache *cache, struct gh_span *s,
+					  struct gh_word *w, unsigned int idx, void *p)
 {
-	struct gh_word *w = &s->words[idx / BITS_PER_LONG];
-	unsigned long bit = BIT(idx % BITS_PER_LONG);
-	unsigned long old = w->free;
+	struct gh_slot *slot = &cache->slots[s->spanclass];
+	struct gh_freed *top = slot->top;
 
-	if (unlikely((old | atomic_long_read(&w->remote)) & bit))
-		return false;
-	WRITE_ONCE(w->free, old | bit);
+	if (unlikely(top == slot->limit))
+		return s->flags & GH_F_LISTED;
+	slot->top = ++top;
+	top->p = p;
+	top->word = &w->free;
+	top->bit = BIT(idx % BITS_PER_LONG);
 	return true;
 }
 
-/* Did the free make a difference beyond its bit? Then gh_cache_edge() has to know. */
-static __always_inline bool gh_span_at_edge(const struct gh_span *s)
-{
-	return (s->flags & (GH_F_LISTED | GH_F_FRESH)) != GH_F_LISTED;
-}
+/* magazine.c; the section is held unless said otherwise */
+void gh_magazine_none(struct gh_cache *cache, unsigned int sc);
+void gh_magazine_empty(struct gh_cache *cache, unsigned int sc);
+struct gh_freed *gh_magazine_detach(struct gh_cache *cache, unsigned int sc);
+void gh_magazine_consider(struct goheap *heap, unsigned int sc, gfp_t gfp);	/* no section */
+unsigned long gh_magazine_bytes(void);
 
 /* remote.c: no section needed, preemption off */
 void gh_remote_free(struct gh_span *s, unsigned int idx);
@@ -663,8 +782,8 @@ void gh_limbo_flush(struct goheap *heap);		/* may sleep */
  * @nodes: central lists, by node
  * @pages: heap pages in spans of this heap
  * @limit: most of them at a time
- * @large_allocs: large objects ever allocated
- * @large_spans: large objects now
+ * @large_allocs: large objects ever allocated, but for the caches' own count
+ * @large_live: large objects now, likewise
  * @tiny_alone: tiny objects ever allocated with a block to themselves
  * @limbo: spans in limbo
  * @flags: GOHEAP_LEAK_OK
@@ -678,7 +797,7 @@ struct goheap {
 	atomic_long_t pages;
 	unsigned long limit;
 	atomic_long_t large_allocs;
-	atomic_long_t large_spans;
+	atomic_long_t large_live;
 	atomic_long_t tiny_alone;
 	atomic_long_t limbo;
 	unsigned int flags;
@@ -713,6 +832,7 @@ struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align
 				  bool noscan, int nid, bool *zero);
 void gh_heap_free_span(struct gh_span *s);
 void gh_heap_free_large(struct gh_span *s);
+void gh_heap_count_large(const struct goheap *heap, unsigned long *allocs, unsigned long *live);
 int gh_heap_cpu_dead(unsigned int cpu);
 void gh_heap_destroy_all(void);
 

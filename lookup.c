@@ -17,6 +17,7 @@
 bool gh_lookup(const void *p, struct gh_ref *ref)
 {
 	struct gh_span *s = gh_span_of(p);
+	bool starts;
 
 	if (!s)
 		return false;
@@ -24,13 +25,13 @@ bool gh_lookup(const void *p, struct gh_ref *ref)
 	ref->off = (unsigned long)p - s->base;
 	if (ref->off >= READ_ONCE(s->limit))
 		return false;
-	ref->idx = gh_span_index(s, ref->off);
+	starts = gh_span_starts(s, ref->off, &ref->idx);
 	/* A span that is changing just now may give anything. */
 	if (ref->idx >= READ_ONCE(s->nelems))
 		return false;
-	if (s->flags & GH_F_TINY)
-		return gh_tiny_may_start(ref->off);
-	return (unsigned long)ref->idx * s->elemsize == ref->off;
+	if (s->flags & GH_F_SPECIAL)
+		return s->flags & GH_F_TINY ? gh_tiny_may_start(ref->off) : !ref->off;
+	return starts;
 }
 
 /**

@@ -22,6 +22,8 @@
 #define TICK			HZ
 /* A cache that did not refill for so many ticks is given back. */
 #define IDLE_TICKS		3
+/* How long a cache keeps what it missed once: it may miss it again. */
+#define EXTRA_TICKS		10
 /* Go retains a tenth more than the recent peak. */
 #define RETAIN_PERCENT		110
 /* How fast a peak is forgotten: this part of the excess a tick. */
@@ -73,13 +75,24 @@ static bool cache_is_idle(struct gh_cache *cache)
 	return ++cache->idle_ticks >= IDLE_TICKS && has_spans(cache);
 }
 
+/* Spans that a cache keeps in addition are given up by halves, if it may be without. */
+static bool has_had_extra(struct gh_cache *cache)
+{
+	if (!READ_ONCE(cache->extra_bytes) || ++cache->extra_ticks < EXTRA_TICKS)
+		return false;
+	cache->extra_ticks = 0;
+	return true;
+}
+
 static void tick_cache(struct gh_cache *cache)
 {
-	bool idle = cache_is_idle(cache);
+	bool idle = cache_is_idle(cache), relax = has_had_extra(cache);
 
 	if (idle)
 		WRITE_ONCE(cache->flush, true);
-	if (idle || !llist_empty(&cache->inbox))
+	if (relax)
+		WRITE_ONCE(cache->relax, true);
+	if (idle || relax || !llist_empty(&cache->inbox))
 		queue_work_on(cache->cpu, drain_queue, &cache->drain);
 }
 

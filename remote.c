@@ -124,14 +124,13 @@ void gh_limbo_flush(struct goheap *heap)
 /* Sets the object's remote bit. False if the object was free already. */
 static bool set_remote(struct gh_span *s, unsigned int idx)
 {
-	struct gh_word *w = &s->words[idx / BITS_PER_LONG];
-	unsigned long bit = BIT(idx % BITS_PER_LONG);
+	struct gh_word *w = gh_span_word(s, idx);
 
 	/* Not after setting ours: the owner may have merged it by then. */
-	if (READ_ONCE(w->free) & bit)
+	if (READ_ONCE(w->free) & BIT(idx % BITS_PER_LONG))
 		return false;
 	/* Full barrier; pairs with the one in gh_span_unclaim(). */
-	return !(atomic_long_fetch_or(bit, &w->remote) & bit);
+	return gh_word_set_remote(w, idx);
 }
 
 /**
@@ -187,8 +186,11 @@ void gh_remote_free_large(struct gh_span *s, bool rcu)
 		gh_misuse(GH_DOUBLE_FREE, (void *)s->base, s);
 		return;
 	}
-	/* The bit was ours to set, so the span is ours to free. */
-	if (in_nmi() || gh_span_rcu_pending(s)) {
+	/*
+	 * The bit was ours to set, so the span is ours to free. An object that was
+	 * freed with an earlier cookie has waited, or this would be a second free.
+	 */
+	if (rcu || in_nmi()) {
 		gh_limbo_add(s);
 		return;
 	}

@@ -32,15 +32,16 @@ struct gh_class {
 };
 
 extern const struct gh_class gh_classes[GH_NR_CLASSES];
-extern const u8 gh_fine_lookup[GH_FINE_MAX / 8 + 1];
-extern const u8 gh_coarse_lookup[(GH_SMALL_MAX - GH_FINE_MAX) / 128 + 1];
-extern const u8 gh_exact_lookup[(GH_SMALL_MAX - GH_FINE_MAX) / 128 + 1];
+extern const u8 gh_class_lookup[GH_SMALL_MAX / 8];
 
 /**
  * gh_size_class() - class for a request
  * @size: 1 to GH_SMALL_MAX bytes
  *
- * Return: the smallest class that holds @size and keeps kmalloc()'s alignment.
+ * One table and no branch: the sizes of a real load are hard to predict.
+ *
+ * Return: the smallest class that holds @size, rounded up to a multiple of 8, and
+ * keeps kmalloc()'s alignment.
  */
 static __always_inline unsigned int gh_size_class(size_t size)
 {
@@ -52,12 +53,7 @@ static __always_inline unsigned int gh_size_class(size_t size)
 	else if (size > 32)
 		size = ALIGN(size, size > 64 ? ARCH_DMA_MINALIGN : 64);
 #endif
-	if (likely(size <= GH_FINE_MAX))
-		return gh_fine_lookup[(size + 7) / 8];
-	/* Multiples of 128 may be promised an alignment that others are not. */
-	if (size % 128)
-		return gh_coarse_lookup[(size - GH_FINE_MAX + 127) / 128];
-	return gh_exact_lookup[(size - GH_FINE_MAX) / 128];
+	return gh_class_lookup[(size - 1) / 8];
 }
 
 #endif /* _GOHEAP_SIZECLASS_H */

@@ -99,6 +99,7 @@ void gh_span_init_small(struct gh_span *s, struct goheap *heap, unsigned int sc)
 	s->elemsize = class->size;
 	s->mul = class->mul;
 	s->spanclass = sc;
+	s->fresh = 0;
 	WRITE_ONCE(s->flags, flags | (s->needzero ? 0 : GH_F_FRESH));
 	fill_words(s);
 	s->needzero = true;
@@ -128,6 +129,24 @@ void gh_span_init_large(struct gh_span *s, struct goheap *heap, size_t size, boo
 	s->needzero = true;
 	/* last: from here on addresses match */
 	smp_store_release(&s->limit, size);
+}
+
+/**
+ * gh_span_reuse_large() - make the object of a freed LARGE span live again
+ * @s: parked, its remote bit set
+ * @noscan: the object holds no pointers
+ *
+ * Context: The section.
+ */
+void gh_span_reuse_large(struct gh_span *s, bool noscan)
+{
+	s->next = NULL;
+	s->rcu_used = false;
+	s->spanclass = GH_SC_LARGE + noscan;
+	WRITE_ONCE(s->limit, gh_span_bytes(s));
+	/* Last, or a second free would not be one. Nobody else has the address yet. */
+	barrier();
+	atomic_long_set(&s->words[0].remote, 0);
 }
 
 /**
@@ -241,8 +260,6 @@ int gh_span_merge(struct gh_span *s)
 		}
 		merged += merge_word(s, i, remote);
 	}
-	if (merged && (s->flags & GH_F_FRESH))
-		WRITE_ONCE(s->flags, s->flags & ~GH_F_FRESH);
 	return ret ?: merged;
 }
 
@@ -263,19 +280,39 @@ unsigned int gh_span_nfree(const struct gh_span *s)
 }
 
 /**
+ * gh_span_use_fresh() - objects of a word are about to be handed out
+ * @s: a SMALL span
+ * @word: which word
+ *
+ * Context: The owner's section, or the central lock.
+ * Return: true if none ever was, and the pages came zeroed.
+ */
+bool gh_span_use_fresh(struct gh_span *s, unsigned int word)
+{
+	if (!(s->flags & GH_F_FRESH) || word < s->fresh)
+		return false;
+	s->fresh = word + 1;
+	if (s->fresh == gh_span_nwords(s))
+		WRITE_ONCE(s->flags, s->flags & ~GH_F_FRESH);
+	return true;
+}
+
+/**
  * gh_span_take() - allocate one object
  * @s: a SMALL span that is not full
+ * @fresh: set to whether the object is known to be zero
  *
  * Context: The owner's section, or the central lock.
  * Return: the object's index.
  */
-unsigned int gh_span_take(struct gh_span *s)
+unsigned int gh_span_take(struct gh_span *s, bool *fresh)
 {
 	unsigned long *word = gh_span_free_word(s);
 	unsigned int bit = __ffs(*word);
 	unsigned int i = container_of(word, struct gh_word, free) - s->words;
 
 	WRITE_ONCE(*word, *word & (*word - 1));
+	*fresh = gh_span_use_fresh(s, i);
 	return i * BITS_PER_LONG + bit;
 }
 

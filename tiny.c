@@ -122,7 +122,7 @@ static void *alloc_new_block(struct gh_cache *cache, size_t size)
 			return NULL;
 		block = (unsigned long)gh_cache_take(cache, GH_SC_TINY);
 	}
-	s = cache->bins[GH_SC_TINY].active;
+	s = gh_span_of((void *)block);
 	cache->tiny_span = s;
 	reset(s, block - s->base, object_bits(0, end) | HOLD);
 	return advance(cache, block, 0, end);
@@ -195,6 +195,7 @@ void gh_tiny_retire(struct gh_cache *cache)
 {
 	struct gh_span *s = cache->tiny_span;
 	unsigned long off;
+	unsigned int idx;
 
 	if (!cache->tiny)
 		return;
@@ -209,9 +210,10 @@ void gh_tiny_retire(struct gh_cache *cache)
 		gh_remote_free(s, off / GH_TINY_BLOCK);
 		return;
 	}
-	gh_cache_give(s, off / GH_TINY_BLOCK);
-	if (gh_span_at_edge(s))
-		gh_cache_edge(cache, s);
+	idx = off / GH_TINY_BLOCK;
+	gh_span_give(s, idx);
+	if (!gh_cache_keep(cache, s, gh_span_word(s, idx), idx, (void *)(s->base + off)))
+		gh_cache_list(cache, s);
 }
 
 /**

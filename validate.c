@@ -95,6 +95,7 @@ static int check_arenas(void)
 static int check_heap(struct goheap *heap)
 {
 	struct tally t = { .nid = NUMA_NO_NODE };
+	unsigned long allocs, live;
 	unsigned int sc;
 	int nid, err;
 
@@ -108,7 +109,8 @@ static int check_heap(struct goheap *heap)
 	gh_map_walk(heap, tally_span, &t);
 	if (t.small + t.large != atomic_long_read(&heap->pages))
 		return -27;
-	return t.large_live != atomic_long_read(&heap->large_spans) ? -28 : t.error;
+	gh_heap_count_large(heap, &allocs, &live);
+	return t.large_live != live ? -28 : t.error;
 }
 
 static int check_heaps(void)

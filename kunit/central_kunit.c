@@ -35,7 +35,7 @@ static struct gh_span *new_span(struct kunit *test, unsigned int live)
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	while (live--)
-		gh_span_take(s);
+		gh_test_take(s);
 	return s;
 }
 
@@ -385,9 +385,9 @@ static void do_own(struct model *m, unsigned int i)
 	struct gh_span *s = m->span[i];
 
 	if (gh_test_below(&m->rnd, 2) && gh_span_nfree(s))
-		gh_span_take(s);
+		gh_test_take(s);
 	else
-		gh_cache_give(s, gh_test_below(&m->rnd, OBJECTS));
+		gh_span_give(s, gh_test_below(&m->rnd, OBJECTS));
 }
 
 static void random_step(struct kunit *test, struct model *m)

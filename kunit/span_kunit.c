@@ -161,13 +161,13 @@ static void do_take(struct model *m)
 		m->errors += !!gh_span_free_word(m->s);
 		return;
 	}
-	m->errors += gh_span_take(m->s) != first;
+	m->errors += gh_test_take(m->s) != first;
 	m->state[first] = LIVE;
 }
 
 static void do_give(struct model *m, unsigned int idx)
 {
-	bool given = gh_cache_give(m->s, idx);
+	bool given = gh_span_give(m->s, idx);
 
 	m->errors += given != (m->state[idx] == LIVE);
 	if (given)
@@ -261,38 +261,71 @@ static void test_gh_span_take_until_full(struct kunit *test)
 	unsigned int i, wrong = 0;
 
 	for (i = 0; i < s->nelems; i++)
-		wrong += gh_span_take(s) != i;
+		wrong += gh_test_take(s) != i;
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 	KUNIT_EXPECT_PTR_EQ(test, gh_span_free_word(s), NULL);
 	KUNIT_EXPECT_EQ(test, gh_span_nfree(s), 0);
 }
 
-static void test_gh_cache_give_refuses_what_is_free(struct kunit *test)
+static void test_gh_span_give_refuses_what_is_free(struct kunit *test)
 {
 	struct gh_span *s = new_span(test, some_classes[2]);
 
 	s->flags |= GH_F_LISTED;
-	KUNIT_EXPECT_FALSE_MSG(test, gh_cache_give(s, 7), "never allocated");
-	gh_span_take(s);
+	KUNIT_EXPECT_FALSE_MSG(test, gh_span_give(s, 7), "never allocated");
+	gh_test_take(s);
 	set_remote(s, 0);
-	KUNIT_EXPECT_FALSE_MSG(test, gh_cache_give(s, 0), "freed remotely");
+	KUNIT_EXPECT_FALSE_MSG(test, gh_span_give(s, 0), "freed remotely");
 	gh_span_merge(s);
-	KUNIT_EXPECT_FALSE_MSG(test, gh_cache_give(s, 0), "freed and merged");
-	gh_span_take(s);
-	KUNIT_EXPECT_TRUE_MSG(test, gh_cache_give(s, 0), "live");
+	KUNIT_EXPECT_FALSE_MSG(test, gh_span_give(s, 0), "freed and merged");
+	gh_test_take(s);
+	KUNIT_EXPECT_TRUE_MSG(test, gh_span_give(s, 0), "live");
 }
 
-static void test_gh_span_merge_clears_fresh(struct kunit *test)
+static void test_gh_span_use_fresh_once_a_word(struct kunit *test)
 {
-	struct gh_span *s = new_desc(test, some_classes[1]);
+	const unsigned int sc = gh_size_class(64) * 2;
+	struct gh_span *s = new_desc(test, sc);
 
 	s->needzero = false;
-	gh_span_init_small(s, gh_default, some_classes[1]);
-	KUNIT_EXPECT_EQ(test, gh_span_merge(s), 0);
-	KUNIT_EXPECT_TRUE_MSG(test, s->flags & GH_F_FRESH, "nothing was freed");
-	set_remote(s, gh_span_take(s));
-	KUNIT_EXPECT_EQ(test, gh_span_merge(s), 1);
-	KUNIT_EXPECT_FALSE_MSG(test, s->flags & GH_F_FRESH, "an object came back used");
+	gh_span_init_small(s, gh_default, sc);
+	KUNIT_ASSERT_EQ(test, gh_span_nwords(s), 2U);
+	KUNIT_EXPECT_TRUE(test, gh_span_use_fresh(s, 0));
+	KUNIT_EXPECT_FALSE_MSG(test, gh_span_use_fresh(s, 0), "handed out before");
+	KUNIT_EXPECT_TRUE(test, gh_span_use_fresh(s, 1));
+	KUNIT_EXPECT_FALSE(test, gh_span_use_fresh(s, 0));
+	KUNIT_EXPECT_FALSE(test, gh_span_use_fresh(s, 1));
+	KUNIT_EXPECT_FALSE_MSG(test, s->flags & GH_F_FRESH, "nothing is left to ask for");
+}
+
+static void test_gh_span_use_fresh_dirty_pages(struct kunit *test)
+{
+	const unsigned int sc = gh_size_class(64) * 2;
+	struct gh_span *s = new_desc(test, sc);
+
+	s->needzero = true;
+	gh_span_init_small(s, gh_default, sc);
+	KUNIT_EXPECT_FALSE(test, gh_span_use_fresh(s, 0));
+	KUNIT_EXPECT_FALSE(test, gh_span_use_fresh(s, 1));
+}
+
+static void test_gh_span_take_fresh(struct kunit *test)
+{
+	const unsigned int sc = gh_size_class(64) * 2;
+	struct gh_span *s = new_desc(test, sc);
+	unsigned int i, idx, given = 0;
+	bool fresh;
+
+	s->needzero = false;
+	gh_span_init_small(s, gh_default, sc);
+	for (i = 0; i < s->nelems; i++) {
+		idx = gh_span_take(s, &fresh);
+		given += fresh;
+		KUNIT_EXPECT_TRUE(test, gh_span_give(s, idx));
+		KUNIT_EXPECT_EQ_MSG(test, gh_span_take(s, &fresh), idx, "lowest first");
+		KUNIT_EXPECT_FALSE_MSG(test, fresh, "object %u was used", idx);
+	}
+	KUNIT_EXPECT_EQ_MSG(test, given, 2U, "the first object of each word");
 }
 
 /* ---- validate ------------------------------------------------------------ */
@@ -350,7 +383,7 @@ static void test_gh_span_rcu_mark_waits_for_readers(struct kunit *test)
 	bool before, pending;
 	int merged;
 
-	set_remote(s, gh_span_take(s));
+	set_remote(s, gh_test_take(s));
 	rcu_read_lock();
 	before = gh_span_rcu_pending(s);
 	gh_span_rcu_mark(s);
@@ -404,8 +437,10 @@ static struct kunit_case span_cases[] = {
 	KUNIT_CASE(test_gh_span_kind_has_room),
 	KUNIT_CASE(test_gh_span_take_give_merge_random),
 	KUNIT_CASE(test_gh_span_take_until_full),
-	KUNIT_CASE(test_gh_cache_give_refuses_what_is_free),
-	KUNIT_CASE(test_gh_span_merge_clears_fresh),
+	KUNIT_CASE(test_gh_span_give_refuses_what_is_free),
+	KUNIT_CASE(test_gh_span_use_fresh_once_a_word),
+	KUNIT_CASE(test_gh_span_use_fresh_dirty_pages),
+	KUNIT_CASE(test_gh_span_take_fresh),
 	KUNIT_CASE(test_gh_span_validate_finds_bits_beyond),
 	KUNIT_CASE(test_gh_span_validate_finds_both_planes),
 	KUNIT_CASE(test_gh_span_validate_finds_bad_geometry),

@@ -72,4 +72,11 @@ bool gh_test_model_intact(struct gh_test_model *m, unsigned int i);
 void *gh_test_model_del(struct gh_test_model *m, unsigned int i);
 void gh_test_model_free_all(struct gh_test_model *m);
 
+static inline unsigned int gh_test_take(struct gh_span *s)
+{
+	bool fresh;
+
+	return gh_span_take(s, &fresh);
+}
+
 #endif /* _GOHEAP_TESTLIB_H */

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Magazines: what a CPU freed a moment ago, newest first, to be allocated next.
+ * They cost nothing that a bitmap would have to be searched for, and no branch
+ * that depends on how full a span is: with random sizes and lifetimes the latter
+ * is what takes most of the time. The free bitmaps stay the truth all the same:
+ * an object in a magazine is set in its span's, so that every check and every
+ * reader finds it free, and a magazine can be emptied without touching a bit.
+ *
+ * The idea of a small LIFO per CPU and size is that of Bonwick and Adams,
+ * "Magazines and Vmem" (USENIX 2001), and of TCMalloc's thread caches.
+ *
+ * A slot gets a magazine when it is used a lot, and loses it when its CPU is idle.
+ *
+ * See internal.h for an overview.
+ */
+
+#include <linux/slab.h>
+#include <linux/topology.h>
+
+#include "internal.h"
+
+/* Refills of a slot until it gets a magazine. */
+#define WORTH_IT	8
+
+/* Bytes of objects in a magazine, within bounds on their number. */
+#define BYTES		(64UL << 10)
+#define LEAST		3U
+#define MOST		41U		/* with the empty one: 1008 bytes */
+
+/* Empty and full. */
+static struct gh_freed no_magazine __ro_after_init;
+
+static atomic_long_t bytes;
+
+static unsigned int capacity(unsigned int sc)
+{
+	return clamp_t(unsigned int, BYTES / gh_classes[gh_sc_class(sc)].size, LEAST, MOST);
+}
+
+static size_t size_of(unsigned int sc)
+{
+	return (capacity(sc) + 1) * sizeof(struct gh_freed);
+}
+
+/**
+ * gh_magazine_none() - let a slot have no magazine
+ * @cache: whose
+ * @sc: which slot; its magazine is empty, or it never had one
+ *
+ * Context: The section, or nobody uses the cache.
+ */
+void gh_magazine_none(struct gh_cache *cache, unsigned int sc)
+{
+	struct gh_bin *bin = &cache->bins[sc];
+
+	cache->slots[sc].top = &no_magazine;
+	cache->slots[sc].limit = &no_magazine;
+	bin->magazine = NULL;
+	bin->magazine_after = bin->refills + WORTH_IT;
+}
+
+/**
+ * gh_magazine_empty() - let what is in a magazine be found by its bits only
+ * @cache: ours
+ * @sc: of which slot
+ *
+ * Context: The section.
+ */
+void gh_magazine_empty(struct gh_cache *cache, unsigned int sc)
+{
+	struct gh_slot *slot = &cache->slots[sc];
+
+	for (; slot->top->p; slot->top--)
+		gh_cache_push(cache, gh_span_of(slot->top->p));
+}
+
+/**
+ * gh_magazine_detach() - take a slot's magazine away
+ * @cache: ours
+ * @sc: of which slot
+ *
+ * Context: The section, or nobody uses the cache.
+ * Return: what to kfree() when that is possible, or NULL.
+ */
+struct gh_freed *gh_magazine_detach(struct gh_cache *cache, unsigned int sc)
+{
+	struct gh_freed *magazine = cache->bins[sc].magazine;
+
+	if (!magazine)
+		return NULL;
+	gh_magazine_empty(cache, sc);
+	gh_magazine_none(cache, sc);
+	atomic_long_sub(size_of(sc), &bytes);
+	return magazine;
+}
+
+static bool attach(struct gh_cache *cache, unsigned int sc, struct gh_freed *magazine)
+{
+	struct gh_slot *slot = &cache->slots[sc];
+
+	if (cache->bins[sc].magazine || !gh_section_enter(cache))
+		return false;
+	cache->bins[sc].magazine = magazine;
+	slot->top = magazine;
+	slot->limit = magazine + capacity(sc);
+	gh_section_exit(cache);
+	atomic_long_add(size_of(sc), &bytes);
+	return true;
+}
+
+static bool is_worth_it(struct goheap *heap, unsigned int sc)
+{
+	const struct gh_bin *bin = &raw_cpu_ptr(heap->cache)->bins[sc];
+
+	/* On whatever CPU: the answer is checked before it matters. */
+	return !READ_ONCE(bin->magazine) && READ_ONCE(bin->refills) >= bin->magazine_after;
+}
+
+/**
+ * gh_magazine_consider() - give this CPU's slot a magazine if it is worth it
+ * @heap: of which heap
+ * @sc: of which slot
+ * @gfp: of the allocation that came here
+ *
+ * Fails silently: a magazine is never needed.
+ *
+ * Context: Any that @gfp allows.
+ */
+void gh_magazine_consider(struct goheap *heap, unsigned int sc, gfp_t gfp)
+{
+	struct gh_freed *magazine;
+	bool attached;
+
+	/* Others may be in a section of the page allocator's or of SLUB's. */
+	if (!gfpflags_allow_blocking(gfp) || !is_worth_it(heap, sc))
+		return;
+	/* Zeroed: the first entry has no object, and stays below the oldest. */
+	magazine = kzalloc_node(size_of(sc), GFP_NOWAIT | __GFP_NOWARN, numa_mem_id());
+	if (!magazine)
+		return;
+	preempt_disable();
+	attached = attach(this_cpu_ptr(heap->cache), sc, magazine);
+	preempt_enable();
+	if (!attached)
+		kfree(magazine);
+}
+
+/**
+ * gh_magazine_bytes() - bookkeeping overhead
+ *
+ * Context: Any.
+ * Return: bytes of all magazines.
+ */
+unsigned long gh_magazine_bytes(void)
+{
+	return atomic_long_read(&bytes);
+}
