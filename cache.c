@@ -7,6 +7,7 @@
  * See internal.h for an overview.
  */
 
+#include <linux/prefetch.h>
 #include <linux/slab.h>
 #include <linux/topology.h>
 
@@ -289,6 +290,33 @@ void gh_cache_list(struct gh_cache *cache, struct gh_span *s)
 		tidy(cache, s->spanclass);
 }
 
+/* The span that has waited longest for us to take over what others freed into it. */
+static struct gh_span *next_arrived(struct gh_cache *cache)
+{
+	struct llist_node *node = cache->arrived;
+
+	if (!node) {
+		if (llist_empty(&cache->inbox))
+			return NULL;
+		node = llist_reverse_order(llist_del_all(&cache->inbox));
+	}
+	WRITE_ONCE(cache->arrived, node->next);
+	/* Another CPU wrote to it last. */
+	if (node->next)
+		prefetchw(llist_entry(node->next, struct gh_span, queue));
+	return llist_entry(node, struct gh_span, queue);
+}
+
+static void absorb(struct gh_cache *cache, struct gh_span *s)
+{
+	cache->drained++;
+	gh_span_unclaim(s);
+	if (gh_span_merge(s) == -EAGAIN && gh_span_claim(s))
+		gh_limbo_add(s);
+	if (gh_span_free_word(s))
+		gh_cache_list(cache, s);
+}
+
 /**
  * gh_cache_drain() - take over what others freed into our spans
  * @cache: ours
@@ -297,17 +325,10 @@ void gh_cache_list(struct gh_cache *cache, struct gh_span *s)
  */
 void gh_cache_drain(struct gh_cache *cache)
 {
-	struct llist_node *inbox = llist_del_all(&cache->inbox);
-	struct gh_span *s, *next;
+	struct gh_span *s;
 
-	llist_for_each_entry_safe(s, next, inbox, queue) {
-		cache->drained++;
-		gh_span_unclaim(s);
-		if (gh_span_merge(s) == -EAGAIN && gh_span_claim(s))
-			gh_limbo_add(s);
-		if (gh_span_free_word(s))
-			gh_cache_list(cache, s);
-	}
+	while ((s = next_arrived(cache)))
+		absorb(cache, s);
 }
 
 static bool use_partial(struct gh_cache *cache, unsigned int sc)
@@ -337,9 +358,9 @@ bool gh_cache_refill(struct gh_cache *cache, unsigned int sc)
 	cache->refills++;
 	if (reuse_current(cache, sc) || use_partial(cache, sc))
 		return true;
-	if (!llist_empty(&cache->inbox) && !in_nmi()) {
-		/* Not earlier: the more is freed into a span first, the less it costs. */
-		gh_cache_drain(cache);
+	/* Not earlier, and not more: the more is freed into a span first, the less it costs. */
+	while (!in_nmi() && (s = next_arrived(cache))) {
+		absorb(cache, s);
 		if (use_partial(cache, sc))
 			return true;
 	}

@@ -453,7 +453,7 @@ DEFINE_SHOW_ATTRIBUTE(arenas);
 static unsigned int inbox_length(struct gh_cache *cache)
 {
 	/* Only whether there is something can be seen from outside. */
-	return !llist_empty(&cache->inbox);
+	return gh_cache_has_arrivals(cache);
 }
 
 static void show_cache(struct seq_file *m, struct gh_cache *cache)

@@ -373,28 +373,81 @@ void *goheap_heap_alloc(struct goheap *heap, size_t size, gfp_t gfp, unsigned in
 }
 EXPORT_SYMBOL_GPL(goheap_heap_alloc);
 
-unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
+/* How many bits are set from @bit on, which is. */
+static unsigned int ones_from(unsigned long word, unsigned int bit)
+{
+	unsigned long zeroes = ~(word >> bit);
+
+	return zeroes ? __ffs(zeroes) : BITS_PER_LONG;
+}
+
+/* Up to @n objects of the slot's current word, by runs; the section is held. */
+static unsigned int take_word(struct gh_slot *slot, unsigned int n, void **p)
+{
+	unsigned long left = slot->avail, size = slot->size, next;
+	unsigned int i = 0, end, bit;
+
+	while (i < n && left) {
+		bit = __ffs(left);
+		end = i + min(n - i, ones_from(left, bit));
+		left &= ~(GENMASK(end - i - 1, 0) << bit);
+		for (next = slot->base + bit * size; i < end; next += size)
+			p[i++] = (void *)next;
+	}
+	if (i) {
+		WRITE_ONCE(*slot->word, *slot->word ^ slot->avail ^ left);
+		slot->avail = left;
+		slot->allocs += i;
+	}
+	return i;
+}
+
+/* Up to @n objects, fewer if this takes a new span; the section is held. */
+static unsigned int take_bulk(struct gh_cache *cache, unsigned int sc, unsigned int n, void **p)
+{
+	struct gh_slot *slot = &cache->slots[sc];
+	unsigned int i = 0;
+
+	do {
+		i += take_word(slot, n - i, p + i);
+		while (i < n && slot->top->p)
+			p[i++] = gh_cache_take(cache, sc);
+	} while (i < n && gh_cache_refill(cache, sc));
+	return i;
+}
+
+/* Objects taken or freed in one section at most. */
+#define BULK_BATCH	64U
+
+static unsigned int alloc_batch(unsigned int sc, unsigned int n, void **p)
 {
 	struct gh_cache *cache;
-	unsigned int i = 0, sc;
+	unsigned int i = 0;
 
-	/* Without a section for each, as far as current words reach. */
-	if (size - 1 < GH_SMALL_MAX && !want_init_on_alloc(gfp) &&
-	    !(gfp & (GFP_REFUSED | __GFP_THISNODE))) {
-		sc = gh_size_class(size) * 2;
-		preempt_disable();
-		cache = this_cpu_ptr(gh_default->cache);
-		if (likely(gh_section_enter(cache))) {
-			while (i < n && (p[i] = gh_cache_take(cache, sc)))
-				i++;
-			gh_section_exit(cache);
-		}
-		preempt_enable();
+	preempt_disable();
+	cache = this_cpu_ptr(default_caches);
+	if (likely(gh_section_enter(cache))) {
+		i = take_bulk(cache, sc, min(n, BULK_BATCH), p);
+		gh_section_exit(cache);
 	}
-	for (; i < n; i++) {
+	preempt_enable();
+	return i;
+}
+
+unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
+{
+	bool batches = size - 1 < GH_SMALL_MAX && !(gfp & GFP_ODD) && !want_init_on_alloc(gfp);
+	unsigned int i = 0;
+
+	while (i < n) {
+		if (batches)
+			i += alloc_batch(gh_size_class(size) * 2, n - i, p + i);
+		if (i == n)
+			break;
 		p[i] = goheap_alloc(size, gfp);
 		if (!p[i])
 			break;
+		i++;
 	}
 	return i;
 }
@@ -414,13 +467,14 @@ static noinline void clear_object(struct gh_span *s, unsigned int idx)
 		memset(gh_span_object(s, idx), 0, s->elemsize);
 }
 
-static __always_inline void free_object(struct gh_span *s, unsigned int idx)
+/* @cpu is this one. */
+static __always_inline void free_object(struct gh_span *s, unsigned int idx, int cpu)
 {
-	struct gh_cache *cache = this_cpu_ptr(s->cache);
+	struct gh_cache *cache = READ_ONCE(s->owner);
 
 	if (want_init_on_free())
 		clear_object(s, idx);
-	if (unlikely(READ_ONCE(s->owner) != cache) || unlikely(!gh_section_enter(cache))) {
+	if (!cache || cache->cpu != cpu || unlikely(!gh_section_enter(cache))) {
 		gh_remote_free(s, idx);
 	} else if (unlikely(READ_ONCE(s->owner) != cache)) {
 		/* An interrupt gave the span away meanwhile. */
@@ -444,7 +498,7 @@ static __always_inline void free_object(struct gh_span *s, unsigned int idx)
  */
 void gh_free_object(struct gh_span *s, unsigned int idx)
 {
-	free_object(s, idx);
+	free_object(s, idx, raw_smp_processor_id());
 }
 
 static noinline void free_tiny(struct gh_span *s, unsigned long off, const void *p, bool rcu)
@@ -472,7 +526,7 @@ static __always_inline void free_special(struct gh_span *s, unsigned long off, c
 		free_large(s, p, false);
 }
 
-static __always_inline void free_any(struct gh_span *s, const void *p)
+static __always_inline void free_any(struct gh_span *s, const void *p, int cpu)
 {
 	unsigned long off;
 	unsigned int idx;
@@ -489,7 +543,7 @@ static __always_inline void free_any(struct gh_span *s, const void *p)
 	/* The bound matters when @p is wild and the span is changing just now. */
 	if (unlikely(!gh_span_starts(s, off, &idx) || idx >= READ_ONCE(s->nelems)))
 		goto misuse;
-	free_object(s, idx);
+	free_object(s, idx, cpu);
 	return;
 misuse:
 	gh_misuse_address(p);
@@ -508,7 +562,7 @@ static noinline void free_elsewhere(struct gh_cache *cache, struct gh_span *s, c
 {
 	gh_section_exit(cache);
 	if (likely(!ZERO_OR_NULL_PTR(p)))
-		free_any(s, p);
+		free_any(s, p, cache->cpu);
 	preempt_enable();
 }
 
@@ -516,7 +570,7 @@ static noinline void free_elsewhere(struct gh_cache *cache, struct gh_span *s, c
 static noinline void free_interrupting(const void *p)
 {
 	if (likely(!ZERO_OR_NULL_PTR(p)))
-		free_any(gh_span_of(p), p);
+		free_any(gh_span_of(p), p, raw_smp_processor_id());
 	preempt_enable();
 }
 
@@ -642,12 +696,79 @@ void goheap_free_rcu(const void *p)
 }
 EXPORT_SYMBOL_GPL(goheap_free_rcu);
 
+/*
+ * Free the first pointers of @p that are neighbours in one word of a span's
+ * bitmap. Returns how many: none if the first is no live object.
+ */
+static unsigned int free_neighbours(struct gh_span *s, unsigned int n, void **p)
+{
+	unsigned long next = (unsigned long)p[0], off = next - s->base, end = s->base + s->limit;
+	unsigned long bit, taken, mask = 0;
+	unsigned int idx, i = 0;
+	struct gh_word *w;
+
+	if (off >= s->limit || !gh_span_starts(s, off, &idx))
+		return 0;
+	w = gh_span_word(s, idx);
+	taken = w->free | atomic_long_read(&w->remote);
+	for (bit = BIT(idx % BITS_PER_LONG); bit && !(taken & bit); bit <<= 1) {
+		mask |= bit;
+		next += s->elemsize;
+		if (++i == n || (unsigned long)p[i] != next || next == end)
+			break;
+	}
+	WRITE_ONCE(w->free, w->free | mask);
+	return i;
+}
+
+/*
+ * Free the first pointers of @p that are live objects of one span of ours; the
+ * section is held. Returns how many: goheap_free() has to look at the next one.
+ */
+static unsigned int free_run(struct gh_cache *cache, unsigned int n, void **p)
+{
+	struct gh_span *s = gh_span_of(p[0]);
+	unsigned int i = 0, run;
+
+	if (!is_own(cache, s))
+		return 0;
+	do {
+		run = free_neighbours(s, n - i, p + i);
+		i += run;
+	} while (run && i < n);
+	if (i)
+		gh_cache_list(cache, s);
+	return i;
+}
+
+static unsigned int free_batch(unsigned int n, void **p)
+{
+	struct gh_cache *cache;
+	unsigned int i = 0, run;
+
+	preempt_disable();
+	cache = this_cpu_ptr(default_caches);
+	if (likely(gh_section_enter(cache))) {
+		do {
+			run = free_run(cache, n - i, p + i);
+			i += run;
+		} while (run && i < n);
+		gh_section_exit(cache);
+	}
+	preempt_enable();
+	return i;
+}
+
 void goheap_free_bulk(unsigned int n, void **p)
 {
-	unsigned int i;
+	unsigned int i = 0;
 
-	for (i = 0; i < n; i++)
-		goheap_free(p[i]);
+	while (i < n) {
+		i += free_batch(min(n - i, BULK_BATCH), p + i);
+		/* The end of the batch, or something that is not as simple as that. */
+		if (i < n)
+			goheap_free(p[i++]);
+	}
 }
 EXPORT_SYMBOL_GPL(goheap_free_bulk);
 

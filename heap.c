@@ -158,7 +158,7 @@ void gh_heap_free_span(struct gh_span *s)
  */
 void gh_heap_free_large(struct gh_span *s)
 {
-	struct gh_cache *cache = this_cpu_ptr(s->cache);
+	struct gh_cache *cache = this_cpu_ptr(s->heap->cache);
 	bool parked = false;
 
 	if (likely(gh_section_enter(cache))) {

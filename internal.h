@@ -152,7 +152,6 @@ struct gh_word {
  * struct gh_span - contiguous heap pages, and all bookkeeping of their objects
  * @run: in the page heap's tree; FREE only
  * @list: in a central list; SMALL without an owner only
- * @queue: in an inbox or in limbo; belongs to the holder of the token
  * @heap: which heap the objects belong to
  * @rcu_cookie: no remote bit may be merged before this grace period is over
  * @npages: length in heap pages
@@ -165,7 +164,7 @@ struct gh_word {
  * @needzero: the pages may hold something other than zeroes
  * @rcu_used: @rcu_cookie means something
  * @base: address of the first object
- * @cache: the heap's caches, to find this CPU's
+ * @queue: in an inbox or in limbo; belongs to the holder of the token
  * @owner: the cache that owns the span, or NULL
  * @next: in the owner's partial list, or another list private to its holder
  * @limit: bytes covered by objects; 0 when FREE, so that no address matches
@@ -181,7 +180,6 @@ struct gh_span {
 		struct rb_node run;
 		struct list_head list;
 	};
-	struct llist_node queue;
 	struct goheap *heap;
 	unsigned long rcu_cookie;
 	u32 npages;
@@ -195,7 +193,7 @@ struct gh_span {
 	bool rcu_used;
 
 	unsigned long base ____cacheline_aligned;
-	struct gh_cache __percpu *cache;
+	struct llist_node queue;
 	struct gh_cache *owner;
 	struct gh_span *next;
 	u32 limit;
@@ -620,18 +618,19 @@ struct gh_bin {
 /**
  * struct gh_cache - a CPU's part of a heap
  * @busy: in the section; set and cleared by this CPU only
- * @cpu: whose it is
- * @heap: and of which heap
  * @hint: the span of ours that was last freed into, to be tried before the map;
  *	an empty one rather than NULL
- * @inbox: spans of ours that others freed into
+ * @arrived: spans taken from the inbox, oldest first; their tokens are ours
  * @tiny: the tiny block being filled and, in its low bits, its first unused byte
  * @tiny_span: the block's span
  * @tiny_allocs: tiny objects allocated here
  * @refills: sum of the bins', for the idle check
+ * @cpu: whose it is
+ * @heap: and of which heap
+ * @inbox: spans of ours that others freed into; what is before it they only read
+ * @drained: spans taken from the inbox
  * @seen_refills: @refills at the last idle check
  * @idle_ticks: idle checks that found nothing new
- * @drained: spans taken from the inbox
  * @flushes: how often the cache was given back
  * @parked: freed LARGE spans, linked by @next, newest first
  * @parked_pages: heap pages in them
@@ -647,17 +646,21 @@ struct gh_bin {
  */
 struct gh_cache {
 	u8 busy;
-	int cpu;
 	struct gh_span *hint;
-	struct goheap *heap;
-	struct llist_head inbox;
+	struct llist_node *arrived;
 	unsigned long tiny;
 	struct gh_span *tiny_span;
 	unsigned long tiny_allocs;
 	unsigned long refills;
+
+	int cpu ____cacheline_aligned;
+	struct goheap *heap;
+
+	struct llist_head inbox ____cacheline_aligned;
+
+	unsigned long drained ____cacheline_aligned;
 	unsigned long seen_refills;
 	unsigned int idle_ticks;
-	unsigned long drained;
 	unsigned long flushes;
 	struct gh_span *parked;
 	unsigned int parked_pages;
@@ -721,6 +724,12 @@ static __always_inline void *gh_cache_take(struct gh_cache *cache, unsigned int 
 static __always_inline bool gh_cache_next_is_fresh(const struct gh_cache *cache, unsigned int sc)
 {
 	return cache->slots[sc].fresh && !cache->slots[sc].top->p;
+}
+
+/* Did others free into spans of ours since we last took all of that over? */
+static inline bool gh_cache_has_arrivals(const struct gh_cache *cache)
+{
+	return READ_ONCE(cache->arrived) || !llist_empty(&cache->inbox);
 }
 
 /* cache.c; the section is held unless said otherwise */

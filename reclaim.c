@@ -92,7 +92,7 @@ static void tick_cache(struct gh_cache *cache)
 		WRITE_ONCE(cache->flush, true);
 	if (relax)
 		WRITE_ONCE(cache->relax, true);
-	if (idle || relax || !llist_empty(&cache->inbox))
+	if (idle || relax || gh_cache_has_arrivals(cache))
 		queue_work_on(cache->cpu, drain_queue, &cache->drain);
 }
 

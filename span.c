@@ -70,7 +70,6 @@ static void fill_words(struct gh_span *s)
 static void init_common(struct gh_span *s, struct goheap *heap)
 {
 	s->heap = heap;
-	s->cache = heap->cache;
 	s->next = NULL;
 	s->rcu_used = false;
 	s->rcu_cookie = get_state_synchronize_rcu();
