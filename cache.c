@@ -217,6 +217,14 @@ static void tidy_surplus(struct gh_cache *cache, struct gh_bin *bin, unsigned in
 	}
 }
 
+/* Nothing of a span that leaves may be waiting to be allocated next. */
+static void let_go(struct gh_cache *cache, unsigned int sc)
+{
+	gh_magazine_empty(cache, sc);
+	if (sc == GH_SC_TINY)
+		gh_tiny_close(cache);
+}
+
 static void tidy(struct gh_cache *cache, unsigned int sc)
 {
 	struct gh_bin *bin = &cache->bins[sc];
@@ -225,8 +233,7 @@ static void tidy(struct gh_cache *cache, unsigned int sc)
 
 	if (in_nmi())	/* its page heap may be what was interrupted */
 		return;
-	/* Nothing of what goes may be in it. */
-	gh_magazine_empty(cache, sc);
+	let_go(cache, sc);
 	if (!tidy_empties(cache, bin, least / 2 + bin->extra)) {
 		bin->limit = bin->nr_partial;	/* go on with the next free that is an edge */
 		return;
@@ -459,7 +466,7 @@ static void flush_current(struct gh_cache *cache, unsigned int sc)
 	struct gh_bin *bin = &cache->bins[sc];
 	struct gh_span *s = bin->active;
 
-	gh_magazine_empty(cache, sc);
+	let_go(cache, sc);
 	if (!s)
 		return;
 	drop_current(cache, sc);
@@ -518,8 +525,6 @@ static bool flush_slot(struct gh_cache *cache, unsigned int sc)
 	if (ours) {
 		if (sc == GH_SC_LARGE)
 			gh_cache_flush_parked(cache);
-		if (sc == GH_SC_TINY)
-			gh_tiny_retire(cache);
 		more = gh_cache_flush_some(cache, sc);
 		magazine = gh_magazine_detach(cache, sc);
 		gh_section_exit(cache);
@@ -596,7 +601,6 @@ void gh_cache_flush_all(struct gh_cache *cache)
 
 	preempt_disable();
 	gh_cache_drain(cache);
-	gh_tiny_retire(cache);
 	gh_cache_flush_parked(cache);
 	preempt_enable();
 	for (sc = 0; sc < GH_NR_SLOTS; sc++) {

@@ -489,18 +489,6 @@ static __always_inline void free_object(struct gh_span *s, unsigned int idx, int
 	}
 }
 
-/**
- * gh_free_object() - free a small object
- * @s: its span
- * @idx: which it is
- *
- * Context: Any, preemption off.
- */
-void gh_free_object(struct gh_span *s, unsigned int idx)
-{
-	free_object(s, idx, raw_smp_processor_id());
-}
-
 static noinline void free_tiny(struct gh_span *s, unsigned long off, const void *p, bool rcu)
 {
 	if (!gh_tiny_free(s, off, rcu))
@@ -560,8 +548,11 @@ misuse:
  */
 static noinline void free_elsewhere(struct gh_cache *cache, struct gh_span *s, const void *p)
 {
+	bool done = s && READ_ONCE(s->owner) == cache && s->flags & GH_F_TINY &&
+		    gh_tiny_free_own(cache, s, (unsigned long)p - s->base);
+
 	gh_section_exit(cache);
-	if (likely(!ZERO_OR_NULL_PTR(p)))
+	if (!done && likely(!ZERO_OR_NULL_PTR(p)))
 		free_any(s, p, cache->cpu);
 	preempt_enable();
 }

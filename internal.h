@@ -104,8 +104,7 @@
 #define GH_TINY_CLASS		2	/* 16-byte blocks */
 #define GH_TINY_BLOCK		16UL
 #define GH_TINY_MAX		15	/* largest tiny object */
-/* No tiny object starts at a block's last byte: its bit says "current block". */
-#define GH_TINY_HOLD		15
+#define GH_TINY_OPEN		3	/* blocks that a CPU is filling */
 
 static inline unsigned int gh_sc_class(unsigned int sc)
 {
@@ -138,7 +137,7 @@ enum gh_kind {
 	GH_KIND_1,			/* up to 64 objects: one cache line is hot */
 	GH_KIND_3,			/* up to 192 */
 	GH_KIND_16,			/* up to 1024 */
-	GH_KIND_TINY,			/* 512 blocks, 16 bits for each */
+	GH_KIND_TINY,			/* 512 blocks, 12 more bits for each */
 	GH_NR_KINDS
 };
 
@@ -173,7 +172,7 @@ struct gh_word {
  * @elemsize: bytes of an object; 0 for LARGE, whose one object is @limit long
  * @spanclass: span class, or GH_SC_TINY
  * @flags: GH_F_*; the changing ones belong to the owner
- * @words: the bitmaps; tiny spans have 16 bits for every block behind them
+ * @words: the bitmaps; tiny spans have 12 more bits for every block behind them
  */
 struct gh_span {
 	union {
@@ -250,12 +249,16 @@ static __always_inline bool gh_span_starts(const struct gh_span *s, unsigned lon
 	return (u32)product < mul;
 }
 
-/* The word with a bit of what tiny.c keeps behind the bitmaps. */
-static inline atomic_long_t *gh_span_tiny_live(struct gh_span *s, unsigned long bit)
+/* What tiny.c keeps behind the bitmaps: a byte for every block ... */
+static inline u8 *gh_span_tiny_live(struct gh_span *s)
 {
-	atomic_long_t *live = (atomic_long_t *)&s->words[gh_span_nwords(s)];
+	return (u8 *)&s->words[gh_span_nwords(s)];
+}
 
-	return &live[bit / BITS_PER_LONG];
+/* ... and four bits. */
+static inline unsigned long *gh_span_tiny_gone(struct gh_span *s)
+{
+	return (unsigned long *)(gh_span_tiny_live(s) + gh_classes[GH_TINY_CLASS].objects);
 }
 
 /* Takes the token. True if nobody had it. */
@@ -616,13 +619,22 @@ struct gh_bin {
 };
 
 /**
+ * struct gh_tiny_open - a tiny block that has room left
+ * @block: its address, or 0
+ * @live: its byte behind the bitmaps
+ */
+struct gh_tiny_open {
+	unsigned long block;
+	u8 *live;
+};
+
+/**
  * struct gh_cache - a CPU's part of a heap
  * @busy: in the section; set and cleared by this CPU only
  * @hint: the span of ours that was last freed into, to be tried before the map;
  *	an empty one rather than NULL
  * @arrived: spans taken from the inbox, oldest first; their tokens are ours
- * @tiny: the tiny block being filled and, in its low bits, its first unused byte
- * @tiny_span: the block's span
+ * @tiny_open: tiny blocks being filled, by free steps
  * @tiny_allocs: tiny objects allocated here
  * @refills: sum of the bins', for the idle check
  * @cpu: whose it is
@@ -648,10 +660,9 @@ struct gh_cache {
 	u8 busy;
 	struct gh_span *hint;
 	struct llist_node *arrived;
-	unsigned long tiny;
-	struct gh_span *tiny_span;
 	unsigned long tiny_allocs;
 	unsigned long refills;
+	struct gh_tiny_open tiny_open[GH_TINY_OPEN];
 
 	int cpu ____cacheline_aligned;
 	struct goheap *heap;
@@ -778,6 +789,7 @@ unsigned long gh_magazine_bytes(void);
 void gh_remote_free(struct gh_span *s, unsigned int idx);
 void gh_remote_free_rcu(struct gh_span *s, unsigned int idx);
 void gh_remote_free_large(struct gh_span *s, bool rcu);
+void gh_remote_tell(struct gh_span *s, bool rcu);
 void gh_limbo_add(struct gh_span *s);
 void gh_limbo_flush(struct goheap *heap);		/* may sleep */
 
@@ -822,12 +834,13 @@ extern struct mutex gh_heaps_mutex;
 /* goheap.c */
 void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan, int nid);
 void *gh_alloc_slow(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid);
-void gh_free_object(struct gh_span *s, unsigned int idx);
 
 /* tiny.c */
 void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp);
 bool gh_tiny_free(struct gh_span *s, unsigned long off, bool rcu);
-void gh_tiny_retire(struct gh_cache *cache);
+bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long off);
+unsigned int gh_tiny_merge(struct gh_span *s, unsigned int word, unsigned long blocks);
+void gh_tiny_close(struct gh_cache *cache);
 bool gh_tiny_may_start(unsigned long off);
 bool gh_tiny_did_start(struct gh_span *s, unsigned long off);
 bool gh_tiny_is_live(struct gh_span *s, unsigned long off);

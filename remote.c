@@ -134,6 +134,24 @@ static bool set_remote(struct gh_span *s, unsigned int idx)
 }
 
 /**
+ * gh_remote_tell() - a remote bit was set: see to it that somebody merges it
+ * @s: a SMALL span
+ * @rcu: not before a grace period is over
+ *
+ * Context: Any, preemption off.
+ */
+void gh_remote_tell(struct gh_span *s, bool rcu)
+{
+	/* Somebody has the token, and will merge after giving it back. */
+	if (atomic_read(&s->queued) || !gh_span_claim(s))
+		return;
+	if (rcu)
+		gh_limbo_add(s);
+	else
+		deliver(s);
+}
+
+/**
  * gh_remote_free() - free an object of a span that is not ours to touch
  * @s: a SMALL span
  * @idx: which object
@@ -142,15 +160,10 @@ static bool set_remote(struct gh_span *s, unsigned int idx)
  */
 void gh_remote_free(struct gh_span *s, unsigned int idx)
 {
-	if (unlikely(!set_remote(s, idx))) {
+	if (unlikely(!set_remote(s, idx)))
 		gh_misuse(GH_DOUBLE_FREE, gh_span_object(s, idx), s);
-		return;
-	}
-	/* Somebody has the token, and will merge after giving it back. */
-	if (atomic_read(&s->queued))
-		return;
-	if (gh_span_claim(s))
-		deliver(s);
+	else
+		gh_remote_tell(s, false);
 }
 
 /**
@@ -163,12 +176,10 @@ void gh_remote_free(struct gh_span *s, unsigned int idx)
 void gh_remote_free_rcu(struct gh_span *s, unsigned int idx)
 {
 	gh_span_rcu_mark(s);
-	if (unlikely(!set_remote(s, idx))) {
+	if (unlikely(!set_remote(s, idx)))
 		gh_misuse(GH_DOUBLE_FREE, gh_span_object(s, idx), s);
-		return;
-	}
-	if (!atomic_read(&s->queued) && gh_span_claim(s))
-		gh_limbo_add(s);
+	else
+		gh_remote_tell(s, true);
 }
 
 /**

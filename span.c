@@ -18,6 +18,9 @@ static const u16 kind_words[GH_NR_KINDS] = {
 	[GH_KIND_TINY] = 8,
 };
 
+/* Behind the bitmaps of a tiny span: 12 bits for every block. */
+#define TINY_BYTES	(gh_classes[GH_TINY_CLASS].objects * 3 / 2)
+
 /**
  * gh_span_kind() - which descriptor a span class needs
  * @sc: span class, GH_SC_TINY, or one of the two for large objects
@@ -47,8 +50,8 @@ size_t gh_span_desc_bytes(enum gh_kind kind)
 {
 	size_t bytes = sizeof(struct gh_span) + kind_words[kind] * sizeof(struct gh_word);
 
-	if (kind == GH_KIND_TINY)	/* 16 bits for every block of 16 bytes */
-		bytes += gh_classes[GH_TINY_CLASS].span_bytes / BITS_PER_BYTE;
+	if (kind == GH_KIND_TINY)
+		bytes += TINY_BYTES;
 	return bytes;
 }
 
@@ -63,8 +66,7 @@ static void fill_words(struct gh_span *s)
 		left -= min_t(unsigned int, left, BITS_PER_LONG);
 	}
 	if (s->flags & GH_F_TINY)
-		memset(gh_span_tiny_live(s, 0), 0,
-		       gh_classes[GH_TINY_CLASS].span_bytes / BITS_PER_BYTE);
+		memset(gh_span_tiny_live(s), 0, TINY_BYTES);
 }
 
 static void init_common(struct gh_span *s, struct goheap *heap)
@@ -257,7 +259,8 @@ int gh_span_merge(struct gh_span *s)
 			ret = -EAGAIN;
 			break;
 		}
-		merged += merge_word(s, i, remote);
+		merged += s->flags & GH_F_TINY ? gh_tiny_merge(s, i, remote) :
+						 merge_word(s, i, remote);
 	}
 	return ret ?: merged;
 }

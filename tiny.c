@@ -3,17 +3,24 @@
  * Tiny objects: below 16 bytes and pointer-free, several to a 16-byte block, as
  * in the Go runtime. Unlike there each can be freed, and checked, by itself.
  *
- * Objects start and end at even bytes. A tiny span has 16 bits for every block,
- * in one word, so that each change is one atomic operation:
+ * A block has four steps of four bytes; objects start and end at steps. A tiny
+ * span keeps, behind its bitmaps,
  *
- *   bits 0 to 6	a live object starts at byte 0, 2, ... 12
- *   bit 7		some CPU is filling the block (nothing starts at byte 14)
- *   bits 8 to 15	an object starts or ends at byte 0, 2, ... 14
+ *   live		a byte for each block, guarded like the free bitmap:
+ *	bits 0 to 3	a live object starts at this step
+ *	bits 4 to 7	an object started or ended at this step; these stay until the
+ *			block is used again, so that the extent of an object is
+ *			known while it lives, whatever happens to its neighbours
+ *   gone		four bits for each block, atomic: the object that starts at this
+ *			step was freed by somebody who may not change @live
  *
- * The free that clears the last of bits 0 to 7 knows it, and frees the block. Bits
- * 8 to 15 stay until the block is used again; with them the extent of an object
- * is known while it lives, whatever happens to its neighbours. Space in a block
- * is not used again before all of the block is free.
+ * and the block's bit in the remote bitmap says that some of its objects are gone.
+ * A merge clears that bit first and then moves gone to live, so that whoever sets
+ * a gone bit and finds the remote bit set can rely on the merge to see it.
+ *
+ * A CPU keeps up to three blocks open, with one, two and three free steps. Space
+ * in a block is not used again before all of the block is free: an open block
+ * whose last object goes is closed, and free.
  *
  * What is asked for with __GFP_ZERO is not put here: where the bytes end that
  * were asked for is not recorded, so goheap_realloc() could not tell its zeroes
@@ -23,123 +30,148 @@
  */
 
 #include <linux/bitops.h>
+#include <linux/math.h>
+#include <linux/smp.h>
 #include <linux/string.h>
 
 #include "internal.h"
 
-#define STEP		2U		/* objects start and end at multiples */
+#define STEP		4U
 #define NR_STEPS	(GH_TINY_BLOCK / STEP)
-#define HOLD		BIT(7)
-#define TAKEN		0xffUL		/* live objects and the hold */
-#define MASK		0xffffUL
+#define STARTS		(BIT(NR_STEPS) - 1)
 
-static unsigned long start_bit(unsigned int at)
+static unsigned int start_bit(unsigned int at)
 {
-	return BIT(at / STEP);
+	return 1U << at / STEP;
 }
 
 /* What ends at the block's end needs no mark there. */
-static unsigned long edge_bit(unsigned int at)
+static unsigned int edge_bit(unsigned int at)
 {
-	return BIT(at / STEP) << NR_STEPS & MASK;
+	return at < GH_TINY_BLOCK ? start_bit(at) << NR_STEPS : 0;
 }
 
-/* Bits of a block lie in its word from here on. */
-static unsigned int block_shift(unsigned long off)
-{
-	return off / GH_TINY_BLOCK * 16 % BITS_PER_LONG;
-}
-
-static atomic_long_t *block_word(struct gh_span *s, unsigned long off)
-{
-	return gh_span_tiny_live(s, off / GH_TINY_BLOCK * 16);
-}
-
-static unsigned long block_bits(struct gh_span *s, unsigned long off)
-{
-	return atomic_long_read(block_word(s, off)) >> block_shift(off) & MASK;
-}
-
-/* Clears bits of a block. Returns those it had. */
-static unsigned long clear(struct gh_span *s, unsigned long off, unsigned long bits)
-{
-	unsigned long word = atomic_long_fetch_andnot(bits << block_shift(off),
-						      block_word(s, off));
-
-	return word >> block_shift(off) & MASK;
-}
-
-/* A block that nobody else knows gets new bits; neighbours share the word. */
-static void reset(struct gh_span *s, unsigned long off, unsigned long bits)
-{
-	bits ^= block_bits(s, off);
-	atomic_long_xor(bits << block_shift(off), block_word(s, off));
-}
-
-static unsigned long object_bits(unsigned int at, unsigned int end)
+static unsigned int object_bits(unsigned int at, unsigned int end)
 {
 	return start_bit(at) | edge_bit(at) | edge_bit(end);
 }
 
-/* Go on after the object, or let the block go if nothing can start there. */
-static void *advance(struct gh_cache *cache, unsigned long block, unsigned int at,
-		     unsigned int end)
+static u8 *live_of(struct gh_span *s, unsigned long off)
 {
-	bool hold = end < GH_TINY_BLOCK - STEP;
-
-	cache->tiny = hold ? block | end : 0;
-	cache->tiny_allocs++;
-	if (!hold)	/* not the last bit: the object is live */
-		clear(cache->tiny_span, block - cache->tiny_span->base, HOLD);
-	return (void *)(block + at);
+	return gh_span_tiny_live(s) + off / GH_TINY_BLOCK;
 }
 
-static void *alloc_in_block(struct gh_cache *cache, size_t size, size_t align)
+/* Number of a step among all of the span's. */
+static unsigned long step_of(unsigned long off)
 {
-	unsigned long block = ALIGN_DOWN(cache->tiny, GH_TINY_BLOCK);
-	unsigned int at = ALIGN(cache->tiny - block, max_t(size_t, align, STEP));
-	unsigned int end = ALIGN(at + size, STEP);
-	struct gh_span *s = cache->tiny_span;
-	unsigned long off;
-
-	if (!cache->tiny || end > GH_TINY_BLOCK || at >= GH_TINY_BLOCK - STEP)
-		return NULL;
-	off = block - s->base;
-	atomic_long_or(object_bits(at, end) << block_shift(off), block_word(s, off));
-	return advance(cache, block, at, end);
+	return off / STEP;
 }
 
-static void *alloc_new_block(struct gh_cache *cache, size_t size)
+static unsigned int gone_of(struct gh_span *s, unsigned long off)
 {
-	unsigned int end = ALIGN(size, STEP);
+	unsigned long first = step_of(ALIGN_DOWN(off, GH_TINY_BLOCK));
+
+	return READ_ONCE(gh_span_tiny_gone(s)[first / BITS_PER_LONG]) >> first % BITS_PER_LONG &
+	       STARTS;
+}
+
+/* ---- open blocks ------------------------------------------------------------------- */
+
+static struct gh_tiny_open *open_with(struct gh_cache *cache, unsigned int steps)
+{
+	return &cache->tiny_open[steps - 1];
+}
+
+/* @steps are free at the end of the block; one that had as many is given up. */
+static void open_block(struct gh_cache *cache, unsigned long block, u8 *live, unsigned int steps)
+{
+	struct gh_tiny_open *open;
+
+	if (!steps)
+		return;
+	open = open_with(cache, steps);
+	open->block = block;
+	open->live = live;
+}
+
+static void close_block(struct gh_cache *cache, unsigned long block)
+{
+	unsigned int i;
+
+	for (i = 0; i < GH_TINY_OPEN; i++)
+		if (cache->tiny_open[i].block == block)
+			cache->tiny_open[i].block = 0;
+}
+
+/**
+ * gh_tiny_close() - stop filling blocks
+ * @cache: ours
+ *
+ * Context: The section, or nobody uses the cache.
+ */
+void gh_tiny_close(struct gh_cache *cache)
+{
+	unsigned int i;
+
+	/* None of them is empty, so nothing else is to be done. */
+	for (i = 0; i < GH_TINY_OPEN; i++)
+		cache->tiny_open[i].block = 0;
+}
+
+/* ---- allocation -------------------------------------------------------------------- */
+
+/* The fullest open block with room for the object. */
+static void *alloc_in_open(struct gh_cache *cache, unsigned int steps, size_t align)
+{
+	struct gh_tiny_open *open;
+	unsigned int left, at;
 	unsigned long block;
-	struct gh_span *s;
 
-	gh_tiny_retire(cache);
-	block = (unsigned long)gh_cache_take(cache, GH_SC_TINY);
-	if (!block) {
-		if (!gh_cache_refill(cache, GH_SC_TINY))
-			return NULL;
-		block = (unsigned long)gh_cache_take(cache, GH_SC_TINY);
+	for (left = steps; left <= GH_TINY_OPEN; left++) {
+		open = open_with(cache, left);
+		block = open->block;
+		at = (NR_STEPS - left) * STEP;
+		if (!block || !IS_ALIGNED(at, align))
+			continue;
+		WRITE_ONCE(*open->live, *open->live | object_bits(at, at + steps * STEP));
+		open->block = 0;
+		open_block(cache, block, open->live, left - steps);
+		return (void *)(block + at);
 	}
-	s = gh_span_of((void *)block);
-	cache->tiny_span = s;
-	reset(s, block - s->base, object_bits(0, end) | HOLD);
-	return advance(cache, block, 0, end);
+	return NULL;
+}
+
+/* At the start of a block that was just allocated. */
+static u8 *begin(struct gh_span *s, unsigned long block, unsigned int steps)
+{
+	u8 *live = live_of(s, block - s->base);
+
+	WRITE_ONCE(*live, object_bits(0, steps * STEP));
+	return live;
+}
+
+static void *alloc_block(struct gh_cache *cache, unsigned int steps)
+{
+	void *block = gh_cache_take(cache, GH_SC_TINY);
+
+	if (!block && gh_cache_refill(cache, GH_SC_TINY))
+		block = gh_cache_take(cache, GH_SC_TINY);
+	if (!block)
+		return NULL;
+	open_block(cache, (unsigned long)block,
+		   begin(gh_span_of(block), (unsigned long)block, steps), NR_STEPS - steps);
+	return block;
 }
 
 /* A block for one object alone: when the section or a new span is needed. */
-static void *alloc_alone(struct goheap *heap, size_t size, gfp_t gfp)
+static void *alloc_alone(struct goheap *heap, unsigned int steps, gfp_t gfp)
 {
-	struct gh_span *s;
-	void *block;
+	void *block = gh_alloc_slow(heap, GH_SC_TINY, gfp, NUMA_NO_NODE);
 
-	block = gh_alloc_slow(heap, GH_SC_TINY, gfp, NUMA_NO_NODE);
 	if (!block)
 		return NULL;
 	preempt_disable();
-	s = gh_span_of(block);
-	reset(s, (unsigned long)block - s->base, object_bits(0, ALIGN(size, STEP)));
+	begin(gh_span_of(block), (unsigned long)block, steps);
 	preempt_enable();
 	atomic_long_inc(&heap->tiny_alone);
 	return block;
@@ -157,63 +189,109 @@ static void *alloc_alone(struct goheap *heap, size_t size, gfp_t gfp)
  */
 void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp)
 {
+	unsigned int steps = DIV_ROUND_UP(size, STEP);
 	struct gh_cache *cache;
 	void *p = NULL;
 
 	preempt_disable();
 	cache = this_cpu_ptr(heap->cache);
 	if (likely(gh_section_enter(cache))) {
-		p = alloc_in_block(cache, size, align) ?: alloc_new_block(cache, size);
+		p = alloc_in_open(cache, steps, align) ?: alloc_block(cache, steps);
+		cache->tiny_allocs += !!p;
 		gh_section_exit(cache);
 	}
 	preempt_enable();
 	if (unlikely(!p))
-		p = alloc_alone(heap, size, gfp);
+		p = alloc_alone(heap, steps, gfp);
 	if (p && want_init_on_alloc(gfp))
 		memset(p, 0, size);
 	return p;
 }
 
-static void free_block(struct gh_span *s, unsigned long off)
-{
-	unsigned int idx = off / GH_TINY_BLOCK;
+/* ---- freeing ----------------------------------------------------------------------- */
 
-	/* A tenant that went before this one may have readers yet. */
-	if (gh_span_rcu_pending(s))
-		gh_remote_free_rcu(s, idx);
-	else
-		gh_free_object(s, idx);
+/**
+ * gh_tiny_may_start() - could an object start here?
+ * @off: where in a tiny span
+ *
+ * Context: Any.
+ * Return: false if none ever does.
+ */
+bool gh_tiny_may_start(unsigned long off)
+{
+	return off % STEP == 0;
 }
 
 /**
- * gh_tiny_retire() - stop filling the current block
+ * gh_tiny_is_live() - does a live tiny object start here?
+ * @s: a tiny span
+ * @off: where in it
+ *
+ * Context: Any, preemption off.
+ * Return: true if so.
+ */
+bool gh_tiny_is_live(struct gh_span *s, unsigned long off)
+{
+	unsigned int start = start_bit(off % GH_TINY_BLOCK);
+
+	if (!gh_tiny_may_start(off) || gone_of(s, off) & start)
+		return false;
+	/* Cleared before gone is; pairs with the atomic operation in take_gone(). */
+	smp_rmb();
+	return READ_ONCE(*live_of(s, off)) & start;
+}
+
+/* The block has lost its last object. */
+static void leave_block(struct gh_cache *cache, struct gh_span *s, unsigned long off)
+{
+	unsigned long block = s->base + ALIGN_DOWN(off, GH_TINY_BLOCK);
+
+	if (want_init_on_free())
+		memset((void *)block, 0, GH_TINY_BLOCK);
+	if (cache)
+		close_block(cache, block);
+}
+
+/**
+ * gh_tiny_free_own() - free a tiny object of a span of ours
  * @cache: ours
+ * @s: a tiny span that it owns
+ * @off: where in it
  *
  * Context: The section.
+ * Return: false if no live object starts there.
  */
-void gh_tiny_retire(struct gh_cache *cache)
+bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long off)
 {
-	struct gh_span *s = cache->tiny_span;
-	unsigned long off;
-	unsigned int idx;
+	unsigned int idx = off / GH_TINY_BLOCK;
+	u8 *live = live_of(s, off);
 
-	if (!cache->tiny)
-		return;
-	off = ALIGN_DOWN(cache->tiny, GH_TINY_BLOCK) - s->base;
-	cache->tiny = 0;
-	if ((clear(s, off, HOLD) & TAKEN) != HOLD)
-		return;
-	/* All its objects went while it was held. */
-	if (want_init_on_free())
-		memset((void *)(s->base + off), 0, GH_TINY_BLOCK);
-	if (s->owner != cache || gh_span_rcu_pending(s)) {
-		gh_remote_free(s, off / GH_TINY_BLOCK);
-		return;
-	}
-	idx = off / GH_TINY_BLOCK;
+	if (off >= s->limit || !gh_tiny_is_live(s, off))
+		return false;
+	WRITE_ONCE(*live, *live & ~start_bit(off % GH_TINY_BLOCK));
+	/* Those that are gone and not merged count as live here: who knows who reads them. */
+	if (*live & STARTS)
+		return true;
+	leave_block(cache, s, off);
 	gh_span_give(s, idx);
-	if (!gh_cache_keep(cache, s, gh_span_word(s, idx), idx, (void *)(s->base + off)))
+	if (!gh_cache_keep(cache, s, gh_span_word(s, idx), idx, gh_span_object(s, idx)))
 		gh_cache_list(cache, s);
+	return true;
+}
+
+/* By a gone bit, and by the remote bit of its block. */
+static bool free_remote(struct gh_span *s, unsigned long off, bool rcu)
+{
+	unsigned int idx = off / GH_TINY_BLOCK;
+
+	if (rcu)
+		gh_span_rcu_mark(s);
+	/* The full barriers of both pair with the one in gh_tiny_merge(). */
+	if (!gh_tiny_is_live(s, off) || test_and_set_bit(step_of(off), gh_span_tiny_gone(s)))
+		return false;
+	if (gh_word_set_remote(gh_span_word(s, idx), idx))
+		gh_remote_tell(s, rcu);
+	return true;
 }
 
 /**
@@ -227,32 +305,65 @@ void gh_tiny_retire(struct gh_cache *cache)
  */
 bool gh_tiny_free(struct gh_span *s, unsigned long off, bool rcu)
 {
-	unsigned int at = off % GH_TINY_BLOCK;
-	unsigned long old;
+	struct gh_cache *cache = READ_ONCE(s->owner);
+	bool own, freed = false;
 
 	if (!gh_tiny_may_start(off))
 		return false;
-	if (rcu)
-		gh_span_rcu_mark(s);
-	old = clear(s, off, start_bit(at));
-	if (!(old & start_bit(at)))
-		return false;
-	if ((old & TAKEN) == start_bit(at))
-		free_block(s, off);
-	return true;
+	if (rcu || !cache || cache->cpu != raw_smp_processor_id() || !gh_section_enter(cache))
+		return free_remote(s, off, rcu);
+	own = READ_ONCE(s->owner) == cache;
+	if (own)
+		freed = gh_tiny_free_own(cache, s, off);
+	gh_section_exit(cache);
+	return own ? freed : free_remote(s, off, false);
+}
+
+/* The gone bits of a block move to @live. Returns what is live then. */
+static unsigned int take_gone(struct gh_span *s, unsigned int idx)
+{
+	unsigned long off = idx * GH_TINY_BLOCK, first = step_of(off);
+	atomic_long_t *word = (atomic_long_t *)&gh_span_tiny_gone(s)[first / BITS_PER_LONG];
+	unsigned int gone = gone_of(s, off), step;
+	u8 *live = live_of(s, off), twice = gone & ~*live;
+
+	for (step = 0; twice; twice >>= 1, step++)
+		if (twice & 1)
+			gh_misuse(GH_DOUBLE_FREE, (void *)(s->base + off + step * STEP), s);
+	WRITE_ONCE(*live, *live & ~gone);
+	atomic_long_fetch_andnot((unsigned long)gone << first % BITS_PER_LONG, word);
+	return *live & STARTS;
 }
 
 /**
- * gh_tiny_may_start() - could an object start here?
- * @off: where in a tiny span
+ * gh_tiny_merge() - take over what was freed remotely in the blocks of a word
+ * @s: a tiny span
+ * @word: which
+ * @blocks: their remote bits
  *
- * Context: Any.
- * Return: false if none ever does.
+ * Context: The owner's section, or the central lock.
+ * Return: how many blocks became free.
  */
-bool gh_tiny_may_start(unsigned long off)
+unsigned int gh_tiny_merge(struct gh_span *s, unsigned int word, unsigned long blocks)
 {
-	return off % STEP == 0 && off % GH_TINY_BLOCK != GH_TINY_BLOCK - STEP;
+	struct gh_word *w = &s->words[word];
+	unsigned long bit, empty = 0;
+
+	/* A full barrier; pairs with those in free_remote(). */
+	atomic_long_fetch_andnot(blocks, &w->remote);
+	for_each_set_bit(bit, &blocks, BITS_PER_LONG) {
+		unsigned int idx = word * BITS_PER_LONG + bit;
+
+		if (w->free & BIT(bit) || take_gone(s, idx))
+			continue;
+		leave_block(READ_ONCE(s->owner), s, idx * GH_TINY_BLOCK);
+		empty |= BIT(bit);
+	}
+	WRITE_ONCE(w->free, w->free | empty);
+	return hweight_long(empty);
 }
+
+/* ---- questions --------------------------------------------------------------------- */
 
 /**
  * gh_tiny_did_start() - has an object started, or ended, here?
@@ -264,24 +375,12 @@ bool gh_tiny_may_start(unsigned long off)
  */
 bool gh_tiny_did_start(struct gh_span *s, unsigned long off)
 {
-	return gh_tiny_may_start(off) && block_bits(s, off) & edge_bit(off % GH_TINY_BLOCK);
-}
-
-/**
- * gh_tiny_is_live() - does a live tiny object start here?
- * @s: a tiny span
- * @off: where in it
- *
- * Context: Any, preemption off.
- * Return: true if so.
- */
-bool gh_tiny_is_live(struct gh_span *s, unsigned long off)
-{
-	return gh_tiny_may_start(off) && block_bits(s, off) & start_bit(off % GH_TINY_BLOCK);
+	return gh_tiny_may_start(off) &&
+	       READ_ONCE(*live_of(s, off)) & edge_bit(off % GH_TINY_BLOCK);
 }
 
 /* End of the object that starts at @at, in its block. */
-static unsigned int object_end(unsigned long bits, unsigned int at)
+static unsigned int object_end(unsigned int bits, unsigned int at)
 {
 	unsigned long edges = bits >> NR_STEPS & ~(BIT(at / STEP + 1) - 1);
 
@@ -298,9 +397,8 @@ static unsigned int object_end(unsigned long bits, unsigned int at)
  */
 long gh_tiny_start(struct gh_span *s, unsigned long off)
 {
-	unsigned int at = off % GH_TINY_BLOCK;
-	unsigned long bits = block_bits(s, off);
-	unsigned long below = bits & TAKEN & ~HOLD & (BIT(at / STEP + 1) - 1);
+	unsigned int at = off % GH_TINY_BLOCK, bits = READ_ONCE(*live_of(s, off));
+	unsigned long below = bits & ~gone_of(s, off) & STARTS & (BIT(at / STEP + 1) - 1);
 
 	if (!below || object_end(bits, __fls(below) * STEP) <= at)
 		return -1;
@@ -319,7 +417,7 @@ size_t gh_tiny_size(struct gh_span *s, unsigned long off)
 {
 	unsigned int at = off % GH_TINY_BLOCK;
 
-	return object_end(block_bits(s, off), at) - at;
+	return object_end(READ_ONCE(*live_of(s, off)), at) - at;
 }
 
 /**
@@ -331,10 +429,10 @@ size_t gh_tiny_size(struct gh_span *s, unsigned long off)
  */
 unsigned int gh_tiny_count(struct gh_span *s)
 {
-	const unsigned long starts = (TAKEN & ~HOLD) * 0x0001000100010001UL;
-	unsigned int i, n = 0;
+	unsigned int idx, n = 0;
 
-	for (i = 0; i < s->nelems; i += BITS_PER_LONG / 16)
-		n += hweight_long(atomic_long_read(block_word(s, i * GH_TINY_BLOCK)) & starts);
+	for (idx = 0; idx < s->nelems; idx++)
+		n += hweight8(READ_ONCE(gh_span_tiny_live(s)[idx]) & STARTS &
+			      ~gone_of(s, idx * GH_TINY_BLOCK));
 	return n;
 }
