@@ -70,6 +70,7 @@ class Results:
         key = (f["pattern"], f["size"], f["live"], f["order"])
         if key not in self.by_key:
             self.by_key[key] = dict(zip(("pattern", "size", "live", "order"), key))
+            self.by_key[key]["live"] = int(f["live"])
             self.points.append(self.by_key[key])
         point = self.by_key[key]
         if "skipped" in f:
@@ -104,7 +105,7 @@ class Results:
 
 
 def label(point):
-    parts = [point["pattern"], point["size"], point["live"], point["order"]]
+    parts = [point["pattern"], point["size"], str(point["live"]), point["order"]]
     return " ".join(part for part in parts if part != "-")
 
 
@@ -189,7 +190,7 @@ def chart_rows(results):
     return rows
 
 
-def chart(results):
+def chart(name, results):
     rows = chart_rows(results)
     values = [r for other in ("kmalloc", "kmem_cache") for r, _ in results.ratios(other)]
     low, high = min(values + [0.5]) / 1.08, max(values + [4]) * 1.08
@@ -209,8 +210,9 @@ def chart(results):
            f'viewBox="0 0 {width} {bottom + 44}"><style>{STYLE}</style>'
            '<rect width="100%" height="100%" fill="#fff"/>')
     h = results.header
+    where = ("User Mode Linux " if name == "uml" else "Linux ") + h.get("kernel", "")
     yield (f'<text class="title" x="16" y="28">How many times faster goheap is, '
-           f'on Linux {escape(h.get("kernel", ""))}, {h.get("cpus")} CPUs</text>')
+           f'on {escape(where)}, {h.get("cpus")} CPUs</text>')
     yield ('<circle class="kmalloc" cx="22" cy="47" r="4.5"/>'
            '<text class="small" x="32" y="51">than kmalloc</text>'
            '<circle class="kmem_cache" cx="132" cy="47" r="4.5"/>'
@@ -223,10 +225,10 @@ def chart(results):
             yield (f'<path class="{kind}" d="M{x(ratio):.1f} {TOP - 6}V{bottom}"/>'
                    f'<text class="tick" x="{x(ratio):.1f}" y="{bottom + 18}">{ratio:g}x</text>')
     yield f'<text class="small" x="{LEFT + PLOT + 16}" y="{TOP - 6}">kmalloc / goheap</text>'
-    for i, (name, points) in enumerate(rows.items()):
+    for i, (row, points) in enumerate(rows.items()):
         y = TOP + ROW * i + ROW // 2
         yield f'<path class="grid" d="M{LEFT} {y}H{LEFT + PLOT}"/>'
-        yield f'<text class="name" x="{LEFT - 12}" y="{y + 4}">{escape(name)}</text>'
+        yield f'<text class="name" x="{LEFT - 12}" y="{y + 4}">{escape(row)}</text>'
         for other in "kmem_cache", "kmalloc":
             yield from (dot(p, other, y) for p in points if "ratio_" + other in p)
         ratios = [p["ratio_kmalloc"] for p in points]
@@ -253,7 +255,7 @@ def main():
         file.write("\n")
     if results.ratios("kmalloc"):
         with open(out + ".svg", "w", encoding="utf-8") as file:
-            file.writelines(line + "\n" for line in chart(results))
+            file.writelines(line + "\n" for line in chart(name, results))
 
 
 main()

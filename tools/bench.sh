@@ -11,7 +11,7 @@
 #
 # KERNEL is uml if left out: native speed and CPUs that really run at a time. In an
 # emulated guest only the ratios mean something, and they not much; there is less
-# to do there (scale=4). PARAM=VALUE goes to the module: patterns=pair,cross runs=15.
+# to do there (scale=25). PARAM=VALUE goes to the module: patterns=pair,cross runs=15.
 #
 # goheap has to refuse every bad free before and after, in the same boot, or the
 # whole run is an error.
@@ -24,7 +24,8 @@ case ${1:-} in
 *) name=$1; shift ;;
 esac
 params=$*
-[ "$name" = uml ] || params="scale=4 $params"
+smp=${SMP:-2}
+[ "$name" = uml ] || params="scale=25 $params"
 
 need_packages python3
 out=$TOP/build/bench
@@ -39,9 +40,11 @@ cp "$built/goheap.ko" "$built"/selftests/modules/goheap_{bench,misuse}.ko "$gues
 cp "$TOP/tools/guest-bench" "$guest/run.sh"
 echo "$params" >"$guest/params"
 
+[ "$smp" -le "$(nproc)" ] ||
+	say "$smp CPUs on a machine of $(nproc): they will take turns, which the numbers show"
 read -r load _ </proc/loadavg
 say "measuring; best leave the machine alone until it is done (load now: $load)"
-"$TOP/tools/boot.sh" "$name" "$guest" --smp "${SMP:-2}" --mem 1G --timeout 900 \
+"$TOP/tools/boot.sh" "$name" "$guest" --smp "$smp" --mem 1G --timeout 900 \
 	--append loglevel=7 --log "$log" >/dev/null ||
 	{ tail -n 20 "$log" >&2; die "the benchmark did not run to its end; its console is $log"; }
 

@@ -71,7 +71,7 @@ struct bench_thread {
 	unsigned int id;
 	int meetings;			/* that this thread has been to */
 	unsigned long nulls;		/* allocations that failed */
-	u64 ticks;			/* what the measured loop took */
+	u64 start, end;			/* of the measured loop, by the clock */
 	void **objs;			/* MAX_LIVE, its own */
 } ____cacheline_aligned_in_smp;
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Patterns between CPUs, and patterns on all of them. Where several CPUs work, the
- * time is that of the slowest for its own share of the objects, so that perfect
- * scaling shows as the same time.
+ * time counts until all are done, and the objects are those of one CPU, so that
+ * perfect scaling shows as the same time.
  */
 #include "bench.h"
 
 #include <linux/atomic.h>
+#include <linux/math.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/sched.h>
@@ -69,19 +70,18 @@ static __always_inline void hand_over(struct bench_thread *t, const enum allocat
 				      const bool touch)
 {
 	struct ring *ring = &rings[t->id / 2];
-	u64 start;
 
 	if (t->id % 2 == 0) {
 		ring->head = 0;
 		ring->tail = 0;
 	}
 	meet(t);
-	start = clock_ticks();
+	t->start = clock_ticks();
 	if (t->id % 2 == 0)
 		produce(t, which, ring, touch);
 	else
 		consume(t, which, ring);
-	t->ticks = clock_ticks() - start;
+	t->end = clock_ticks();
 }
 
 static __always_inline void cross_loop(struct bench_thread *t, const enum allocator which)
@@ -151,19 +151,18 @@ static __always_inline void slots_loop(struct bench_thread *t, const enum alloca
 	unsigned long n = t->job->count;
 	unsigned long offset = t->id * (NR_STEPS / 2);
 	unsigned long i;
-	u64 start;
 
 	for (i = t->id; i < live; i += t->job->nr_threads)
 		shared[i] = obj_alloc(t, which, NULL, steps[i].size);
 	meet(t);
-	start = clock_ticks();
+	t->start = clock_ticks();
 	for (i = 0; i < n; i++) {
 		const struct step *s = &steps[(i + offset) % NR_STEPS];
 		void *p = obj_alloc(t, which, NULL, s->size);
 
 		obj_free(which, NULL, xchg(&shared[s->slot], p));
 	}
-	t->ticks = clock_ticks() - start;
+	t->end = clock_ticks();
 	meet(t);
 	for (i = t->id; i < live; i += t->job->nr_threads)
 		obj_free(which, NULL, xchg(&shared[i], NULL));
@@ -182,10 +181,10 @@ int bench_slots(void)
 
 /* ---- all CPUs --------------------------------------------------------------- */
 
-/* 1, 2, 4 and so on, and at last as many as there are. */
-static unsigned int more_threads(unsigned int n)
+/* Twice as many, and at last as many as there may be. */
+static unsigned int more_threads(unsigned int n, unsigned int most)
 {
-	return n < max_threads ? min(2 * n, max_threads) : max_threads + 1;
+	return n < most ? min(2 * n, most) : most + 1;
 }
 
 /* How much more gets done by all threads than by the first number of them. */
@@ -206,18 +205,17 @@ static void print_scaling(const struct point *pt, const u64 *base, unsigned int 
 	}
 }
 
-/* The same work on more and more CPUs. */
-static int scale_up(struct point *pt, unsigned int from, bool pairs)
+/* The same work on more and more CPUs: any number from 1, or pairs of them from 2. */
+static int scale_up(struct point *pt, unsigned int from)
 {
+	unsigned int most = rounddown(max_threads, from);
 	u64 base[NR_ALLOCATORS] = {};
 	unsigned int n, i;
 	char order[24];
 	int err;
 
 	pt->order = order;
-	for (n = from; n <= max_threads; n = more_threads(n)) {
-		if (pairs && n % 2)
-			continue;
+	for (n = from; n <= most; n = more_threads(n, most)) {
 		snprintf(order, sizeof(order), "%u-cpu%s", n, n == 1 ? "" : "s");
 		pt->threads = n;
 		err = measure(pt);
@@ -248,6 +246,5 @@ int bench_scale(void)
 	};
 
 	make_steps(slot_uniform, replace.live, size_by_octave, 16, 1024);
-	return scale_up(&pair, 1, false) ?: scale_up(&replace, 1, false) ?:
-	       scale_up(&cross, 2, true);
+	return scale_up(&pair, 1) ?: scale_up(&replace, 1) ?: scale_up(&cross, 2);
 }

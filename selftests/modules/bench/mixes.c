@@ -40,12 +40,11 @@ static __always_inline void larson_loop(struct bench_thread *t, const enum alloc
 	unsigned long n = job->count / LARSON_GENERATIONS, i;
 	unsigned long at = t->id * (NR_STEPS / 2);
 	unsigned int generation;
-	u64 start;
 
 	if (t->id == 0)
 		larson_fill(t, which);
 	meet(t);
-	start = clock_ticks();
+	t->start = clock_ticks();
 	for (generation = 0; generation < LARSON_GENERATIONS; generation++) {
 		void **objs = job->thread[(t->id + generation) % job->nr_threads].objs;
 
@@ -58,7 +57,7 @@ static __always_inline void larson_loop(struct bench_thread *t, const enum alloc
 		}
 		meet(t);
 	}
-	t->ticks = clock_ticks() - start;
+	t->end = clock_ticks();
 	for (i = 0; i < LARSON_SLOTS; i++)
 		obj_free(which, NULL, t->objs[i]);
 }
@@ -117,12 +116,11 @@ static __always_inline void pareto_loop(struct bench_thread *t, const enum alloc
 	unsigned long n = 2 * t->job->count, i;
 	unsigned long offset = t->id * (NR_STEPS / 2);
 	void **objs = t->objs;
-	u64 start;
 
 	for (i = 0; i < PARETO_SLOTS; i++)
 		objs[i] = i % 2 ? obj_alloc(t, which, NULL, steps[i].size) : NULL;
 	meet(t);
-	start = clock_ticks();
+	t->start = clock_ticks();
 	for (i = 0; i < n; i++) {
 		const struct step *s = &steps[(i + offset) % NR_STEPS];
 		void *p = objs[s->slot];
@@ -136,7 +134,7 @@ static __always_inline void pareto_loop(struct bench_thread *t, const enum alloc
 			objs[s->slot] = p;
 		}
 	}
-	t->ticks = clock_ticks() - start;
+	t->end = clock_ticks();
 	for (i = 0; i < PARETO_SLOTS; i++)
 		obj_free(which, NULL, objs[i]);
 }
@@ -263,17 +261,16 @@ static __always_inline void mstress_clear(struct bench_thread *t, const enum all
 static __always_inline void mstress_loop(struct bench_thread *t, const enum allocator which)
 {
 	unsigned long rounds = t->job->count / MSTRESS_OBJECTS;
-	u64 start;
 
 	meet(t);
-	start = clock_ticks();
+	t->start = clock_ticks();
 	while (rounds--) {
 		follow(t, which, steps + t->id * (NR_STEPS / 2), mstress_end[t->id]);
 		meet(t);
 		mstress_clear(t, which, 2);
 		meet(t);
 	}
-	t->ticks = clock_ticks() - start;
+	t->end = clock_ticks();
 	mstress_clear(t, which, 1);
 }
 
@@ -362,12 +359,11 @@ static const struct step *sh6_end;
 static __always_inline void sh6_loop(struct bench_thread *t, const enum allocator which)
 {
 	unsigned long rounds = t->job->count / SH6_OBJECTS;
-	u64 start;
 
-	start = clock_ticks();
+	t->start = clock_ticks();
 	while (rounds--)
 		follow(t, which, steps, sh6_end);
-	t->ticks = clock_ticks() - start;
+	t->end = clock_ticks();
 }
 
 static DEFINE_RUN(sh6)

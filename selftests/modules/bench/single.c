@@ -14,13 +14,12 @@ static __always_inline void pair_loop(struct bench_thread *t, const enum allocat
 	struct kmem_cache *cache = t->job->cache;
 	const size_t size = t->job->pt->size;
 	unsigned long n = t->job->count;
-	u64 start;
 
 	meet(t);
-	start = clock_ticks();
+	t->start = clock_ticks();
 	while (n--)
 		obj_free(which, cache, obj_alloc(t, which, cache, size));
-	t->ticks = clock_ticks() - start;
+	t->end = clock_ticks();
 }
 
 DEFINE_RUN(pair)
@@ -70,12 +69,11 @@ static __always_inline void zalloc_loop(struct bench_thread *t, const enum alloc
 	struct kmem_cache *cache = t->job->cache;
 	const size_t size = t->job->pt->size;
 	unsigned long n = t->job->count;
-	u64 start;
 
-	start = clock_ticks();
+	t->start = clock_ticks();
 	while (n--)
 		obj_free(which, cache, obj_zalloc(t, which, cache, size));
-	t->ticks = clock_ticks() - start;
+	t->end = clock_ticks();
 }
 
 static DEFINE_RUN(zalloc)
@@ -105,16 +103,15 @@ static __always_inline void batch_loop(struct bench_thread *t, const enum alloca
 	void **objs = t->objs;
 	u32 *order = free_order;
 	unsigned int i;
-	u64 start;
 
-	start = clock_ticks();
+	t->start = clock_ticks();
 	while (rounds--) {
 		for (i = 0; i < live; i++)
 			objs[i] = obj_alloc(t, which, cache, size);
 		for (i = 0; i < live; i++)
 			obj_free(which, cache, objs[order[i]]);
 	}
-	t->ticks = clock_ticks() - start;
+	t->end = clock_ticks();
 }
 
 static DEFINE_RUN(batch)
@@ -150,19 +147,18 @@ static __always_inline void replace_loop(struct bench_thread *t, const enum allo
 	unsigned long n = t->job->count;
 	void **objs = t->objs;
 	unsigned long i;
-	u64 start;
 
 	for (i = 0; i < live; i++)
 		objs[i] = obj_alloc(t, which, NULL, steps[i].size);
 	meet(t);
-	start = clock_ticks();
+	t->start = clock_ticks();
 	for (i = 0; i < n; i++) {
 		const struct step *s = &steps[(i + offset) % NR_STEPS];
 
 		obj_free(which, NULL, objs[s->slot]);
 		objs[s->slot] = obj_alloc(t, which, NULL, s->size);
 	}
-	t->ticks = clock_ticks() - start;
+	t->end = clock_ticks();
 	for (i = 0; i < live; i++)
 		obj_free(which, NULL, objs[i]);
 }
@@ -190,9 +186,8 @@ static __always_inline void strdup_loop(struct bench_thread *t, const enum alloc
 	unsigned long rounds = t->job->count / ARRAY_SIZE(names);
 	void **objs = t->objs;
 	unsigned int i;
-	u64 start;
 
-	start = clock_ticks();
+	t->start = clock_ticks();
 	while (rounds--) {
 		for (i = 0; i < ARRAY_SIZE(names); i++)
 			objs[i] = which == KMALLOC ? kstrdup(names[i], GFP_KERNEL) :
@@ -200,7 +195,7 @@ static __always_inline void strdup_loop(struct bench_thread *t, const enum alloc
 		for (i = 0; i < ARRAY_SIZE(names); i++)
 			obj_free(which, NULL, objs[i]);
 	}
-	t->ticks = clock_ticks() - start;
+	t->end = clock_ticks();
 }
 
 static DEFINE_RUN(strdup)
@@ -245,9 +240,8 @@ static __always_inline void bulk_loop(struct bench_thread *t, const enum allocat
 	unsigned long rounds = t->job->count / live;
 	void **objs = t->objs;
 	unsigned int got;
-	u64 start;
 
-	start = clock_ticks();
+	t->start = clock_ticks();
 	while (rounds--) {
 		switch (which) {
 		case KMALLOC:
@@ -266,7 +260,7 @@ static __always_inline void bulk_loop(struct bench_thread *t, const enum allocat
 		}
 		t->nulls += live - got;
 	}
-	t->ticks = clock_ticks() - start;
+	t->end = clock_ticks();
 }
 
 static DEFINE_RUN(bulk)
@@ -319,9 +313,8 @@ static __always_inline void realloc_loop(struct bench_thread *t, const enum allo
 	unsigned long n = t->job->count / t->job->pt->round;
 	size_t size;
 	void *p, *q;
-	u64 start;
 
-	start = clock_ticks();
+	t->start = clock_ticks();
 	while (n--) {
 		p = obj_alloc(t, which, NULL, GROW_FROM);
 		for (size = GROW_FROM; p && size < GROW_TO; p = q) {
@@ -334,7 +327,7 @@ static __always_inline void realloc_loop(struct bench_thread *t, const enum allo
 		}
 		obj_free(which, NULL, p);
 	}
-	t->ticks = clock_ticks() - start;
+	t->end = clock_ticks();
 }
 
 static DEFINE_RUN(realloc)
