@@ -17,8 +17,9 @@ shell:		# the same guest, with a prompt
 check:		# every test; ends with "N passed, N failed, N skipped"
 	@tools/check.sh $(LANES)
 
-bench:		# goheap against kmalloc and kmem_cache on User Mode Linux
-	@tools/bench.sh
+# KERNEL has a default for run; a benchmark in an emulator has to be asked for.
+bench:		# goheap against kmalloc and kmem_cache, on User Mode Linux unless KERNEL= is given
+	@tools/bench.sh $(if $(filter-out file,$(origin KERNEL)),$(KERNEL)) $(BENCH)
 
 help:
 	@echo 'make [KDIR=...]   build goheap.ko for the running kernel, or for KDIR'
@@ -26,7 +27,8 @@ help:
 	@echo '                  (KERNEL=6.1, 6.12, 6.1-rt, 6.12-rt or 7.2)'
 	@echo 'make shell        the same guest, with a prompt'
 	@echo 'make check        run every test (LANES="..." for some of them)'
-	@echo 'make bench        compare speed with kmalloc and kmem_cache'
+	@echo 'make bench        compare speed with kmalloc and kmem_cache on User Mode Linux;'
+	@echo '                  KERNEL=6.12 in QEMU, BENCH="patterns=pair,cross runs=15"'
 	@echo 'make clean        remove what a build left here'
 
 .DEFAULT_GOAL := modules

@@ -1,85 +1,53 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # bench.sh [KERNEL] [PARAM=VALUE...]: run goheap_bench in a guest with two CPUs
-# and print its medians as a table, in ns per object allocated and freed. The
-# table is kept in build/bench/results.txt, the guest's console beside it.
+# ($SMP for more) and print its medians as a table, in ns per object allocated and
+# freed. Left in build/bench:
 #
-# KERNEL is uml if left out: native speed and two CPUs that really run at a time.
-# What emulated kernels say about speed means nothing; they only show that the
-# benchmark runs there. PARAM=VALUE goes to the module: patterns=pair,cross
-# runs=15 scale=10.
+#   KERNEL.txt   the table
+#   KERNEL.json  the kernel, its options, every point with min, median and max
+#   KERNEL.svg   a chart of the ratios
+#   KERNEL.log   the guest's console
+#
+# KERNEL is uml if left out: native speed and CPUs that really run at a time. In an
+# emulated guest only the ratios mean something, and they not much; there is less
+# to do there (scale=25). PARAM=VALUE goes to the module: patterns=pair,cross runs=15.
+#
+# goheap has to refuse every bad free before and after, in the same boot, or the
+# whole run is an error.
 
 . "$(dirname "$0")/lib.sh"
 
-kernel=uml
+name=uml
 case ${1:-} in
 ''|*=*) ;;
-*) kernel=$1; shift ;;
+*) name=$1; shift ;;
 esac
+params=$*
+smp=${SMP:-2}
+[ "$name" = uml ] || params="scale=25 $params"
 
+need_packages python3
 out=$TOP/build/bench
+log=$out/$name.log
 mkdir -p "$out"
-built=$("$TOP/tools/build.sh" "$kernel")
+built=$("$TOP/tools/build.sh" "$name")
+kernel=$("$TOP/tools/kernel.sh" "$name")
 
 guest=$(mktemp -d)
 trap 'rm -rf "$guest"' EXIT
-cp "$built/goheap.ko" "$built/selftests/modules/goheap_bench.ko" "$guest/"
-cat >"$guest/run.sh" <<GUEST
-insmod /goheap.ko && insmod /goheap_bench.ko $*
-GUEST
+cp "$built/goheap.ko" "$built"/selftests/modules/goheap_{bench,misuse}.ko "$guest/"
+cp "$TOP/tools/guest-bench" "$guest/run.sh"
+echo "$params" >"$guest/params"
 
+[ "$smp" -le "$(nproc)" ] ||
+	say "$smp CPUs on a machine of $(nproc): they will take turns, which the numbers show"
 read -r load _ </proc/loadavg
 say "measuring; best leave the machine alone until it is done (load now: $load)"
-"$TOP/tools/boot.sh" "$kernel" "$guest" --smp 2 --mem 1G --timeout 900 \
-	--append loglevel=7 --log "$out/console.txt" >/dev/null ||
-	{ tail -n 20 "$out/console.txt" >&2; die "the benchmark did not run to its end; its console is $out/console.txt"; }
-grep -q 'goheap_bench: done' "$out/console.txt" ||
-	die "the benchmark was not loaded; its console is $out/console.txt"
+"$TOP/tools/boot.sh" "$name" "$guest" --smp "$smp" --mem 1G --timeout 900 \
+	--append loglevel=7 --log "$log" >/dev/null ||
+	{ tail -n 20 "$log" >&2; die "the benchmark did not run to its end; its console is $log"; }
 
-sed -n 's/.*goheap_bench: //p' "$out/console.txt" | awk -v load="$load" '
-function get(key,	i) {
-	for (i = 1; i <= NF; i++)
-		if (index($i, key "=") == 1)
-			return substr($i, length(key) + 2)
-	return ""
-}
-function or_dash(s) { return s == "" ? "-" : s }
-/^kernel=/ {
-	print "# " $0 " load=" load
-	print "# medians, ns per object allocated and freed; ratio: kmalloc / goheap"
-	next
-}
-/ scaling=/ {
-	scaling = scaling sprintf("# two CPUs do %s times the work of one with %s\n",
-				  get("scaling"), get("alloc"))
-	next
-}
-/^pattern=/ {
-	row = sprintf("%-8s %8s %6s %-9s", get("pattern"), get("size"), get("live"), get("order"))
-	if (!(row in seen)) {
-		seen[row] = 1
-		rows[++nr] = row
-	}
-	if (get("skipped") != "")
-		skipped[row] = get("skipped")
-	med[row, get("alloc")] = get("med")
-	if (get("ratio") != "")
-		ratio[row] = get("ratio")
-	if (get("nulls") != "")
-		nulls[row] = nulls[row] "  (" get("nulls") " failed: " get("alloc") ")"
-}
-END {
-	printf "%-8s %8s %6s %-9s %9s %9s %10s %7s\n", "#pattern", "size", "live", "order",
-		"goheap", "kmalloc", "kmem_cache", "ratio"
-	for (i = 1; i <= nr; i++) {
-		row = rows[i]
-		if (row in skipped) {
-			print row "  skipped: " skipped[row]
-			continue
-		}
-		printf "%s %9s %9s %10s %7s%s\n", row, or_dash(med[row, "goheap"]),
-			or_dash(med[row, "kmalloc"]), or_dash(med[row, "kmem_cache"]),
-			or_dash(ratio[row]), nulls[row]
-	}
-	printf "%s", scaling
-}' | tee "$out/results.txt"
+"$TOP/tools/bench-report.py" "$name" "$load" "$kernel/kdir/.config" <"$log" "$out/$name" ||
+	die "the benchmark's console cannot be believed: $log"
+say "chart: $out/$name.svg, all numbers: $out/$name.json"

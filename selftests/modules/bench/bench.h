@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * goheap_bench - what its files share
+ *
+ *   main.c     parameters, what they select, what is said about the kernel
+ *   harness.c  clock, threads, runs, results
+ *   tables.c   random choices, all made before the clock starts
+ *   single.c   patterns on one CPU
+ *   cross.c    patterns between CPUs, and on all of them
+ *   mixes.c    patterns that imitate applications
+ */
+#ifndef _GOHEAP_BENCH_H
+#define _GOHEAP_BENCH_H
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bits.h>
+#include <linux/cache.h>
+#include <linux/completion.h>
+#include <linux/kernel.h>
+#include <linux/ktime.h>
+#include <linux/prandom.h>
+#include <linux/slab.h>
+
+#include "goheap.h"
+
+#define MAX_RUNS	64
+#define MAX_LIVE	20000		/* objects that one thread holds at a time */
+#define NR_STEPS	65536		/* random steps, made before the clock starts */
+#define RING_MAX	16384		/* objects between two CPUs, at most */
+#define CACHE_MAX	(32 * 1024)	/* largest object tried with a kmem_cache */
+
+enum allocator { KMALLOC, CACHE, GOHEAP, NR_ALLOCATORS };
+
+#define ALL	(BIT(KMALLOC) | BIT(CACHE) | BIT(GOHEAP))
+#define NO_CACHE (BIT(KMALLOC) | BIT(GOHEAP))
+
+struct bench_thread;
+
+/* One line of the result for each allocator. */
+struct point {
+	const char *pattern;
+	const char *order;
+	const char *sizes;		/* instead of size, where it is mixed */
+	void (*run)(struct bench_thread *t);
+	unsigned int allocators;
+	unsigned int threads;		/* 0 is one */
+	size_t size;
+	unsigned int live;
+	unsigned int batch;		/* objects that are handed over together */
+	unsigned int round;		/* objects that only go together; 0 is live */
+	unsigned long count;		/* objects of each thread, at scale=100 */
+};
+
+/* One run of one point with one allocator. */
+struct job {
+	const struct point *pt;
+	enum allocator which;
+	struct kmem_cache *cache;	/* for CACHE */
+	unsigned int nr_threads;
+	unsigned long count;		/* objects that each thread has to do */
+	atomic_t arrived;		/* at the meetings so far */
+	struct bench_thread *thread;
+};
+
+/* One of the threads of a job, bound to its CPU. */
+struct bench_thread {
+	struct job *job;
+	struct task_struct *task;
+	struct completion done;
+	unsigned int id;
+	int meetings;			/* that this thread has been to */
+	unsigned long nulls;		/* allocations that failed */
+	u64 start, end;			/* of the measured loop, by the clock */
+	void **objs;			/* MAX_LIVE, its own */
+} ____cacheline_aligned_in_smp;
+
+/* Objects on their way from one CPU to another. */
+struct ring {
+	unsigned int head ____cacheline_aligned_in_smp;	/* written by the producer */
+	unsigned int tail ____cacheline_aligned_in_smp;	/* written by the consumer */
+	void *slot[RING_MAX] ____cacheline_aligned_in_smp;
+};
+
+/*
+ * What to do next: replace what is in @slot by an object of @size. Scripts, which
+ * say themselves what to do, read it as follow() in mixes.c explains.
+ */
+struct step {
+	u32 size;
+	u16 slot;
+	u16 peer;
+};
+
+/* ---- harness.c -------------------------------------------------------------- */
+
+extern unsigned int runs, scale, max_threads;
+extern bool ticks;
+extern void **shared;			/* MAX_LIVE slots of all threads; NULL between runs */
+extern struct ring *rings;		/* one for each two threads */
+
+int harness_init(void);
+void harness_exit(void);
+int measure(const struct point *pt);
+u64 last_median(enum allocator which);
+const char *allocator_name(enum allocator which);
+void meet(struct bench_thread *t);
+
+/* get_cycles() is 0 on User Mode Linux, and ktime is coarse there. */
+#ifdef __x86_64__
+#define CLOCK_NAME	"tsc"
+static __always_inline u64 clock_ticks(void)
+{
+	u32 low, high;
+
+	asm volatile("lfence; rdtsc" : "=a" (low), "=d" (high) : : "memory");
+	return (u64)high << 32 | low;
+}
+#else
+#define CLOCK_NAME	"ktime"
+static __always_inline u64 clock_ticks(void)
+{
+	return ktime_get_ns();
+}
+#endif
+
+/* ---- tables.c --------------------------------------------------------------- */
+
+extern u32 *free_order;			/* MAX_LIVE slots, in the order of their frees */
+extern struct step *steps;		/* NR_STEPS */
+
+typedef u32 (*size_fn)(struct rnd_state *rnd, u32 min, u32 max);
+typedef u32 (*slot_fn)(struct rnd_state *rnd, u32 slots);
+
+int tables_init(void);
+void tables_exit(void);
+void make_order(unsigned int live, bool reverse, bool random);
+void make_steps(slot_fn slot, u32 slots, size_fn size, u32 min, u32 max);
+u32 size_by_octave(struct rnd_state *rnd, u32 min, u32 max);
+u32 size_uniform(struct rnd_state *rnd, u32 min, u32 max);
+u32 slot_uniform(struct rnd_state *rnd, u32 slots);
+
+/* ---- patterns --------------------------------------------------------------- */
+
+void pair_run(struct bench_thread *t);
+void replace_run(struct bench_thread *t);
+
+int bench_pair(void);
+int bench_batch(void);
+int bench_replace(void);
+int bench_strdup(void);
+int bench_zalloc(void);
+int bench_bulk(void);
+int bench_realloc(void);
+int bench_cross(void);
+int bench_xmalloc(void);
+int bench_slots(void);
+int bench_scale(void);
+int bench_larson(void);
+int bench_pareto(void);
+int bench_mstress(void);
+int bench_sh6(void);
+
+/* ---- the allocators --------------------------------------------------------- */
+
+/*
+ * A pattern is NAME_loop(), compiled once per allocator with @which a constant: no
+ * indirect call, and no test for the allocator, is measured.
+ */
+#define DEFINE_RUN(name)					\
+void name##_run(struct bench_thread *t)				\
+{								\
+	switch (t->job->which) {				\
+	case KMALLOC:						\
+		name##_loop(t, KMALLOC);			\
+		break;						\
+	case CACHE:						\
+		name##_loop(t, CACHE);				\
+		break;						\
+	default:						\
+		name##_loop(t, GOHEAP);				\
+		break;						\
+	}							\
+}
+
+static __always_inline void *obj_alloc(struct bench_thread *t, const enum allocator which,
+				       struct kmem_cache *cache, size_t size)
+{
+	void *p;
+
+	switch (which) {
+	case KMALLOC:
+		p = kmalloc(size, GFP_KERNEL);
+		break;
+	case CACHE:
+		p = kmem_cache_alloc(cache, GFP_KERNEL);
+		break;
+	default:
+		p = goheap_alloc(size, GFP_KERNEL);
+		break;
+	}
+	if (unlikely(!p))
+		t->nulls++;
+	return p;
+}
+
+static __always_inline void obj_free(const enum allocator which, struct kmem_cache *cache, void *p)
+{
+	switch (which) {
+	case KMALLOC:
+		kfree(p);
+		break;
+	case CACHE:
+		if (likely(p))
+			kmem_cache_free(cache, p);
+		break;
+	default:
+		goheap_free(p);
+		break;
+	}
+}
+
+/* The mixes write to what they get, as applications do: its first and last byte. */
+static __always_inline void obj_touch(void *p, size_t size)
+{
+	if (unlikely(!p))
+		return;
+	WRITE_ONCE(*(u8 *)p, 1);
+	WRITE_ONCE(((u8 *)p)[size - 1], 1);
+}
+
+#endif /* _GOHEAP_BENCH_H */

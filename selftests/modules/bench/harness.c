@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The harness: runs a pattern on threads bound to CPUs, the allocators by turns,
+ * and prints what their clocks say.
+ */
+#include "bench.h"
+
+#include <linux/atomic.h>
+#include <linux/cpumask.h>
+#include <linux/kthread.h>
+#include <linux/math.h>
+#include <linux/math64.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sort.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+unsigned int max_threads;
+void **shared;
+struct ring *rings;
+
+static struct bench_thread *threads;	/* max_threads */
+static u64 tick_mult;			/* ns per tick, times 2^20 */
+
+struct result {
+	u64 ns10[MAX_RUNS];		/* tenths of a ns per object, sorted at the end */
+	unsigned long nulls;
+};
+
+static struct result results[NR_ALLOCATORS];
+
+static const char * const allocator_names[] = { "kmalloc", "kmem_cache", "goheap" };
+static_assert(ARRAY_SIZE(allocator_names) == NR_ALLOCATORS);
+
+const char *allocator_name(enum allocator which)
+{
+	return allocator_names[which];
+}
+
+/* ---- the clock -------------------------------------------------------------- */
+
+/* Read both clocks at the same moment, as nearly as a few attempts get it. */
+static void clock_read(u64 *tick, u64 *ns)
+{
+	u64 best = U64_MAX;
+	int i;
+
+	for (i = 0; i < 32; i++) {
+		u64 before = clock_ticks();
+		u64 now = ktime_get_ns();
+		u64 after = clock_ticks();
+
+		if (after - before < best) {
+			best = after - before;
+			*tick = before;
+			*ns = now;
+		}
+	}
+}
+
+static int clock_calibrate(void)
+{
+	u64 ticks0, ticks1, ns0, ns1;
+
+	clock_read(&ticks0, &ns0);
+	while (ktime_get_ns() - ns0 < 50 * NSEC_PER_MSEC)
+		cond_resched();
+	clock_read(&ticks1, &ns1);
+	if (ticks1 <= ticks0)
+		return -ENODEV;
+	tick_mult = ticks ? 1 << 20 : div64_u64((ns1 - ns0) << 20, ticks1 - ticks0);
+	return 0;
+}
+
+/* ---- threads ---------------------------------------------------------------- */
+
+/* Wait until every thread of the job is here. */
+void meet(struct bench_thread *t)
+{
+	struct job *job = t->job;
+	int all = ++t->meetings * job->nr_threads;
+
+	atomic_inc(&job->arrived);
+	while (atomic_read_acquire(&job->arrived) < all) {
+		cpu_relax();
+		cond_resched();
+	}
+}
+
+static int bench_thread_main(void *data)
+{
+	struct bench_thread *t = data;
+
+	t->job->pt->run(t);
+	complete(&t->done);
+	set_current_state(TASK_INTERRUPTIBLE);
+	while (!kthread_should_stop()) {
+		schedule();
+		set_current_state(TASK_INTERRUPTIBLE);
+	}
+	__set_current_state(TASK_RUNNING);
+	return 0;
+}
+
+/* The first CPU usually takes the interrupts, so one thread alone avoids it. */
+static unsigned int job_cpu(unsigned int id)
+{
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu)
+		if (id && !--id)
+			return cpu;
+	return cpumask_last(cpu_online_mask);
+}
+
+static int thread_create(struct job *job, unsigned int id)
+{
+	struct bench_thread *t = &job->thread[id];
+
+	*t = (struct bench_thread) { .job = job, .id = id, .objs = t->objs };
+	init_completion(&t->done);
+	t->task = kthread_create(bench_thread_main, t, "goheap_bench/%u", id);
+	if (IS_ERR(t->task))
+		return PTR_ERR(t->task);
+	kthread_bind(t->task, job_cpu(id));
+	return 0;
+}
+
+/* Run the job's threads to their end. */
+static int job_run(struct job *job)
+{
+	unsigned int i, nr;
+	int err = 0;
+
+	atomic_set(&job->arrived, 0);
+	for (nr = 0; nr < job->nr_threads; nr++) {
+		err = thread_create(job, nr);
+		if (err)
+			break;
+	}
+	for (i = 0; !err && i < nr; i++)
+		wake_up_process(job->thread[i].task);
+	for (i = 0; i < nr; i++) {
+		if (!err)
+			wait_for_completion(&job->thread[i].done);
+		kthread_stop(job->thread[i].task);
+	}
+	return err;
+}
+
+/*
+ * Tenths of a nanosecond per object of one thread, from the first thread's start to
+ * the last one's end: threads that had to take turns on a CPU do not look parallel.
+ */
+static u64 job_ns10(const struct job *job)
+{
+	u64 start = U64_MAX, end = 0;
+	unsigned int i;
+
+	for (i = 0; i < job->nr_threads; i++) {
+		start = min(start, job->thread[i].start);
+		end = max(end, job->thread[i].end);
+	}
+	return div64_u64(mul_u64_u64_shr(end - start, tick_mult, 20) * 10, job->count);
+}
+
+/* ---- results ---------------------------------------------------------------- */
+
+static int compare_u64(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static u64 median(const struct result *r)
+{
+	return r->ns10[runs / 2];
+}
+
+/* Of the latest point, in tenths of a ns. */
+u64 last_median(enum allocator which)
+{
+	return median(&results[which]);
+}
+
+/* What every line begins with. */
+static const char *point_text(const struct point *pt)
+{
+	static char text[96];
+	char size[24];
+
+	snprintf(size, sizeof(size), "%zu", pt->size);
+	snprintf(text, sizeof(text), "pattern=%s size=%s live=%u order=%s",
+		 pt->pattern, pt->sizes ?: size, pt->live, pt->order ?: "-");
+	return text;
+}
+
+static void print_result(const struct point *pt, enum allocator which)
+{
+	const struct result *r = &results[which];
+	char ratio[40] = "", nulls[40] = "";
+
+	if (which == GOHEAP && pt->allocators & BIT(KMALLOC)) {
+		u64 percent = div64_u64(median(&results[KMALLOC]) * 100, max(median(r), 1ULL));
+
+		snprintf(ratio, sizeof(ratio), " ratio=%llu.%02llu", percent / 100, percent % 100);
+	}
+	if (r->nulls)
+		snprintf(nulls, sizeof(nulls), " nulls=%lu", r->nulls);
+	pr_info("%s alloc=%s min=%llu.%llu med=%llu.%llu max=%llu.%llu%s%s\n",
+		point_text(pt), allocator_names[which],
+		r->ns10[0] / 10, r->ns10[0] % 10, median(r) / 10, median(r) % 10,
+		r->ns10[runs - 1] / 10, r->ns10[runs - 1] % 10, ratio, nulls);
+}
+
+/* One run with one allocator; the run before the first only warms up. */
+static int point_run(struct job *job, enum allocator which, unsigned int run)
+{
+	unsigned int i;
+	int err;
+
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	job->which = which;
+	err = job_run(job);
+	if (err)
+		return err;
+	for (i = 0; i < job->nr_threads; i++)
+		results[which].nulls += job->thread[i].nulls;
+	if (run)
+		results[which].ns10[run - 1] = job_ns10(job);
+	cond_resched();
+	return 0;
+}
+
+/* All runs of a point, the allocators by turns. */
+static int point_runs(struct job *job)
+{
+	unsigned int i, run, which;
+	int err;
+
+	for (run = 0; run <= runs; run++) {
+		for (i = 0; i < NR_ALLOCATORS; i++) {
+			which = (run + i) % NR_ALLOCATORS;
+			if (!(job->pt->allocators & BIT(which)))
+				continue;
+			err = point_run(job, which, run);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+/* Whole rounds, at least one, of scale percent of the objects. */
+static unsigned long scaled(const struct point *pt)
+{
+	unsigned long round = pt->round ?: pt->live;
+
+	return max(mult_frac(pt->count, scale, 100UL) / round, 1UL) * round;
+}
+
+/* Measure a point and print its lines. */
+int measure(const struct point *pt)
+{
+	struct job job = {
+		.pt = pt,
+		.nr_threads = pt->threads ?: 1,
+		.count = scaled(pt),
+		.thread = threads,
+	};
+	unsigned int which;
+	int err;
+
+	if (job.nr_threads > max_threads) {
+		pr_info("%s skipped=needs-%u-online-cpus\n", point_text(pt), job.nr_threads);
+		return 0;
+	}
+	if (pt->allocators & BIT(CACHE)) {
+		job.cache = kmem_cache_create("goheap_bench", pt->size, 0, 0, NULL);
+		if (!job.cache)
+			return -ENOMEM;
+	}
+	memset(results, 0, sizeof(results));
+	err = point_runs(&job);
+	kmem_cache_destroy(job.cache);
+	for (which = 0; !err && which < NR_ALLOCATORS; which++) {
+		if (!(pt->allocators & BIT(which)))
+			continue;
+		sort(results[which].ns10, runs, sizeof(u64), compare_u64, NULL);
+		print_result(pt, which);
+	}
+	return err;
+}
+
+void harness_exit(void)
+{
+	unsigned int i;
+
+	for (i = 0; threads && i < max_threads; i++)
+		vfree(threads[i].objs);
+	vfree(threads);
+	vfree(rings);
+	vfree(shared);
+}
+
+int harness_init(void)
+{
+	unsigned int i;
+	int err;
+
+	err = clock_calibrate();
+	if (err)
+		return err;
+	max_threads = num_online_cpus();
+	shared = vzalloc(array_size(MAX_LIVE, sizeof(*shared)));
+	rings = vzalloc(array_size(DIV_ROUND_UP(max_threads, 2), sizeof(*rings)));
+	threads = vzalloc(array_size(max_threads, sizeof(*threads)));
+	if (!shared || !rings || !threads)
+		return -ENOMEM;
+	for (i = 0; i < max_threads; i++) {
+		threads[i].objs = vzalloc(array_size(MAX_LIVE, sizeof(void *)));
+		if (!threads[i].objs)
+			return -ENOMEM;
+	}
+	return 0;
+}
