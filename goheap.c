@@ -311,12 +311,13 @@ static __always_inline void *alloc_any(struct gh_cache __percpu *caches, size_t 
  */
 void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan, int nid)
 {
-	size_t aligned = ALIGN(size, align ?: 1);
+	size_t aligned;
 
+	if (noscan && align == 1 && size - 1 < GH_TINY_MAX && !(gfp & (GFP_REFUSED | __GFP_ZERO)))
+		return gh_tiny_alloc(heap, size, 1, gfp);
+	aligned = ALIGN(size, align ?: 1);
 	if (unlikely(aligned < size))
 		return NULL;
-	if (is_tiny(size, gfp, noscan) && align == 1 && size && !(gfp & GFP_REFUSED))
-		return gh_tiny_alloc(heap, size, 1, gfp);
 	/* A multiple of @align is aligned to it, up to where a page of objects ends. */
 	if (aligned <= GH_SMALL_MAX || !size || gfp & GFP_REFUSED)
 		return alloc_any(heap->cache, aligned, gfp, noscan, nid);

@@ -103,6 +103,7 @@
 
 #define GH_TINY_CLASS		2	/* 16-byte blocks */
 #define GH_TINY_BLOCK		16UL
+#define GH_TINY_BLOCKS		(GH_PAGE_SIZE / GH_TINY_BLOCK)	/* in a span */
 #define GH_TINY_MAX		15	/* largest tiny object */
 #define GH_TINY_OPEN		3	/* blocks that a CPU is filling */
 
@@ -252,13 +253,13 @@ static __always_inline bool gh_span_starts(const struct gh_span *s, unsigned lon
 /* What tiny.c keeps behind the bitmaps: a byte for every block ... */
 static inline u8 *gh_span_tiny_live(struct gh_span *s)
 {
-	return (u8 *)&s->words[gh_span_nwords(s)];
+	return (u8 *)&s->words[GH_TINY_BLOCKS / BITS_PER_LONG];
 }
 
 /* ... and four bits. */
 static inline unsigned long *gh_span_tiny_gone(struct gh_span *s)
 {
-	return (unsigned long *)(gh_span_tiny_live(s) + gh_classes[GH_TINY_CLASS].objects);
+	return (unsigned long *)(gh_span_tiny_live(s) + GH_TINY_BLOCKS);
 }
 
 /* Takes the token. True if nobody had it. */

@@ -19,7 +19,7 @@ static const u16 kind_words[GH_NR_KINDS] = {
 };
 
 /* Behind the bitmaps of a tiny span: 12 bits for every block. */
-#define TINY_BYTES	(gh_classes[GH_TINY_CLASS].objects * 3 / 2)
+#define TINY_BYTES	(GH_TINY_BLOCKS * 3 / 2)
 
 /**
  * gh_span_kind() - which descriptor a span class needs

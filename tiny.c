@@ -45,15 +45,15 @@ static unsigned int start_bit(unsigned int at)
 	return 1U << at / STEP;
 }
 
-/* What ends at the block's end needs no mark there. */
 static unsigned int edge_bit(unsigned int at)
 {
-	return at < GH_TINY_BLOCK ? start_bit(at) << NR_STEPS : 0;
+	return start_bit(at) << NR_STEPS;
 }
 
-static unsigned int object_bits(unsigned int at, unsigned int end)
+/* Of @steps from @first on. What ends at the block's end needs no mark there. */
+static u8 object_bits(unsigned int first, unsigned int steps)
 {
-	return start_bit(at) | edge_bit(at) | edge_bit(end);
+	return 0x11U << first | 0x10U << (first + steps);
 }
 
 static u8 *live_of(struct gh_span *s, unsigned long off)
@@ -121,22 +121,25 @@ void gh_tiny_close(struct gh_cache *cache)
 /* ---- allocation -------------------------------------------------------------------- */
 
 /* The fullest open block with room for the object. */
-static void *alloc_in_open(struct gh_cache *cache, unsigned int steps, size_t align)
+static __always_inline void *alloc_in_open(struct gh_cache *cache, unsigned int steps, size_t align)
 {
 	struct gh_tiny_open *open;
-	unsigned int left, at;
+	unsigned int left, first;
 	unsigned long block;
 
 	for (left = steps; left <= GH_TINY_OPEN; left++) {
 		open = open_with(cache, left);
 		block = open->block;
-		at = (NR_STEPS - left) * STEP;
-		if (!block || !IS_ALIGNED(at, align))
+		first = NR_STEPS - left;
+		if (align > STEP)
+			first = round_up(first, 2);
+		if (!block || first + steps > NR_STEPS)
 			continue;
-		WRITE_ONCE(*open->live, *open->live | object_bits(at, at + steps * STEP));
+		WRITE_ONCE(*open->live, *open->live | object_bits(first, steps));
 		open->block = 0;
-		open_block(cache, block, open->live, left - steps);
-		return (void *)(block + at);
+		open_block(cache, block, open->live, NR_STEPS - first - steps);
+		cache->tiny_allocs++;
+		return (void *)(block + first * STEP);
 	}
 	return NULL;
 }
@@ -146,11 +149,11 @@ static u8 *begin(struct gh_span *s, unsigned long block, unsigned int steps)
 {
 	u8 *live = live_of(s, block - s->base);
 
-	WRITE_ONCE(*live, object_bits(0, steps * STEP));
+	WRITE_ONCE(*live, object_bits(0, steps));
 	return live;
 }
 
-static void *alloc_block(struct gh_cache *cache, unsigned int steps)
+static noinline void *alloc_block(struct gh_cache *cache, unsigned int steps)
 {
 	void *block = gh_cache_take(cache, GH_SC_TINY);
 
@@ -160,11 +163,12 @@ static void *alloc_block(struct gh_cache *cache, unsigned int steps)
 		return NULL;
 	open_block(cache, (unsigned long)block,
 		   begin(gh_span_of(block), (unsigned long)block, steps), NR_STEPS - steps);
+	cache->tiny_allocs++;
 	return block;
 }
 
 /* A block for one object alone: when the section or a new span is needed. */
-static void *alloc_alone(struct goheap *heap, unsigned int steps, gfp_t gfp)
+static noinline void *alloc_alone(struct goheap *heap, unsigned int steps, gfp_t gfp)
 {
 	void *block = gh_alloc_slow(heap, GH_SC_TINY, gfp, NUMA_NO_NODE);
 
@@ -182,7 +186,7 @@ static void *alloc_alone(struct goheap *heap, unsigned int steps, gfp_t gfp)
  * @heap: where
  * @size: 1 to GH_TINY_MAX bytes
  * @align: 1, 2, 4 or 8
- * @gfp: see goheap_alloc()
+ * @gfp: see goheap_alloc(), and without __GFP_ZERO
  *
  * Context: Any that @gfp allows.
  * Return: the object, or NULL.
@@ -196,16 +200,15 @@ void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp)
 	preempt_disable();
 	cache = this_cpu_ptr(heap->cache);
 	if (likely(gh_section_enter(cache))) {
-		p = alloc_in_open(cache, steps, align) ?: alloc_block(cache, steps);
-		cache->tiny_allocs += !!p;
+		p = alloc_in_open(cache, steps, align);
+		if (!p)
+			p = alloc_block(cache, steps);
 		gh_section_exit(cache);
 	}
 	preempt_enable();
 	if (unlikely(!p))
-		p = alloc_alone(heap, steps, gfp);
-	if (p && want_init_on_alloc(gfp))
-		memset(p, 0, size);
-	return p;
+		return alloc_alone(heap, steps, gfp);
+	return want_init_on_alloc(0) ? memset(p, 0, size) : p;
 }
 
 /* ---- freeing ----------------------------------------------------------------------- */
@@ -263,12 +266,13 @@ static void leave_block(struct gh_cache *cache, struct gh_span *s, unsigned long
  */
 bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long off)
 {
-	unsigned int idx = off / GH_TINY_BLOCK;
+	unsigned int idx = off / GH_TINY_BLOCK, start = start_bit(off % GH_TINY_BLOCK);
 	u8 *live = live_of(s, off);
 
-	if (off >= s->limit || !gh_tiny_is_live(s, off))
+	/* Nobody moves gone to live meanwhile, so their order does not matter. */
+	if (off >= s->limit || !gh_tiny_may_start(off) || !(*live & ~gone_of(s, off) & start))
 		return false;
-	WRITE_ONCE(*live, *live & ~start_bit(off % GH_TINY_BLOCK));
+	WRITE_ONCE(*live, *live & ~start);
 	/* Those that are gone and not merged count as live here: who knows who reads them. */
 	if (*live & STARTS)
 		return true;
@@ -286,8 +290,13 @@ static bool free_remote(struct gh_span *s, unsigned long off, bool rcu)
 
 	if (rcu)
 		gh_span_rcu_mark(s);
-	/* The full barriers of both pair with the one in gh_tiny_merge(). */
-	if (!gh_tiny_is_live(s, off) || test_and_set_bit(step_of(off), gh_span_tiny_gone(s)))
+	/*
+	 * Live before gone: take_gone() clears them in this order. The full barriers
+	 * of both atomic operations pair with the one in gh_tiny_merge().
+	 */
+	if (!gh_tiny_may_start(off) ||
+	    !(READ_ONCE(*live_of(s, off)) & start_bit(off % GH_TINY_BLOCK)) ||
+	    test_and_set_bit(step_of(off), gh_span_tiny_gone(s)))
 		return false;
 	if (gh_word_set_remote(gh_span_word(s, idx), idx))
 		gh_remote_tell(s, rcu);

@@ -161,6 +161,7 @@ static void test_gh_sc_class_every_slot(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, gh_classes[gh_sc_class(GH_SC_TINY)].size, 16);
 	KUNIT_EXPECT_TRUE(test, gh_sc_noscan(GH_SC_TINY));
+	KUNIT_EXPECT_EQ(test, gh_classes[GH_TINY_CLASS].objects, GH_TINY_BLOCKS);
 }
 
 static struct kunit_case sizeclass_cases[] = {

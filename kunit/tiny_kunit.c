@@ -41,9 +41,13 @@ static void *alloc_byte(struct kunit *test)
 }
 
 /* The next object starts a block. */
-static void end_block(struct kunit *test)
+static void end_blocks(struct kunit *test)
 {
-	goheap_free(alloc(test, FULL));
+	struct goheap *heap = test->priv;
+
+	preempt_disable();
+	gh_tiny_close(this_cpu_ptr(heap->cache));
+	preempt_enable();
 }
 
 static unsigned long block_of(const void *p)
@@ -51,22 +55,31 @@ static unsigned long block_of(const void *p)
 	return ALIGN_DOWN((unsigned long)p, GH_TINY_BLOCK);
 }
 
-/* Is the whole block allocated, for anybody? */
-static bool block_is_taken(const void *p)
-{
-	struct gh_span *s = gh_test_span_of(p);
-
-	return gh_span_is_live(s, (block_of(p) - s->base) / GH_TINY_BLOCK);
-}
-
-/* Is the block freed, but not for anybody to have? */
-static bool is_pending(const void *p)
+static struct gh_word *word_of(const void *p, unsigned long *bit)
 {
 	struct gh_span *s = gh_test_span_of(p);
 	unsigned int idx = (block_of(p) - s->base) / GH_TINY_BLOCK;
-	struct gh_word *w = &s->words[idx / BITS_PER_LONG];
 
-	return atomic_long_read(&w->remote) & BIT(idx % BITS_PER_LONG);
+	*bit = BIT(idx % BITS_PER_LONG);
+	return gh_span_word(s, idx);
+}
+
+/* Is the block allocated? */
+static bool block_is_taken(const void *p)
+{
+	unsigned long bit;
+	struct gh_word *w = word_of(p, &bit);
+
+	return !(READ_ONCE(w->free) & bit);
+}
+
+/* Has somebody left the block, and its owner not seen it? */
+static bool is_pending(const void *p)
+{
+	unsigned long bit;
+	struct gh_word *w = word_of(p, &bit);
+
+	return atomic_long_read(&w->remote) & bit;
 }
 
 static bool try_free(struct gh_span *s, const void *p)
@@ -94,17 +107,37 @@ static void test_gh_tiny_alloc_packs(struct kunit *test)
 	goheap_free(c);
 }
 
-static void test_gh_tiny_alloc_fills_all_but_the_last_step(struct kunit *test)
+static void test_gh_tiny_alloc_fills_all_steps(struct kunit *test)
 {
-	void *p[8];
+	void *p[5];
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(p); i++)
 		p[i] = alloc_byte(test);
-	for (i = 0; i < 7; i++)
-		KUNIT_EXPECT_PTR_EQ(test, p[i], p[0] + 2 * i);
-	KUNIT_EXPECT_NE(test, block_of(p[7]), block_of(p[0]));
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_PTR_EQ(test, p[i], p[0] + 4 * i);
+	KUNIT_EXPECT_NE(test, block_of(p[4]), block_of(p[0]));
 	goheap_free_bulk(ARRAY_SIZE(p), p);
+}
+
+/* The block with least room of those with enough. */
+static void test_gh_tiny_alloc_best_fit(struct kunit *test)
+{
+	u8 *a = alloc(test, 4), *b, *c, *d, *e, *f;
+
+	b = alloc(test, 13);		/* no room beside a */
+	KUNIT_EXPECT_NE(test, block_of(b), block_of(a));
+	c = gh_tiny_alloc(test->priv, 9, 1, GFP_KERNEL);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, c, a + 4, "12 bytes were left there");
+	d = alloc(test, 9);		/* leaves 4 */
+	e = alloc(test, 8);		/* leaves 8 */
+	KUNIT_EXPECT_NE(test, block_of(e), block_of(d));
+	f = alloc(test, 3);
+	KUNIT_EXPECT_PTR_EQ(test, f, d + 12);
+	goheap_free(f);
+	f = alloc(test, 5);
+	KUNIT_EXPECT_PTR_EQ(test, f, e + 8);
+	goheap_free_bulk(6, (void *[]){ a, b, c, d, e, f });
 }
 
 static unsigned int align_of(size_t size)
@@ -130,14 +163,15 @@ static void test_gh_tiny_alloc_aligns_by_size(struct kunit *test)
 	goheap_free_bulk(ARRAY_SIZE(p), p);
 }
 
-/* With @at bytes of a block used, an even number, where does an object of @size go? */
+/* With @at bytes of a block used, whole steps, where does an object of @size go? */
 static void place(struct kunit *test, unsigned int at, size_t size)
 {
-	unsigned int start = ALIGN(at, max(align_of(size), 2U)), n = 0;
-	bool fits = start + size <= GH_TINY_BLOCK && start < 14;
+	unsigned int start = ALIGN(at, max(align_of(size), 4U)), n = 0;
+	bool fits = start + size <= GH_TINY_BLOCK;
 	void *p[16];
 
-	while (n < at / 2)
+	end_blocks(test);
+	while (n < at / 4)
 		p[n++] = alloc_byte(test);
 	p[n] = alloc(test, size);
 	if (at && fits)
@@ -147,7 +181,6 @@ static void place(struct kunit *test, unsigned int at, size_t size)
 				    size, at);
 	n++;
 	goheap_free_bulk(n, p);
-	end_block(test);
 }
 
 static void test_gh_tiny_alloc_every_offset_and_size(struct kunit *test)
@@ -155,7 +188,7 @@ static void test_gh_tiny_alloc_every_offset_and_size(struct kunit *test)
 	unsigned int at;
 	size_t size;
 
-	for (at = 0; at <= 14; at += 2)
+	for (at = 0; at <= 12; at += 4)
 		for (size = 1; size <= GH_TINY_MAX; size++)
 			place(test, at, size);
 }
@@ -188,18 +221,21 @@ static void test_gh_tiny_free_last_tenant_frees_block(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, block_is_taken(a));
 }
 
-static void test_gh_tiny_free_in_block_being_filled(struct kunit *test)
+static void test_gh_tiny_free_in_open_block(struct kunit *test)
 {
-	void *a = alloc(test, 4), *b;
+	void *a = alloc(test, 4), *b = alloc(test, 4), *c;
 
 	goheap_free(a);
-	KUNIT_EXPECT_TRUE_MSG(test, block_is_taken(a), "the CPU lost its block");
-	b = alloc(test, 4);
-	KUNIT_EXPECT_PTR_EQ_MSG(test, b, a + 4, "space is used again too early, or not at all");
+	KUNIT_EXPECT_TRUE(test, block_is_taken(a));
+	c = alloc(test, 4);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, c, a + 8, "space is used again too early, or not at all");
 	goheap_free(b);
 	KUNIT_EXPECT_TRUE(test, block_is_taken(a));
-	end_block(test);
+	goheap_free(c);
 	KUNIT_EXPECT_FALSE_MSG(test, block_is_taken(a), "nobody is in the block");
+	b = alloc(test, 8);
+	KUNIT_EXPECT_EQ_MSG(test, block_of(b), (unsigned long)b, "the block was left open");
+	goheap_free(b);
 }
 
 static void test_gh_tiny_free_twice(struct kunit *test)
@@ -216,13 +252,13 @@ static void test_gh_tiny_free_twice(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, try_free(s, a));
 }
 
-/* A block that is being filled has that bit set. */
-static void test_gh_tiny_free_last_bytes_of_block_being_filled(struct kunit *test)
+static void test_gh_tiny_free_room_in_open_block(struct kunit *test)
 {
 	void *a = alloc(test, 4);
 	struct gh_span *s = gh_test_span_of(a);
 
-	KUNIT_EXPECT_FALSE(test, try_free(s, a + 14));
+	KUNIT_EXPECT_FALSE(test, try_free(s, a + 4));
+	KUNIT_EXPECT_FALSE(test, try_free(s, a + 12));
 	KUNIT_EXPECT_FALSE(test, try_free(s, a + 15));
 	KUNIT_EXPECT_TRUE(test, block_is_taken(a));
 	KUNIT_EXPECT_PTR_EQ(test, alloc(test, 4), a + 4);
@@ -238,12 +274,13 @@ static void test_gh_tiny_free_from_other_cpu(struct kunit *test)
 
 	gh_test_free_on(cpu, a);
 	KUNIT_EXPECT_TRUE(test, block_is_taken(a));
-	gh_test_free_on(cpu, b);
-	KUNIT_EXPECT_FALSE(test, block_is_taken(a));
 	KUNIT_EXPECT_TRUE(test, is_pending(a));
+	KUNIT_EXPECT_EQ(test, goheap_size(a), 0UL);
+	gh_test_free_on(cpu, b);
+	KUNIT_EXPECT_EQ(test, goheap_size(b), 0UL);
 	/* In a block that this CPU is filling. */
 	gh_test_free_on(cpu, c);
-	KUNIT_EXPECT_TRUE(test, block_is_taken(c));
+	KUNIT_EXPECT_TRUE(test, is_pending(c));
 	gh_reclaim_trim();
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
 }
@@ -305,11 +342,11 @@ static void test_goheap_size_of_tenants(struct kunit *test)
 
 	KUNIT_ASSERT_PTR_EQ(test, b, a + 4);
 	KUNIT_EXPECT_EQ(test, goheap_size(a), 4UL);
-	KUNIT_EXPECT_EQ_MSG(test, goheap_size(b), 2UL, "another may come behind it");
+	KUNIT_EXPECT_EQ_MSG(test, goheap_size(b), 4UL, "another may come behind it");
 	KUNIT_EXPECT_PTR_EQ(test, goheap_base(a + 3), a);
 	KUNIT_EXPECT_PTR_EQ(test, goheap_base(b + 1), b);
-	end_block(test);
-	KUNIT_EXPECT_EQ_MSG(test, goheap_size(b), 2UL, "it lives on as it is");
+	end_blocks(test);
+	KUNIT_EXPECT_EQ_MSG(test, goheap_size(b), 4UL, "it lives on as it is");
 	goheap_free(a);
 	KUNIT_EXPECT_EQ(test, goheap_size(a), 0UL);
 	KUNIT_EXPECT_PTR_EQ(test, goheap_base(a), NULL);
@@ -390,14 +427,15 @@ static void test_gh_tiny_random(struct kunit *test)
 
 static struct kunit_case tiny_cases[] = {
 	KUNIT_CASE(test_gh_tiny_alloc_packs),
-	KUNIT_CASE(test_gh_tiny_alloc_fills_all_but_the_last_step),
+	KUNIT_CASE(test_gh_tiny_alloc_fills_all_steps),
+	KUNIT_CASE(test_gh_tiny_alloc_best_fit),
 	KUNIT_CASE(test_gh_tiny_alloc_aligns_by_size),
 	KUNIT_CASE(test_gh_tiny_alloc_every_offset_and_size),
 	KUNIT_CASE(test_gh_tiny_alloc_zeroes),
 	KUNIT_CASE(test_gh_tiny_free_last_tenant_frees_block),
-	KUNIT_CASE(test_gh_tiny_free_in_block_being_filled),
+	KUNIT_CASE(test_gh_tiny_free_in_open_block),
 	KUNIT_CASE(test_gh_tiny_free_twice),
-	KUNIT_CASE(test_gh_tiny_free_last_bytes_of_block_being_filled),
+	KUNIT_CASE(test_gh_tiny_free_room_in_open_block),
 	KUNIT_CASE(test_gh_tiny_free_from_other_cpu),
 	KUNIT_CASE(test_gh_tiny_free_rcu_waits_for_readers),
 	KUNIT_CASE(test_gh_tiny_free_rcu_in_block_being_filled),
