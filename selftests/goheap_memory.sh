@@ -44,19 +44,24 @@ shrink_slabs() {
 	done
 }
 
-# The logged lines at stdin, with what debugfs has to say.
+# The logged lines at stdin, the last one with what debugfs has to say of that moment.
 with_parts() {
 	awk 'FNR == 1 { file++ }
 	file == 1 { v[$1] = $2; next }
+	FNR > 1 { print line }
 	{
 		sub(/.*goheap_memory: pattern=/, "row=")
-		if ($1 == "row=size")
-			sub(/row=size size=/, "row=")
+		sub(/row=size size=/, "row=")
 		sub(/ size=[0-9]+/, "")
-		print $0, "spans=" v["small_bytes"] + v["large_bytes"], "idle=" v["idle_bytes"],
-			"metadata=" v["metadata_bytes"], "live=" v["small_live_bytes"],
-			"free=" v["small_free_bytes"] + v["small_pending_bytes"],
-			"tails=" v["small_waste_bytes"]
+		line = $0
+	}
+	END {
+		if (line ~ /alloc=goheap/)
+			line = line " spans=" v["small_bytes"] + v["large_bytes"] \
+				" idle=" v["idle_bytes"] " metadata=" v["metadata_bytes"] \
+				" free=" v["small_free_bytes"] + v["small_pending_bytes"] \
+				" tails=" v["small_waste_bytes"]
+		print line
 	}' "$DEBUGFS/stats" -
 }
 
@@ -81,8 +86,8 @@ within() {
 			v[pair[1]] = pair[2]
 		}
 		held = v["held"] - (what == "all" ? 0 : v["idle"])
-		printf "# %s: %.3f times what was asked for, at most %.2f\n",
-			row, held / v["asked"], percent / 100
+		printf "# bound row=%s of=%s ratio=%.3f max=%.2f\n", row, what,
+			held / v["asked"], percent / 100
 		found = held * 100 <= percent * v["asked"]
 	}
 	END { exit !found }' $ROWS
@@ -124,7 +129,6 @@ idle_cost_is_bounded() {
 	rmmod goheap_memory
 	sleep $IDLE_SECONDS
 	left=$(($(stat_of held_bytes) + $(stat_of metadata_bytes)))
-	cpus=$(grep -c '^processor' /proc/cpuinfo)
 	echo "# idle seconds=$IDLE_SECONDS left=$left held=$(stat_of held_bytes)" \
 		"metadata=$(stat_of metadata_bytes) cpus=$cpus per_cpu=$((left / cpus))"
 	[ $left -le $((64 * 1048576 * BOUND_idle / 100)) ]
@@ -150,7 +154,9 @@ insmod_is_quick() {
 tests=10 handoff_rounds=3 comb_rounds=5
 [ -z "$FULL" ] || tests=18 handoff_rounds=20 comb_rounds=100
 
+cpus=$(grep -c '^processor' /proc/cpuinfo)
 start $tests
+ktap_print_msg "kernel=$(uname -r) cpus=$cpus"
 whole_log=$mark
 : >$ROWS
 ktap_test_result "mix" row used mix
