@@ -9,7 +9,7 @@
  * What is held is counted in free pages of the kernel, for either allocator, so
  * bookkeeping counts wherever it is kept. Nothing else may go on meanwhile.
  *
- * handoff and comb go on for rounds= and log the most that they saw.
+ * handoff, comb and wander go on for rounds= and log the most that they saw.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -36,7 +36,7 @@
 
 static char *pattern = "mix";
 module_param(pattern, charp, 0444);
-MODULE_PARM_DESC(pattern, "mix, strings, size, above, large, handoff or comb (default mix)");
+MODULE_PARM_DESC(pattern, "mix, strings, size, above, large, handoff, comb or wander (default mix)");
 
 static char *alloc = "goheap";
 module_param(alloc, charp, 0444);
@@ -44,7 +44,7 @@ MODULE_PARM_DESC(alloc, "goheap or kmalloc (default goheap)");
 
 static unsigned int size = 1000;
 module_param(size, uint, 0444);
-MODULE_PARM_DESC(size, "bytes of an object: size, comb (default 1000)");
+MODULE_PARM_DESC(size, "bytes of an object: size, comb, wander (default 1000)");
 
 static unsigned int count = 40000;
 module_param(count, uint, 0444);
@@ -52,11 +52,11 @@ MODULE_PARM_DESC(count, "objects: mix, strings (default 40000)");
 
 static unsigned int mib = 64;
 module_param(mib, uint, 0444);
-MODULE_PARM_DESC(mib, "MiB to ask for: size, above, large, handoff, comb (default 64)");
+MODULE_PARM_DESC(mib, "MiB to ask for, unless it is count= objects (default 64)");
 
 static unsigned int rounds = 20;
 module_param(rounds, uint, 0444);
-MODULE_PARM_DESC(rounds, "how often: handoff, comb (default 20)");
+MODULE_PARM_DESC(rounds, "how often: handoff, comb, wander (default 20)");
 
 #define MAX_MIB		1024		/* the guests have no more */
 
@@ -262,6 +262,18 @@ static int pile_fill(struct pile *pile, size_t bytes)
 }
 
 /* ---- the patterns -------------------------------------------------------------- */
+
+/* Who loads the module does the work, and moves only when told to. */
+static int go_to(int cpu)
+{
+	return set_cpus_allowed_ptr(current, cpumask_of(cpu));
+}
+
+static int next_cpu(int cpu)
+{
+	cpu = cpumask_next(cpu, cpu_online_mask);
+	return cpu < nr_cpu_ids ? cpu : cpumask_first(cpu_online_mask);
+}
 
 /* What stays until the module is unloaded: one for each producer. */
 #define MAX_PILES	2
@@ -470,12 +482,6 @@ static int producer_init(struct producer *producer, unsigned int id)
 	return pile_init(producer->pile, wanted() / MAX_PILES / 64, draw_mix, id + 1);
 }
 
-static int next_cpu(int cpu)
-{
-	cpu = cpumask_next(cpu, cpu_online_mask);
-	return cpu < nr_cpu_ids ? cpu : cpumask_first(cpu_online_mask);
-}
-
 /* Each producer has a CPU to itself, and so has who frees, if there are enough. */
 static int handoff_round(struct producer *producers)
 {
@@ -563,12 +569,15 @@ static void drop_teeth(struct pile *teeth)
 	teeth->bytes = 0;
 }
 
-/* The teeth of a round are freed in the next one, when it has allocated all of its own. */
-static int comb_rounds(struct pile *all, struct pile *teeth)
+/*
+ * The teeth of a round are freed in the next one, when it has allocated all of its
+ * own. Who wanders frees on another CPU than it allocated on, and goes on from there.
+ */
+static int comb_rounds(struct pile *all, struct pile *teeth, bool wander)
 {
+	int cpu = cpumask_first(cpu_online_mask), err;
 	struct peak peak = {};
 	unsigned int i;
-	int err;
 
 	baseline();
 	for (i = 0; i < rounds; i++) {
@@ -576,16 +585,22 @@ static int comb_rounds(struct pile *all, struct pile *teeth)
 		if (err)
 			return err;
 		peak_update(&peak, all->bytes + teeth->bytes, held_bytes());
+		if (wander)
+			cpu = next_cpu(cpu);
+		err = go_to(cpu);
+		if (err)
+			return err;
 		drop_teeth(teeth);
 		comb(all, teeth);
 	}
 	say(peak.asked, peak.held);
-	pr_info("pattern=teeth size=%u alloc=%s asked=%zu held=%ld\n",
-		size, alloc, teeth->bytes, held_bytes());
+	if (!wander)
+		pr_info("pattern=teeth size=%u alloc=%s asked=%zu held=%ld\n",
+			size, alloc, teeth->bytes, held_bytes());
 	return 0;
 }
 
-static int run_comb(void)
+static int comb_piles(bool wander)
 {
 	unsigned int room = wanted() / size + 1;
 	int err;
@@ -593,7 +608,17 @@ static int run_comb(void)
 	err = pile_init(&piles[0], room, draw_size, 1);
 	if (!err)
 		err = pile_init(&piles[1], room / COMB_EVERY + 1, draw_size, 1);
-	return err ?: comb_rounds(&piles[0], &piles[1]);
+	return err ?: comb_rounds(&piles[0], &piles[1], wander);
+}
+
+static int run_comb(void)
+{
+	return comb_piles(false);
+}
+
+static int run_wander(void)
+{
+	return comb_piles(true);
 }
 
 /* ---- the module ------------------------------------------------------------------ */
@@ -609,6 +634,7 @@ static const struct {
 	{ "large", run_large },
 	{ "handoff", run_handoff },
 	{ "comb", run_comb },
+	{ "wander", run_wander },
 };
 
 static int check_params(void)
@@ -652,7 +678,7 @@ static int __init memory_init(void)
 	err = check_params();
 	if (err)
 		return err;
-	err = run_pattern();
+	err = go_to(cpumask_first(cpu_online_mask)) ?: run_pattern();
 	if (err) {
 		pr_err("stopped by error %d\n", err);
 		free_piles();
