@@ -21,6 +21,9 @@ check:		# every test; ends with "N passed, N failed, N skipped"
 bench:		# goheap against kmalloc and kmem_cache, on User Mode Linux unless KERNEL= is given
 	@tools/bench.sh $(if $(filter-out file,$(origin KERNEL)),$(KERNEL)) $(BENCH)
 
+bench-memory:	# what goheap holds beside kmalloc, on User Mode Linux or KERNEL
+	@tools/bench-memory.sh $(if $(filter command line environment,$(origin KERNEL)),$(KERNEL))
+
 help:
 	@echo 'make [KDIR=...]   build goheap.ko for the running kernel, or for KDIR'
 	@echo 'make run          boot a Debian kernel in QEMU and show goheap at work'
@@ -29,7 +32,8 @@ help:
 	@echo 'make check        run every test (LANES="..." for some of them)'
 	@echo 'make bench        compare speed with kmalloc and kmem_cache on User Mode Linux;'
 	@echo '                  KERNEL=6.12 in QEMU, BENCH="patterns=pair,cross runs=15"'
+	@echo 'make bench-memory compare memory with kmalloc (KERNEL=uml, or as above)'
 	@echo 'make clean        remove what a build left here'
 
 .DEFAULT_GOAL := modules
-.PHONY: modules modules_install clean run shell check bench help
+.PHONY: modules modules_install clean run shell check bench bench-memory help

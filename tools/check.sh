@@ -9,7 +9,8 @@
 EXPECTED_SUITES=7	# KUnit suites linked into goheap.ko
 
 LANES=(selfcheck style build kunit-uml kunit-base kunit-san kunit-kcsan kunit-rt
-	stress-uml stress-san stress-kcsan stress-rt litmus selftests-6.12 selftests-6.1 selftests-6.12-rt selftests-6.1-rt)
+	stress-uml stress-san stress-kcsan stress-rt memory-uml litmus
+	selftests-6.12 selftests-6.1 selftests-6.12-rt selftests-6.1-rt)
 
 # What a console must not show. A call trace alone is no report: goheap prints one
 # with every misuse, and those are counted.
@@ -172,28 +173,31 @@ stress() {
 	verdict "$LOGS/$lane.log" $TAINT_OWN 'goheap_stress: passed '
 }
 
-# selftests KERNEL
+# selftests KERNEL [TAINT NAME VAR=VALUE OPTION...]: all of them, or one that VAR
+# says something to.
 selftests() {
-	local kernel=$1 dir source
+	local kernel=$1 taint=${2:-$TAINT_STOCK} name=${3:-*} var=${4:-} dir source
+	shift $(($# < 4 ? $# : 4))
 	dir=$("$TOP/tools/build.sh" "$kernel") || { fail "the build"; return; }
 	source=$("$TOP/tools/kernel.sh" source)
 	# The kernel's messages would cut the scripts' lines in two, so they come last.
-	new_guest <<-'END'
+	new_guest <<-END
+		export MODULES=/modules $var
 		dmesg -n 1
 		rc=0
-		for t in /selftests/goheap_*.sh; do
-			MODULES=/modules sh $t || rc=1
+		for t in /selftests/goheap_$name.sh; do
+			sh \$t || rc=1
 		done
 		echo "KERNEL-LOG"
 		dmesg
-		exit $rc
+		exit \$rc
 	END
 	make -s -C "$TOP/selftests" "KSRC=$source" "INSTALL_PATH=$tree/selftests" install >/dev/null
 	mkdir "$tree/modules"
 	cp "$dir"/goheap.ko "$dir"/samples/*.ko "$dir"/selftests/modules/*.ko "$tree/modules/"
-	guest "$kernel" "$tree" --timeout 600
-	set -- "$tree"/selftests/goheap_*.sh
-	verdict "$LOGS/$lane.log" $TAINT_STOCK documents $#
+	guest "$kernel" "$tree" --timeout 600 "$@"
+	set -- "$tree"/selftests/goheap_$name.sh
+	verdict "$LOGS/$lane.log" "$taint" documents $#
 }
 
 # ---- lanes on the host -----------------------------------------------------
@@ -243,6 +247,7 @@ lane_stress_uml() { stress uml 10000000 --append loglevel=7 --timeout 300; }
 lane_stress_san() { stress san 20000 --append "loglevel=7 kmemleak=off" --timeout 900; }
 lane_stress_kcsan() { stress kcsan 200000 --append loglevel=7 --timeout 600; }
 lane_stress_rt() { stress rt 200000 --append loglevel=7 --timeout 600; }
+lane_memory_uml() { selftests uml $TAINT_OWN memory FULL=1 --smp 3; }
 lane_selftests_6_12() { selftests 6.12; }
 lane_selftests_6_1() { selftests 6.1; }
 lane_selftests_6_12_rt() { selftests 6.12-rt; }

@@ -1,0 +1,181 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# How much memory goheap holds: for objects of many kinds, over time, when nothing is
+# left, and how long it takes to load. Every number is printed, for tools/bench-memory.sh
+# too. With FULL=1 it goes on for longer, takes more sizes, and shows kmalloc() beside.
+
+. "$(dirname "$0")/lib.sh"
+
+FULL=${FULL:-}
+ROWS=/tmp/rows
+IDLE_SECONDS=10
+cpus=$(grep -c '^processor' /proc/cpuinfo)
+
+# Bounds in percent of what was asked for. A bound above the goal is what is
+# reached today: lower it when goheap gets better, raise it for no reason.
+#
+# Without the idle pages that are left of goheap's last chunk:
+BOUND_mix=116		# goal 110; 0.7 for every 64 MiB window the pages are in
+BOUND_strings=195	# goal 150
+BOUND_above=121		# goal 110
+BOUND_large=110
+BOUND_33=160		# goal 110; as are those below. 8-byte steps would give 121 at best
+BOUND_65=136
+BOUND_129=118
+BOUND_257=120
+BOUND_513=120
+BOUND_1025=120
+BOUND_2049=118
+BOUND_4097=124
+# Of all that is held:
+BOUND_handoff=125	# goal 120
+BOUND_comb=110
+BOUND_wander=$((110 * cpus))	# goal 120: an idle CPU's spans wait for the next tick
+# After IDLE_SECONDS, of what had been asked for. The goal is 64 KiB per CPU, but what
+# is retained decays by a quarter a tick only, and a tick may be late on an idle CPU.
+BOUND_idle=80
+BOUND_insmod_ms=50
+grep -q 'User Mode Linux' /proc/cpuinfo || BOUND_insmod_ms=2000	# may be emulated
+
+# ---- measuring -----------------------------------------------------------------
+
+# What free objects kmalloc()'s slabs have left would not count the next time.
+shrink_slabs() {
+	for file in /sys/kernel/slab/kmalloc-*/shrink; do
+		[ ! -e "$file" ] || echo 1 >"$file"
+	done
+}
+
+# The logged lines at stdin, the last one with what debugfs has to say of that moment;
+# which comes too late for the peak of wander.
+with_parts() {
+	awk 'FNR == 1 { file++ }
+	file == 1 { v[$1] = $2; next }
+	FNR > 1 { print line }
+	{
+		sub(/.*goheap_memory: pattern=/, "row=")
+		sub(/row=size size=/, "row=")
+		sub(/ size=[0-9]+/, "")
+		line = $0
+	}
+	END {
+		if (line ~ /alloc=goheap/ && line !~ /row=wander/)
+			line = line " spans=" v["small_bytes"] + v["large_bytes"] \
+				" idle=" v["idle_bytes"] " metadata=" v["metadata_bytes"] \
+				" free=" v["small_free_bytes"] + v["small_pending_bytes"] \
+				" tails=" v["small_waste_bytes"]
+		print line
+	}' "$DEBUGFS/stats" -
+}
+
+# measure ALLOCATOR PATTERN [PARAM=VALUE...]
+measure() {
+	allocator=$1 pattern=$2
+	shift 2
+	shrink_slabs && log_mark || return
+	load goheap_memory alloc="$allocator" pattern="$pattern" "$@" || return
+	log_since | grep 'goheap_memory: pattern=' | with_parts >/tmp/new_rows
+	sed 's/^/# /' /tmp/new_rows
+	cat /tmp/new_rows >>$ROWS
+	rmmod goheap_memory
+}
+
+# within ROW PERCENT all|used: the latter is without idle pages.
+within() {
+	awk -v row="$1" -v percent="$2" -v what="$3" '
+	$1 == "row=" row && $2 == "alloc=goheap" {
+		for (i = 1; i <= NF; i++) {
+			split($i, pair, "=")
+			v[pair[1]] = pair[2]
+		}
+		held = v["held"] - (what == "all" ? 0 : v["idle"])
+		printf "# bound row=%s of=%s ratio=%.3f max=%.2f\n", row, what,
+			held / v["asked"], percent / 100
+		found = held * 100 <= percent * v["asked"]
+	}
+	END { exit !found }' $ROWS
+}
+
+# row all|used PATTERN [PARAM=VALUE...]
+row() {
+	what=$1
+	shift
+	unload && load goheap || return
+	[ -z "$FULL" ] || measure kmalloc "$@" || return
+	measure goheap "$@" || return		# still as fresh as it was loaded
+	name=$1
+	[ "$name" != size ] || name=${2#size=}
+	eval "bound=\$BOUND_$name"
+	within "$name" "$bound" "$what"
+}
+
+# ---- the tests -----------------------------------------------------------------
+
+# What the kernel misses and what debugfs admits to, of the first row. A few
+# slabs of descriptors are not full, and an arena ends within a page.
+ledger_is_complete() {
+	awk '$1 == "row=mix" && $2 == "alloc=goheap" {
+		for (i = 1; i <= NF; i++) {
+			split($i, pair, "=")
+			v[pair[1]] = pair[2]
+		}
+		admitted = v["spans"] + v["idle"] + v["metadata"]
+		print "# held " v["held"] ", in debugfs " admitted
+		found = v["held"] < admitted * 1.02 && v["held"] > admitted * 0.98
+	}
+	END { exit !found }' $ROWS
+}
+
+# Nothing is left of what handoff asked for: the rmmod in measure() freed it.
+idle_cost_is_bounded() {
+	unload && load goheap && load goheap_memory pattern=handoff rounds=1 || return
+	rmmod goheap_memory
+	sleep $IDLE_SECONDS
+	left=$(($(stat_of held_bytes) + $(stat_of metadata_bytes)))
+	echo "# idle seconds=$IDLE_SECONDS left=$left held=$(stat_of held_bytes)" \
+		"metadata=$(stat_of metadata_bytes) cpus=$cpus per_cpu=$((left / cpus))"
+	[ $left -le $((64 * 1048576 * BOUND_idle / 100)) ]
+}
+
+now_us() {
+	awk '/^now at / { print int($3 / 1000); exit }' /proc/timer_list
+}
+
+# The best of five, because the machine may be busy; awk's start is in it.
+insmod_is_quick() {
+	for try in 1 2 3 4 5; do
+		unload || return
+		start=$(now_us)
+		load goheap || return
+		echo $(($(now_us) - start))
+	done >/tmp/times
+	best=$(sort -n /tmp/times | head -n 1)
+	echo "# insmod us=$best of $(paste -sd " " /tmp/times)"
+	[ "$best" -lt $((BOUND_insmod_ms * 1000)) ]
+}
+
+tests=11 handoff_rounds=3 comb_rounds=5
+[ -z "$FULL" ] || tests=19 handoff_rounds=20 comb_rounds=100
+
+start $tests
+ktap_print_msg "kernel=$(uname -r) cpus=$cpus"
+whole_log=$mark
+: >$ROWS
+ktap_test_result "mix" row used mix
+ktap_test_result "ledger_is_complete" ledger_is_complete
+ktap_test_result "strings" row used strings
+ktap_test_result "above_powers_of_two" row used above mib=24
+ktap_test_result "large" row used large mib=24
+if [ -n "$FULL" ]; then
+	for size in 33 65 129 257 513 1025 2049 4097; do
+		ktap_test_result "size_$size" row used size size=$size mib=24
+	done
+fi
+ktap_test_result "handoff" row all handoff rounds=$handoff_rounds
+ktap_test_result "comb" row all comb rounds=$comb_rounds
+ktap_test_result "wander" row all wander rounds=5
+ktap_test_result "idle_cost_is_bounded" idle_cost_is_bounded
+ktap_test_result "insmod_is_quick" insmod_is_quick
+mark=$whole_log
+ktap_test_result "log_is_clean" log_is_clean
+finish
