@@ -20,6 +20,9 @@ check:		# every test; ends with "N passed, N failed, N skipped"
 bench:		# goheap against kmalloc and kmem_cache on User Mode Linux
 	@tools/bench.sh
 
+bench-insn:	# the same in instructions, which do not depend on the machine
+	@tools/bench-insn.sh $(KERNEL)
+
 help:
 	@echo 'make [KDIR=...]   build goheap.ko for the running kernel, or for KDIR'
 	@echo 'make run          boot a Debian kernel in QEMU and show goheap at work'
@@ -27,7 +30,8 @@ help:
 	@echo 'make shell        the same guest, with a prompt'
 	@echo 'make check        run every test (LANES="..." for some of them)'
 	@echo 'make bench        compare speed with kmalloc and kmem_cache'
+	@echo 'make bench-insn   count instructions in an emulated guest (KERNEL=)'
 	@echo 'make clean        remove what a build left here'
 
 .DEFAULT_GOAL := modules
-.PHONY: modules modules_install clean run shell check bench help
+.PHONY: modules modules_install clean run shell check bench bench-insn help
