@@ -24,6 +24,12 @@ bench:		# goheap against kmalloc and kmem_cache, on User Mode Linux unless KERNE
 bench-memory:	# what goheap holds beside kmalloc, on User Mode Linux or KERNEL
 	@tools/bench-memory.sh $(if $(filter command line environment,$(origin KERNEL)),$(KERNEL))
 
+bench-insn:	# the same in instructions, which do not depend on the machine
+	@tools/bench-insn.sh $(KERNEL)
+
+bench-scale:	# instructions and locks per operation, from 1 CPU to 64
+	@tools/bench-scale.sh $(KERNEL)
+
 help:
 	@echo 'make [KDIR=...]   build goheap.ko for the running kernel, or for KDIR'
 	@echo 'make run          boot a Debian kernel in QEMU and show goheap at work'
@@ -32,8 +38,11 @@ help:
 	@echo 'make check        run every test (LANES="..." for some of them)'
 	@echo 'make bench        compare speed with kmalloc and kmem_cache on User Mode Linux;'
 	@echo '                  KERNEL=6.12 in QEMU, BENCH="patterns=pair,cross runs=15"'
+	@echo 'make bench-insn   count instructions in an emulated guest (KERNEL=)'
+	@echo 'make bench-scale  instructions and locks per operation, from 1 CPU to 64'
 	@echo 'make bench-memory compare memory with kmalloc (KERNEL=uml, or as above)'
 	@echo 'make clean        remove what a build left here'
 
 .DEFAULT_GOAL := modules
-.PHONY: modules modules_install clean run shell check bench bench-memory help
+.PHONY: modules modules_install clean run shell check bench bench-insn bench-scale \
+	bench-memory help

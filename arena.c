@@ -104,6 +104,7 @@ static int spares_add(struct gh_page_heap *ph, enum gh_kind kind, gfp_t gfp)
 			break;
 	}
 	raw_spin_lock_irqsave(&ph->lock, flags);
+	ph->locked++;
 	for (i = 0; i < n; i++)
 		spare_push(ph, s[i]);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
@@ -376,6 +377,7 @@ static struct gh_span *alloc_run(struct gh_page_heap *ph, unsigned int npages,
 
 	if (!gh_lock(&ph->lock, flags))
 		return ERR_PTR(-EBUSY);
+	ph->locked++;
 	run = run_find(ph, npages, align);
 	if (!run) {
 		s = ERR_PTR(-ENOSPC);
@@ -489,6 +491,7 @@ static int chunk_add(struct page *page, unsigned int order, bool zeroed, gfp_t g
 	s->needzero = !zeroed;
 	account_pages(ph->nid, npages);
 	raw_spin_lock_irqsave(&ph->lock, flags);
+	ph->locked++;
 	ph->taken += npages;
 	run_free(ph, s);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
@@ -637,6 +640,7 @@ void gh_arena_free(struct gh_span *s)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&ph->lock, flags);
+	ph->locked++;
 	arena = gh_arena_of(s->base);
 	mark_in_use(arena, s, false);
 	count_free(ph, s);

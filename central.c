@@ -97,6 +97,7 @@ struct gh_span *gh_central_fetch(struct gh_cache *cache, unsigned int sc, int ni
 
 	if (!READ_ONCE(central->nr_spans) || !gh_lock(&central->lock, flags))
 		return NULL;
+	central->locked++;
 	s = fullest(central);
 	if (s) {
 		unlist_span(central, s);
@@ -152,6 +153,7 @@ bool gh_central_put(struct gh_span *s)
 	int why;
 
 	raw_spin_lock_irqsave(&central->lock, flags);
+	central->locked++;
 	WRITE_ONCE(s->flags, s->flags & ~GH_F_LISTED);
 	/* The section's writes to the bitmap come first; pairs with the lock. */
 	WRITE_ONCE(s->owner, NULL);
@@ -182,6 +184,7 @@ int gh_central_merge(struct gh_span *s)
 	int why = -EXDEV;
 
 	raw_spin_lock_irqsave(&central->lock, flags);
+	central->locked++;
 	if (!READ_ONCE(s->owner))
 		again = settle(central, s, &why);
 	raw_spin_unlock_irqrestore(&central->lock, flags);
@@ -218,6 +221,7 @@ void *gh_central_alloc(struct goheap *heap, unsigned int sc, int nid, bool *fres
 
 	if (!READ_ONCE(central->nr_spans) || !gh_lock(&central->lock, flags))
 		return NULL;
+	central->locked++;
 	s = fullest(central);
 	if (s) {
 		p = take_object(central, s, fresh);
@@ -244,6 +248,7 @@ void *gh_central_add(struct gh_span *s, bool *fresh)
 
 	if (!gh_lock(&central->lock, flags))
 		return NULL;
+	central->locked++;
 	p = take_object(central, s, fresh);
 	list_span(central, s);
 	gh_span_unclaim(s);

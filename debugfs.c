@@ -271,14 +271,19 @@ struct events {
 	unsigned long small_allocs;
 	unsigned long tiny_allocs;
 	unsigned long large_allocs;
+	unsigned long central_locks;
 };
 
 static void add_central_events(const struct goheap *heap, int nid, struct events *e)
 {
+	const struct gh_central *central = heap->nodes[nid]->central;
 	unsigned int sc;
 
-	for (sc = 0; sc < GH_SC_TINY; sc++)
-		e->small_allocs += READ_ONCE(heap->nodes[nid]->central[sc].allocs);
+	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
+		if (sc != GH_SC_TINY)
+			e->small_allocs += READ_ONCE(central[sc].allocs);
+		e->central_locks += READ_ONCE(central[sc].locked);
+	}
 }
 
 static void add_cache_events(const struct gh_cache *cache, struct events *e)
@@ -330,6 +335,7 @@ static void show_usage(struct seq_file *m, const struct usage *u, const struct e
 	line(m, "tiny_frees", gone(e->tiny_allocs, u->tiny_objects));
 	line(m, "large_allocs", e->large_allocs);
 	line(m, "large_frees", gone(e->large_allocs, u->large_objects));
+	line(m, "central_locks", e->central_locks);
 }
 
 static int heap_stats_show(struct seq_file *m, void *v)
@@ -357,6 +363,7 @@ struct ledger {
 	unsigned long runs;
 	unsigned long taken;
 	unsigned long returned;
+	unsigned long locked;
 };
 
 static void add_ledger(struct gh_page_heap *ph, struct ledger *l)
@@ -370,6 +377,7 @@ static void add_ledger(struct gh_page_heap *ph, struct ledger *l)
 	l->runs += ph->nr_runs;
 	l->taken += ph->taken;
 	l->returned += ph->returned;
+	l->locked += ph->locked;
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 }
 
@@ -404,6 +412,7 @@ static int stats_show(struct seq_file *m, void *v)
 	line(m, "returned_bytes", ledger.returned << GH_PAGE_SHIFT);
 	line(m, "metadata_bytes", gh_arena_metadata());
 	show_usage(m, &usage, &events);
+	line(m, "page_heap_locks", ledger.locked);
 	line(m, "misuse", gh_misuse_count());
 	return 0;
 }

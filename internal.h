@@ -469,6 +469,7 @@ unsigned long gh_map_bytes(void);
  * @peak: most heap pages in use, decaying; what the scavenger keeps follows it
  * @taken: heap pages ever taken from the kernel
  * @returned: heap pages ever given back
+ * @locked: how often @lock was taken to hand out spans or to take them back
  * @nid: the node
  */
 struct gh_page_heap {
@@ -486,6 +487,7 @@ struct gh_page_heap {
 	unsigned long peak;
 	unsigned long taken;
 	unsigned long returned;
+	unsigned long locked;
 	int nid;
 } ____cacheline_aligned;
 
@@ -533,12 +535,14 @@ int gh_arena_validate(struct gh_page_heap *ph);
  * @lists: by occupancy; the last one holds full spans
  * @nr_spans: spans on all lists
  * @allocs: objects ever allocated here, one at a time
+ * @locked: how often @lock was taken to hand out spans or to take them back
  */
 struct gh_central {
 	raw_spinlock_t lock;
 	unsigned int nr_spans;
 	struct list_head lists[GH_NR_BUCKETS + 1];
 	unsigned long allocs;
+	unsigned long locked;
 } ____cacheline_aligned;
 
 struct gh_node {

@@ -8,7 +8,7 @@
 
 EXPECTED_SUITES=7	# KUnit suites linked into goheap.ko
 
-LANES=(selfcheck style build kunit-uml kunit-base kunit-san kunit-kcsan kunit-rt
+LANES=(selfcheck style build kunit-uml kunit-base kunit-san kunit-kcsan kunit-rt insn
 	stress-uml stress-san stress-kcsan stress-rt memory-uml litmus
 	selftests-6.12 selftests-6.1 selftests-6.12-rt selftests-6.1-rt)
 
@@ -200,6 +200,37 @@ selftests() {
 	verdict "$LOGS/$lane.log" "$taint" documents $#
 }
 
+# ---- instruction counts ------------------------------------------------------
+
+INSN_PERCENT=2		# that a count may grow by
+
+# insn_verdict GOLDEN COUNTS: lines of a name and a count; no count may have grown.
+insn_verdict() {
+	local kind text
+	while read -r kind text; do
+		case $kind in
+		ok) pass 1 ;;
+		hint) printf '   hint: %s\n' "$text" ;;
+		*) fail "$text" ;;
+		esac
+	done < <(awk -v percent=$INSN_PERCENT '
+		BEGIN { update = "tools/bench-insn.sh base --update" }
+		/^#/ { next }
+		NR == FNR { golden[$1] = $2; next }
+		!($1 in golden) { print "bad", $1 " is not in the golden file: run " update; next }
+		{ was = golden[$1]; delete golden[$1] }
+		$2 > was * (1 + percent / 100) {
+			print "bad", $1 " takes " $2 " instructions, not " was \
+				": mend it, or if the price is right run " update
+			next
+		}
+		{ print "ok", $1 }
+		$2 < was * (1 - percent / 100) {
+			print "hint", $1 " takes " $2 " instructions, not " was ": run " update
+		}
+		END { for (name in golden) print "bad", name " was not counted" }' "$1" "$2")
+}
+
 # ---- lanes on the host -----------------------------------------------------
 
 lane_style() {
@@ -243,6 +274,25 @@ lane_kunit_base() { kunit base --append "loglevel=7 init_on_alloc=1 init_on_free
 lane_kunit_san() { kunit san --timeout 900; }
 lane_kunit_kcsan() { kunit kcsan --timeout 600; }
 lane_kunit_rt() { kunit rt --timeout 600; }
+
+lane_insn() {
+	local golden=$TOP/tools/insn.golden out=$TOP/build/bench/insn-base compiler
+	need_packages gcc
+	compiler=$(gcc --version | head -n 1)
+	if ! grep -qxF "# $compiler" "$golden"; then
+		skip "the counts in tools/insn.golden are not of this compiler, $compiler"
+		return
+	fi
+	rm -f "$out".*
+	if ! "$TOP/tools/bench-insn.sh" base >/dev/null 2>&1; then
+		fail "nothing was counted: run tools/bench-insn.sh base to see why"
+		return
+	fi
+	cp "$out.txt" "$LOGS/$lane.log"
+	verdict "$LOGS/$lane.log" $TAINT_OWN 'goheap_insn: done'
+	insn_verdict "$golden" "$out.counts"
+}
+
 lane_stress_uml() { stress uml 10000000 --append loglevel=7 --timeout 300; }
 lane_stress_san() { stress san 20000 --append "loglevel=7 kmemleak=off" --timeout 900; }
 lane_stress_kcsan() { stress kcsan 200000 --append loglevel=7 --timeout 600; }
@@ -283,15 +333,30 @@ canned() {
 	printf 'TAINT %d\nGOHEAP-GUEST-END 0\n' $TAINT_KUNIT
 }
 
-# judged pass|fail WHAT: the verdict on the console at stdin must be this.
-judged() {
-	local want=$1 what=$2 keep_passed=$passed keep_failed=$failed keep_skipped=$skipped got=pass
-	cat >"$work/canned"
-	quiet=1 failed=0
-	verdict "$work/canned" $TAINT_KUNIT suites $EXPECTED_SUITES >/dev/null
+# trial COMMAND...: what it would count is forgotten; $got is pass or fail.
+trial() {
+	local keep_passed=$passed keep_failed=$failed keep_skipped=$skipped
+	got=pass quiet=1 failed=0
+	"$@" >/dev/null
 	[ "$failed" = 0 ] || got=fail
 	quiet="" passed=$keep_passed failed=$keep_failed skipped=$keep_skipped
-	must "a console with $what must $want, and did not" test "$got" = "$want"
+}
+
+# judged pass|fail WHAT: the verdict on the console at stdin must be this.
+judged() {
+	cat >"$work/canned"
+	trial verdict "$work/canned" $TAINT_KUNIT suites $EXPECTED_SUITES
+	must "a console with $2 must $1, and did not" test "$got" = "$1"
+}
+
+# counted pass|fail WHAT COUNT...: the verdict on the counts must be this.
+counted() {
+	local want=$1 what=$2
+	shift 2
+	printf '# a compiler\npair 100.0\nbulk 50.5\n' >"$work/golden"
+	printf '%s %s\n' "$@" >"$work/counts"
+	trial insn_verdict "$work/golden" "$work/counts"
+	must "counts with $what must $want, and did not" test "$got" = "$want"
 }
 
 lane_selfcheck() {
@@ -314,6 +379,12 @@ lane_selfcheck() {
 	judged fail "misuse outside its suite" < <(canned "$n" | sed '/^TAINT/i goheap: misuse: x')
 	judged fail "another taint" < <(canned "$n" | sed 's/^TAINT .*/TAINT 266752/')
 	judged fail "a guest that failed" < <(canned "$n" | sed 's/END 0$/END 1/')
+	counted pass "no difference" pair 100.0 bulk 50.5
+	counted pass "less" pair 90.0 bulk 50.5
+	counted pass "a little more" pair 101.9 bulk 51.5
+	counted fail "more than is allowed" pair 102.1 bulk 50.5
+	counted fail "a missing one" pair 100.0
+	counted fail "one too many" pair 100.0 bulk 50.5 zalloc 100.0
 }
 
 # ---- main ------------------------------------------------------------------

@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# bench-scale.sh [KERNEL [CPUS...]]: run goheap_scale in emulated guests with 1, 2,
+# 4 ... 64 CPUs and print, for each number of CPUs, how many instructions an
+# operation takes and how often goheap takes a lock. KERNEL is 6.12 if left out; our own
+# kernels have no more than 8 CPUs. The table is kept in build/bench/scale-KERNEL.txt.
+
+. "$(dirname "$0")/lib.sh"
+
+OPS=10000		# on each CPU
+
+kernel=${1:-6.12}
+shift $(($# > 0))
+[ $# -gt 0 ] || set -- 1 2 4 8 16 32 64
+[ "$kernel" != uml ] || die "User Mode Linux cannot count instructions: give an x86-64 kernel"
+
+out=$TOP/build/bench/scale-$kernel
+mkdir -p "$TOP/build/bench"
+rm -f "$out".*
+built=$("$TOP/tools/build.sh" "$kernel")
+
+guest=$(mktemp -d)
+trap 'rm -rf "$guest"' EXIT
+cp "$built/goheap.ko" "$built/selftests/modules/goheap_scale.ko" "$guest/"
+cat >"$guest/run.sh" <<GUEST
+P=/sys/module/goheap_scale/parameters
+locks() { awk '/_locks / { printf "%d ", \$2 }' /sys/kernel/debug/goheap/stats; }
+dmesg -n 1
+insmod /goheap.ko || exit 1
+for work in own replace handover; do
+	for with in none kmalloc goheap; do
+		insmod /goheap_scale.ko workload=\$work with=\$with ops=$OPS || exit 1
+		before=\$(locks)
+		echo 1 >\$P/go || exit 1
+		echo "SCALE \$(nproc) \$(ls -d /sys/devices/system/node/node* | wc -l) \$work \$with" \
+			"\$(cat \$P/insns) \$before \$(locks)"
+		rmmod goheap_scale
+	done
+done
+GUEST
+
+for cpus; do
+	nodes=$((cpus < 4 ? 1 : cpus < 16 ? 2 : cpus / 8))
+	say "$cpus CPUs on $nodes nodes"
+	"$TOP/tools/boot.sh" "$kernel" "$guest" --icount --smp "$cpus" --nodes $nodes --mem 4G \
+		--append init_on_alloc=0 --timeout 300 --log "$out.$cpus" >/dev/null ||
+		die "the guest with $cpus CPUs failed; its console, $out.$cpus, tells where"
+	n=$(grep -c "^SCALE $cpus $nodes " "$out.$cpus") || :
+	[ "$n" = 9 ] || die "$n of 9 results for $cpus CPUs; the console is $out.$cpus"
+done
+
+for cpus; do cat "$out.$cpus"; done | awk -v ops=$OPS '
+/^SCALE / {
+	all = ops * $2
+	cost[$5] = $6 / all
+	if ($5 != "goheap")
+		next
+	if (!(rows[$4]++))
+		order[++nr] = $4
+	text[$4] = text[$4] sprintf("%-9s %4d %5d %8.1f %8.1f %8.1f %13.0f %13.0f\n", $4, $2, $3,
+		cost["goheap"] - cost["none"], cost["kmalloc"] - cost["none"], cost["none"],
+		($9 - $7) * 1e6 / all, ($10 - $8) * 1e6 / all)
+}
+END {
+	print "# instructions per operation, the loop taken off; locks: how often goheap took one"
+	print "# in a million operations"
+	printf "%-9s %4s %5s %8s %8s %8s %13s %13s\n", "#workload", "CPUs", "nodes", "goheap",
+		"kmalloc", "(loop)", "central_locks", "page_heap"
+	for (i = 1; i <= nr; i++)
+		printf "%s", text[order[i]]
+}' | tee "$out.txt"
