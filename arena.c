@@ -54,10 +54,18 @@ static struct gh_span *desc_new(enum gh_kind kind, int nid, gfp_t gfp)
 	return s;
 }
 
+static void desc_free(struct rcu_head *rcu)
+{
+	struct gh_span *s = container_of(rcu, struct gh_span, rcu);
+
+	kmem_cache_free(desc_caches[s->kind], s);
+}
+
+/* A lookup of a wild pointer may still look at it. */
 static void desc_delete(struct gh_span *s)
 {
 	atomic_long_dec(&nr_descs[s->kind]);
-	kmem_cache_free(desc_caches[s->kind], s);
+	call_rcu(&s->rcu, desc_free);
 }
 
 static void spare_push(struct gh_page_heap *ph, struct gh_span *s)
@@ -82,33 +90,32 @@ static struct gh_span *spare_pop(struct gh_page_heap *ph, enum gh_kind kind)
 	return s;
 }
 
-/* Enough descriptors for one allocation: its own, and what it cuts off both ends. */
-static bool spares_suffice(struct gh_page_heap *ph, enum gh_kind kind)
+/*
+ * Enough descriptors for one allocation: its own, and what it cuts off both ends.
+ * If not, @missing says which to add.
+ */
+static bool spares_suffice(struct gh_page_heap *ph, enum gh_kind kind, enum gh_kind *missing)
 {
 	lockdep_assert_held(&ph->lock);
-	return ph->nr_spare[GH_KIND_1] >= 2 + (kind == GH_KIND_1) && ph->nr_spare[kind];
+	*missing = ph->nr_spare[kind] ? GH_KIND_1 : kind;
+	return ph->nr_spare[kind] && ph->nr_spare[GH_KIND_1] >= 2 + (kind == GH_KIND_1);
 }
 
-static int spares_add(struct gh_page_heap *ph, enum gh_kind kind, gfp_t gfp)
+static int spare_add(struct gh_page_heap *ph, enum gh_kind kind, gfp_t gfp)
 {
-	enum gh_kind kinds[] = { GH_KIND_1, GH_KIND_1, kind };
-	struct gh_span *s[ARRAY_SIZE(kinds)];
-	unsigned int i, n;
+	struct gh_span *s;
 	unsigned long flags;
 
 	if (!gh_may_allocate_pages())
 		return -ENOMEM;
-	for (n = 0; n < ARRAY_SIZE(kinds); n++) {
-		s[n] = desc_new(kinds[n], ph->nid, gfp);
-		if (!s[n])
-			break;
-	}
+	s = desc_new(kind, ph->nid, gfp);
+	if (!s)
+		return -ENOMEM;
 	raw_spin_lock_irqsave(&ph->lock, flags);
 	ph->locked++;
-	for (i = 0; i < n; i++)
-		spare_push(ph, s[i]);
+	spare_push(ph, s);
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
-	return n == ARRAY_SIZE(kinds) ? 0 : -ENOMEM;
+	return 0;
 }
 
 /**
@@ -367,9 +374,12 @@ static void count_free(struct gh_page_heap *ph, const struct gh_span *s)
 	}
 }
 
-/* -EAGAIN: descriptors are short. -ENOSPC: no run fits. -EBUSY: NMI, lock taken. */
+/*
+ * -EAGAIN: a descriptor is @missing. -ENOSPC: no run fits. -EBUSY: NMI, and the lock
+ * is taken.
+ */
 static struct gh_span *alloc_run(struct gh_page_heap *ph, unsigned int npages,
-				 unsigned int align, unsigned int sc)
+				 unsigned int align, unsigned int sc, enum gh_kind *missing)
 {
 	enum gh_kind kind = gh_span_kind(sc);
 	struct gh_span *run, *s;
@@ -381,7 +391,7 @@ static struct gh_span *alloc_run(struct gh_page_heap *ph, unsigned int npages,
 	run = run_find(ph, npages, align);
 	if (!run) {
 		s = ERR_PTR(-ENOSPC);
-	} else if (!spares_suffice(ph, kind)) {
+	} else if (!spares_suffice(ph, kind, missing)) {
 		s = ERR_PTR(-EAGAIN);
 	} else {
 		s = run_cut(ph, run, npages, align, kind);
@@ -394,11 +404,12 @@ static struct gh_span *alloc_run(struct gh_page_heap *ph, unsigned int npages,
 static struct gh_span *alloc_from(struct gh_page_heap *ph, unsigned int npages,
 				  unsigned int align, unsigned int sc, gfp_t gfp)
 {
+	enum gh_kind missing;
 	struct gh_span *s;
 
 	do {
-		s = alloc_run(ph, npages, align, sc);
-	} while (s == ERR_PTR(-EAGAIN) && !spares_add(ph, gh_span_kind(sc), gfp));
+		s = alloc_run(ph, npages, align, sc, &missing);
+	} while (s == ERR_PTR(-EAGAIN) && !spare_add(ph, missing, gfp));
 	return s;
 }
 
@@ -870,15 +881,14 @@ static void destroy_desc_caches(void)
 static int create_desc_caches(void)
 {
 	static const char *const names[GH_NR_KINDS] = {
-		"goheap_span_1", "goheap_span_3", "goheap_span_16", "goheap_span_tiny",
+		"goheap_span_1", "goheap_span_5", "goheap_span_9", "goheap_span_16",
+		"goheap_span_tiny",
 	};
 	enum gh_kind kind;
 
 	for (kind = 0; kind < GH_NR_KINDS; kind++) {
-		/* A lookup of a wild pointer may look at a descriptor that has gone. */
 		desc_caches[kind] = kmem_cache_create(names[kind], gh_span_desc_bytes(kind), 0,
-						      SLAB_HWCACHE_ALIGN | SLAB_TYPESAFE_BY_RCU,
-						      NULL);
+						      SLAB_HWCACHE_ALIGN, NULL);
 		if (!desc_caches[kind]) {
 			destroy_desc_caches();
 			return -ENOMEM;
@@ -938,6 +948,7 @@ void gh_arena_exit(void)
 		     ph->taken - ph->returned, nid);
 		gh_arena_trim_spares(ph, 0);
 	}
+	rcu_barrier();	/* for desc_free() */
 	free_page_heaps();
 	destroy_desc_caches();
 	gh_map_exit();

@@ -306,6 +306,7 @@ static struct gh_span *next_arrived(struct gh_cache *cache)
 		if (llist_empty(&cache->inbox))
 			return NULL;
 		node = llist_reverse_order(llist_del_all(&cache->inbox));
+		data_race(cache->inbox_bytes = 0);
 	}
 	WRITE_ONCE(cache->arrived, node->next);
 	/* Another CPU wrote to it last. */

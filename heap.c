@@ -409,6 +409,9 @@ static void quiesce(struct goheap *heap)
 	for_each_possible_cpu(cpu)
 		gh_cache_flush_all(per_cpu_ptr(heap->cache, cpu));
 	gh_limbo_flush(heap);
+	/* What came out of limbo may have filled an inbox once more. */
+	for_each_possible_cpu(cpu)
+		cancel_work_sync(&per_cpu_ptr(heap->cache, cpu)->drain);
 }
 
 void goheap_destroy(struct goheap *heap)

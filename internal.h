@@ -7,7 +7,7 @@
  *   cache	per heap and CPU: one current span per span class (cache.c, tiny.c)
  *   central	per heap, node and span class: spans that no CPU owns (central.c)
  *   page heap	per node: free runs of heap pages (arena.c)
- *   arena	a 64 MiB window of the direct map: whose page is it? (map.c)
+ *   arena	a 16 MiB window of the direct map: whose page is it? (map.c)
  *   span	contiguous heap pages cut into equal objects (span.c)
  *   heap	the default one and private ones: caches and central lists (heap.c)
  *
@@ -136,7 +136,8 @@ enum gh_span_state {
 /* Descriptors by how many bitmap words they have room for. */
 enum gh_kind {
 	GH_KIND_1,			/* up to 64 objects: one cache line is hot */
-	GH_KIND_3,			/* up to 192 */
+	GH_KIND_5,			/* up to 320 */
+	GH_KIND_9,			/* up to 576 */
 	GH_KIND_16,			/* up to 1024 */
 	GH_KIND_TINY,			/* 512 blocks, 12 more bits for each */
 	GH_NR_KINDS
@@ -152,6 +153,7 @@ struct gh_word {
  * struct gh_span - contiguous heap pages, and all bookkeeping of their objects
  * @run: in the page heap's tree; FREE only
  * @list: in a central list; SMALL without an owner only
+ * @rcu: frees the descriptor
  * @heap: which heap the objects belong to
  * @rcu_cookie: no remote bit may be merged before this grace period is over
  * @npages: length in heap pages
@@ -179,6 +181,7 @@ struct gh_span {
 	union {
 		struct rb_node run;
 		struct list_head list;
+		struct rcu_head rcu;
 	};
 	struct goheap *heap;
 	unsigned long rcu_cookie;
@@ -365,12 +368,12 @@ static inline bool gh_span_is_empty(const struct gh_span *s)
 
 /* ---- arenas and the page heap -------------------------------------------------- */
 
-#define GH_ARENA_SHIFT		26
+#define GH_ARENA_SHIFT		24
 #define GH_ARENA_SIZE		BIT(GH_ARENA_SHIFT)
 #define GH_ARENA_PAGES		(GH_ARENA_SIZE >> GH_PAGE_SHIFT)
 
 /**
- * struct gh_arena - a 64 MiB window of the direct map, aligned to its size
+ * struct gh_arena - a 16 MiB window of the direct map, aligned to its size
  * @rcu: frees it after the last lookup
  * @base: first address
  * @nr_owned: heap pages that are ours; map_lock
@@ -645,6 +648,7 @@ struct gh_tiny_open {
  * @cpu: whose it is
  * @heap: and of which heap
  * @inbox: spans of ours that others freed into; what is before it they only read
+ * @inbox_bytes: of spans in there, about
  * @drained: spans taken from the inbox
  * @seen_refills: @refills at the last idle check
  * @idle_ticks: idle checks that found nothing new
@@ -673,6 +677,7 @@ struct gh_cache {
 	struct goheap *heap;
 
 	struct llist_head inbox ____cacheline_aligned;
+	unsigned long inbox_bytes;
 
 	unsigned long drained ____cacheline_aligned;
 	unsigned long seen_refills;
@@ -867,6 +872,7 @@ void gh_heap_destroy_all(void);
 int gh_reclaim_init(void);
 void gh_reclaim_exit(void);
 void gh_reclaim_kick(void);
+void gh_reclaim_drain(struct gh_cache *cache);
 void gh_reclaim_trim(void);
 
 /* A live object, as resolved from an address. */

@@ -51,6 +51,23 @@ void gh_reclaim_kick(void)
 		queue_delayed_work(tick_queue, &tick_work, TICK);
 }
 
+/**
+ * gh_reclaim_drain() - have a cache take over what others freed into its spans
+ * @cache: whose
+ *
+ * Context: Any but NMI.
+ */
+void gh_reclaim_drain(struct gh_cache *cache)
+{
+	struct workqueue_struct *queue;
+
+	rcu_read_lock();
+	queue = READ_ONCE(drain_queue);
+	if (queue)	/* or the module is going, and with it all heaps */
+		queue_work_on(cache->cpu, queue, &cache->drain);
+	rcu_read_unlock();
+}
+
 static bool has_spans(struct gh_cache *cache)
 {
 	const struct gh_bin *bin;
@@ -123,8 +140,7 @@ static unsigned long excess(struct gh_page_heap *ph)
 	retain = ph->peak * RETAIN_PERCENT / 100;
 	raw_spin_unlock_irqrestore(&ph->lock, flags);
 	/* With nothing in use nothing is retained. */
-	if (in_use)
-		retain = max(retain, in_use + RETAIN_LEAST);
+	retain = in_use ? max(retain, in_use + RETAIN_LEAST) : 0;
 	return held > retain ? held - retain : 0;
 }
 
@@ -233,8 +249,12 @@ destroy_tick:
  */
 void gh_reclaim_exit(void)
 {
+	struct workqueue_struct *queue = drain_queue;
+
 	gh_shrinker_unregister(shrinker);
 	cancel_delayed_work_sync(&tick_work);
-	destroy_workqueue(drain_queue);
+	WRITE_ONCE(drain_queue, NULL);
+	synchronize_rcu();
+	destroy_workqueue(queue);
 	destroy_workqueue(tick_queue);
 }

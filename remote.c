@@ -54,6 +54,27 @@ void gh_limbo_add(struct gh_span *s)
 	limbo_enter(s);
 }
 
+/*
+ * An inbox with so many bytes of spans is drained now and not with the next tick:
+ * its owner may not allocate any more, and who frees would get new pages meanwhile.
+ */
+#define INBOX_BYTES	(4UL << 20)
+
+static void post(struct gh_cache *owner, struct gh_span *s)
+{
+	unsigned long bytes = gh_classes[gh_sc_class(s->spanclass)].span_bytes;
+
+	llist_add(&s->queue, &owner->inbox);
+	/* Two at a time may count as one; nothing but a delay comes of it. */
+	bytes += data_race(owner->inbox_bytes);
+	if (bytes < INBOX_BYTES || in_nmi()) {
+		data_race(owner->inbox_bytes = bytes);
+		return;
+	}
+	data_race(owner->inbox_bytes = 0);
+	gh_reclaim_drain(owner);
+}
+
 /* Hand a span with remote bits, and its token, to whoever can merge them. */
 static void deliver(struct gh_span *s)
 {
@@ -63,7 +84,7 @@ static void deliver(struct gh_span *s)
 		/* With the token held an owner stays; without one, one may come. */
 		owner = READ_ONCE(s->owner);
 		if (owner) {
-			llist_add(&s->queue, &owner->inbox);
+			post(owner, s);
 			return;
 		}
 		if (in_nmi()) {

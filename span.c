@@ -13,7 +13,8 @@
 
 static const u16 kind_words[GH_NR_KINDS] = {
 	[GH_KIND_1] = 1,
-	[GH_KIND_3] = 3,
+	[GH_KIND_5] = 5,
+	[GH_KIND_9] = 9,
 	[GH_KIND_16] = 16,
 	[GH_KIND_TINY] = 8,
 };
@@ -30,13 +31,14 @@ static const u16 kind_words[GH_NR_KINDS] = {
  */
 enum gh_kind gh_span_kind(unsigned int sc)
 {
-	u32 objects = gh_classes[gh_sc_class(sc)].objects;
+	unsigned int words = DIV_ROUND_UP(gh_classes[gh_sc_class(sc)].objects, BITS_PER_LONG);
+	enum gh_kind kind = GH_KIND_1;
 
 	if (sc == GH_SC_TINY)
 		return GH_KIND_TINY;
-	if (objects <= kind_words[GH_KIND_1] * BITS_PER_LONG)
-		return GH_KIND_1;
-	return objects <= kind_words[GH_KIND_3] * BITS_PER_LONG ? GH_KIND_3 : GH_KIND_16;
+	while (kind_words[kind] < words)
+		kind++;
+	return kind;
 }
 
 /**
@@ -48,11 +50,11 @@ enum gh_kind gh_span_kind(unsigned int sc)
  */
 size_t gh_span_desc_bytes(enum gh_kind kind)
 {
-	size_t bytes = sizeof(struct gh_span) + kind_words[kind] * sizeof(struct gh_word);
+	size_t bytes = offsetof(struct gh_span, words) + kind_words[kind] * sizeof(struct gh_word);
 
 	if (kind == GH_KIND_TINY)
 		bytes += TINY_BYTES;
-	return bytes;
+	return ALIGN(bytes, L1_CACHE_BYTES);
 }
 
 /* All words at once; the last one has no bits beyond the objects. */

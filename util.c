@@ -153,6 +153,33 @@ static bool stays(const void *p, const struct old *old, size_t size)
 	       IS_ALIGNED((unsigned long)p, size & -size);
 }
 
+/* Above this an object gets less room to grow. */
+#define ROOM_MAX	(256UL << 10)
+
+/*
+ * What grew will grow again, so it gets as much room as kmalloc() would have given
+ * it, and a very large object a quarter more. At least half of it is used.
+ */
+static size_t with_room(const struct old *old, size_t size)
+{
+	if (size <= old->size || size > GH_MAX_SIZE)
+		return size;
+	if (size <= ROOM_MAX)
+		return roundup_pow_of_two(size);
+	return min(size + size / 4, GH_MAX_SIZE);
+}
+
+static void *alloc_new(const struct old *old, size_t size, gfp_t gfp)
+{
+	size_t room = with_room(old, size);
+	void *p = NULL;
+
+	if (room > size)
+		p = gh_alloc(old->heap, room, 0, (gfp | __GFP_NOWARN) & ~__GFP_NOFAIL,
+			     old->noscan, NUMA_NO_NODE);
+	return p ?: gh_alloc(old->heap, size, 0, gfp, old->noscan, NUMA_NO_NODE);
+}
+
 void *goheap_realloc(const void *p, size_t size, gfp_t gfp)
 {
 	struct old old;
@@ -172,7 +199,7 @@ void *goheap_realloc(const void *p, size_t size, gfp_t gfp)
 			memset((void *)p + size, 0, old.size - size);
 		return (void *)p;
 	}
-	new = gh_alloc(old.heap, size, 0, gfp, old.noscan, NUMA_NO_NODE);
+	new = alloc_new(&old, size, gfp);
 	if (!new)
 		return NULL;
 	memcpy(new, p, min(size, old.size));

@@ -113,7 +113,7 @@ static void test_gh_span_init_free_matches_no_address(struct kunit *test)
 
 static void test_gh_span_kind_has_room(struct kunit *test)
 {
-	static const unsigned int room[GH_NR_KINDS] = { 64, 192, 1024, 512 };
+	static const unsigned int room[GH_NR_KINDS] = { 64, 320, 576, 1024, 512 };
 	unsigned int sc;
 
 	for (sc = 2; sc < GH_NR_SLOTS; sc++)
