@@ -15,12 +15,12 @@ cpus=$(grep -c '^processor' /proc/cpuinfo)
 # reached today: lower it when goheap gets better, raise it for no reason.
 #
 # Without the idle pages that are left of goheap's last chunk:
-BOUND_mix=116		# goal 110; 0.7 for every 64 MiB window the pages are in
-BOUND_strings=195	# goal 150
-BOUND_above=121		# goal 110
+BOUND_mix=114		# goal 110, reached from 100 MB up: each class has a span that is half full
+BOUND_strings=152	# goal 150
+BOUND_above=120		# goal 110
 BOUND_large=110
-BOUND_33=160		# goal 110; as are those below. 8-byte steps would give 121 at best
-BOUND_65=136
+BOUND_33=152		# goal 110; as are those below. 8-byte steps would give 121 at best
+BOUND_65=129
 BOUND_129=118
 BOUND_257=120
 BOUND_513=120
@@ -28,9 +28,9 @@ BOUND_1025=120
 BOUND_2049=118
 BOUND_4097=124
 # Of all that is held:
-BOUND_handoff=125	# goal 120
+BOUND_handoff=123	# goal 120
 BOUND_comb=110
-BOUND_wander=$((110 * cpus))	# goal 120: an idle CPU's spans wait for the next tick
+BOUND_wander=220	# goal 120: an idle CPU's spans wait until there are 4 MiB of them
 # After IDLE_SECONDS, of what had been asked for. The goal is 64 KiB per CPU, but what
 # is retained decays by a quarter a tick only, and a tick may be late on an idle CPU.
 BOUND_idle=80
