@@ -306,7 +306,7 @@ static struct gh_span *next_arrived(struct gh_cache *cache)
 		if (llist_empty(&cache->inbox))
 			return NULL;
 		node = llist_reverse_order(llist_del_all(&cache->inbox));
-		data_race(cache->inbox_bytes = 0);
+		data_race(cache->inbox_bytes = 0);	/* see post() */
 	}
 	WRITE_ONCE(cache->arrived, node->next);
 	/* Another CPU wrote to it last. */
@@ -562,7 +562,7 @@ static void drain_own(struct gh_cache *cache)
 }
 
 /**
- * gh_cache_work() - drain a cache, and flush or relax it if that is asked for
+ * gh_cache_work() - drain a cache, give it magazines, flush or relax it if asked to
  * @work: its work
  *
  * Does nothing if its CPU went away meanwhile; gh_heap_cpu_dead() then did it.
@@ -575,6 +575,9 @@ void gh_cache_work(struct work_struct *work)
 	unsigned int sc;
 
 	drain_own(cache);
+	/* For those whose callers could not. */
+	for (sc = 0; sc < GH_NR_SLOTS; sc++)
+		gh_magazine_consider(cache->heap, sc, GFP_KERNEL);
 	if (READ_ONCE(cache->relax)) {
 		WRITE_ONCE(cache->relax, false);
 		for (sc = 0; sc < GH_NR_SLOTS; sc++)

@@ -208,15 +208,12 @@ static noinline void *alloc_zeroed(struct gh_cache __percpu *caches, unsigned in
 	return fresh ? p : memset(p, 0, gh_classes[gh_sc_class(sc)].size);
 }
 
-static __always_inline void *alloc_small(struct gh_cache __percpu *caches, size_t size, gfp_t gfp,
-					 bool noscan, int nid)
+static __always_inline void *alloc_slot(struct gh_cache __percpu *caches, unsigned int sc,
+					gfp_t gfp)
 {
-	unsigned int sc = gh_size_class(size) * 2 + noscan;
 	struct gh_cache *cache;
 	void *p;
 
-	if (unlikely(nid != NUMA_NO_NODE))
-		return gh_alloc_slow(heap_of(caches), sc, gfp, nid);
 	if (want_init_on_alloc(0))
 		return alloc_zeroed(caches, sc, gfp);
 	preempt_disable();
@@ -231,6 +228,16 @@ static __always_inline void *alloc_small(struct gh_cache __percpu *caches, size_
 	gh_section_exit(cache);
 	preempt_enable();
 	return p;
+}
+
+static __always_inline void *alloc_small(struct gh_cache __percpu *caches, size_t size, gfp_t gfp,
+					 bool noscan, int nid)
+{
+	unsigned int sc = gh_size_class(size) * 2 + noscan;
+
+	if (unlikely(nid != NUMA_NO_NODE))
+		return gh_alloc_slow(heap_of(caches), sc, gfp, nid);
+	return alloc_slot(caches, sc, gfp);
 }
 
 static noinline void *alloc_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
@@ -337,11 +344,21 @@ static bool online_node(int *nid, gfp_t gfp)
 	return !(gfp & __GFP_THISNODE);
 }
 
-void *goheap_alloc(size_t size, gfp_t gfp)
+void *(goheap_alloc)(size_t size, gfp_t gfp)
 {
 	return alloc_any(default_caches, size, gfp, false, NUMA_NO_NODE);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc);
+
+void *goheap_alloc_class(unsigned int class, gfp_t gfp)
+{
+	if (WARN_ON_ONCE(class - 1 >= GH_NR_CLASSES - 1))
+		return NULL;
+	if (unlikely(gfp & GFP_ODD))
+		return alloc_odd(default_caches, gh_classes[class].size, gfp, false, NUMA_NO_NODE);
+	return alloc_slot(default_caches, class * 2, gfp);
+}
+EXPORT_SYMBOL_GPL(goheap_alloc_class);
 
 void *goheap_zalloc(size_t size, gfp_t gfp)
 {

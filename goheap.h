@@ -22,6 +22,7 @@
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/numa.h>
+#include <linux/slab.h>
 #include <linux/types.h>
 
 /**
@@ -331,5 +332,102 @@ void *goheap_heap_alloc(struct goheap *heap, size_t size, gfp_t gfp, unsigned in
  * Context: Any context, NMI included.
  */
 void goheap_heap_free(struct goheap *heap, const void *p);
+
+/* ---- sizes known at build time ---------------------------------------------------- */
+
+/* Above, an object's alignment may put it into a larger class. */
+#define GOHEAP_CLASS_MAX	1024
+
+/* The size class of 1 to GOHEAP_CLASS_MAX bytes, as sizeclass.h finds it in a table. */
+static __always_inline unsigned int goheap_class_of(size_t size)
+{
+	if (size <= 8)
+		return 1;
+	if (size <= 16)
+		return 2;
+	if (size <= 24)
+		return 3;
+	if (size <= 32)
+		return 4;
+	if (size <= 48)
+		return 5;
+	if (size <= 64)
+		return 6;
+	if (size <= 80)
+		return 7;
+	if (size <= 96)
+		return 8;
+	if (size <= 112)
+		return 9;
+	if (size <= 128)
+		return 10;
+	if (size <= 144)
+		return 11;
+	if (size <= 160)
+		return 12;
+	if (size <= 176)
+		return 13;
+	if (size <= 192)
+		return 14;
+	if (size <= 208)
+		return 15;
+	if (size <= 224)
+		return 16;
+	if (size <= 240)
+		return 17;
+	if (size <= 256)
+		return 18;
+	if (size <= 288)
+		return 19;
+	if (size <= 320)
+		return 20;
+	if (size <= 352)
+		return 21;
+	if (size <= 384)
+		return 22;
+	if (size <= 416)
+		return 23;
+	if (size <= 448)
+		return 24;
+	if (size <= 480)
+		return 25;
+	if (size <= 512)
+		return 26;
+	if (size <= 576)
+		return 27;
+	if (size <= 640)
+		return 28;
+	if (size <= 704)
+		return 29;
+	if (size <= 768)
+		return 30;
+	if (size <= 896)
+		return 31;
+	return 32;
+}
+
+/**
+ * goheap_alloc_class() - allocate an object of a size class
+ * @class: from goheap_class_of()
+ * @gfp: see goheap_alloc()
+ *
+ * What goheap_alloc() is for a size that is known when the caller is built.
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the object, or NULL.
+ */
+void *goheap_alloc_class(unsigned int class, gfp_t gfp) __malloc;
+
+static __always_inline __alloc_size(1) __malloc
+void *goheap_alloc_inline(size_t size, gfp_t gfp)
+{
+	if (__builtin_constant_p(size) && size && size <= GOHEAP_CLASS_MAX &&
+	    ARCH_KMALLOC_MINALIGN == 8 && !IS_ENABLED(CONFIG_DMA_BOUNCE_UNALIGNED_KMALLOC))
+		return goheap_alloc_class(goheap_class_of(size), gfp);
+	return goheap_alloc(size, gfp);
+}
+
+/* A pointer to the function is still to be had: without the parentheses. */
+#define goheap_alloc(size, gfp)	goheap_alloc_inline(size, gfp)
 
 #endif /* _GOHEAP_H */

@@ -339,7 +339,10 @@ static inline bool gh_span_has_remote(const struct gh_span *s)
 
 static __always_inline struct gh_word *gh_span_word(struct gh_span *s, unsigned int idx)
 {
-	return &s->words[idx / BITS_PER_LONG];
+	struct gh_word *w = &s->words[idx / BITS_PER_LONG];
+
+	OPTIMIZER_HIDE_VAR(w);	/* or compilers do the sum anew for each member */
+	return w;
 }
 
 /*
@@ -348,11 +351,12 @@ static __always_inline struct gh_word *gh_span_word(struct gh_span *s, unsigned 
  */
 static __always_inline bool gh_word_give(struct gh_word *w, unsigned int idx)
 {
-	unsigned long bit = BIT(idx % BITS_PER_LONG), old = w->free;
+	unsigned long old = w->free;
 
-	if (unlikely((old | atomic_long_read(&w->remote)) & bit))
+	/* Written so that compilers find their machine's bit test and bit set. */
+	if (unlikely((old | atomic_long_read(&w->remote)) >> idx % BITS_PER_LONG & 1))
 		return false;
-	WRITE_ONCE(w->free, old | bit);
+	WRITE_ONCE(w->free, old | BIT(idx % BITS_PER_LONG));
 	return true;
 }
 
@@ -568,7 +572,7 @@ int gh_central_validate(struct gh_central *central);
  * struct gh_freed - an object in a magazine
  * @p: the object, or NULL below the oldest one
  * @word: the word of its span's free bitmap
- * @bit: and its bit in there
+ * @bit: and the number of its bit in there, modulo 64
  */
 struct gh_freed {
 	void *p;
@@ -703,9 +707,9 @@ struct gh_cache {
  */
 static __always_inline bool gh_section_enter(struct gh_cache *cache)
 {
-	if (unlikely(READ_ONCE(cache->busy)))
+	if (unlikely(cache->busy))
 		return false;
-	WRITE_ONCE(cache->busy, 1);
+	cache->busy = 1;
 	barrier();	/* pairs with the program order of an interrupt */
 	return true;
 }
@@ -713,7 +717,7 @@ static __always_inline bool gh_section_enter(struct gh_cache *cache)
 static __always_inline void gh_section_exit(struct gh_cache *cache)
 {
 	barrier();	/* pairs with the program order of an interrupt */
-	WRITE_ONCE(cache->busy, 0);
+	cache->busy = 0;
 }
 
 /* An object of the slot; the section is held. NULL if it has run dry. */
@@ -731,12 +735,12 @@ static __always_inline void *gh_cache_take(struct gh_cache *cache, unsigned int 
 	} else {
 		if (unlikely(!slot->avail))
 			return NULL;
-		bit = slot->avail & -slot->avail;
-		slot->avail ^= bit;
+		bit = __ffs(slot->avail);
+		slot->avail &= slot->avail - 1;
 		word = slot->word;
-		p = (void *)(slot->base + __ffs(bit) * slot->size);
+		p = (void *)(slot->base + bit * slot->size);
 	}
-	WRITE_ONCE(*word, *word ^ bit);
+	WRITE_ONCE(*word, *word ^ BIT(bit % BITS_PER_LONG));
 	slot->allocs++;
 	return p;
 }
@@ -784,7 +788,7 @@ static __always_inline bool gh_cache_keep(struct gh_cache *cache, struct gh_span
 	slot->top = ++top;
 	top->p = p;
 	top->word = &w->free;
-	top->bit = BIT(idx % BITS_PER_LONG);
+	top->bit = idx;
 	return true;
 }
 

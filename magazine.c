@@ -132,9 +132,13 @@ void gh_magazine_consider(struct goheap *heap, unsigned int sc, gfp_t gfp)
 	struct gh_freed *magazine;
 	bool attached;
 
-	/* Others may be in a section of the page allocator's or of SLUB's. */
-	if (!gfpflags_allow_blocking(gfp) || !is_worth_it(heap, sc))
+	if (!is_worth_it(heap, sc) || in_nmi())
 		return;
+	if (!gfpflags_allow_blocking(gfp)) {
+		/* The caller may be anywhere; the work comes here from a better place. */
+		gh_reclaim_drain(raw_cpu_ptr(heap->cache));
+		return;
+	}
 	/* Zeroed: the first entry has no object, and stays below the oldest. */
 	magazine = kzalloc_node(size_of(sc), GFP_NOWAIT | __GFP_NOWARN, numa_mem_id());
 	if (!magazine)

@@ -65,13 +65,13 @@ static void post(struct gh_cache *owner, struct gh_span *s)
 	unsigned long bytes = gh_classes[gh_sc_class(s->spanclass)].span_bytes;
 
 	llist_add(&s->queue, &owner->inbox);
-	/* Two at a time may count as one; nothing but a delay comes of it. */
+	/* data_race(): two at a time may count as one; nothing but a delay comes of it. */
 	bytes += data_race(owner->inbox_bytes);
 	if (bytes < INBOX_BYTES || in_nmi()) {
-		data_race(owner->inbox_bytes = bytes);
+		data_race(owner->inbox_bytes = bytes);	/* as above */
 		return;
 	}
-	data_race(owner->inbox_bytes = 0);
+	data_race(owner->inbox_bytes = 0);		/* as above */
 	gh_reclaim_drain(owner);
 }
 

@@ -115,6 +115,36 @@ static void test_gh_size_class_every_size(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bad, 0U);
 }
 
+/* What callers with a size known at build time use instead of the table. */
+static void test_goheap_class_of_every_size(struct kunit *test)
+{
+	unsigned int size;
+
+	if (ARCH_KMALLOC_MINALIGN > 8 || IS_ENABLED(CONFIG_DMA_BOUNCE_UNALIGNED_KMALLOC))
+		kunit_skip(test, "sizes are rounded up further here, and nobody uses it");
+	for (size = 1; size <= GOHEAP_CLASS_MAX; size++)
+		KUNIT_EXPECT_EQ_MSG(test, goheap_class_of(size), gh_size_class(size), "size %u",
+				    size);
+}
+
+static void test_goheap_alloc_of_constant_size(struct kunit *test)
+{
+	void *p[] = {
+		goheap_alloc(1, GFP_KERNEL), goheap_alloc(72, GFP_KERNEL),
+		goheap_alloc(1024, GFP_KERNEL), goheap_alloc(1025, GFP_KERNEL),
+		goheap_alloc(100, GFP_KERNEL | __GFP_ZERO),
+	};
+
+	KUNIT_EXPECT_EQ(test, goheap_size(p[0]), 8UL);
+	KUNIT_EXPECT_EQ(test, goheap_size(p[1]), 80UL);
+	KUNIT_EXPECT_EQ(test, goheap_size(p[2]), 1024UL);
+	KUNIT_EXPECT_EQ(test, goheap_size(p[3]), 1152UL);
+	KUNIT_EXPECT_EQ(test, goheap_size(p[4]), 112UL);
+	KUNIT_EXPECT_PTR_EQ(test, memchr_inv(p[4], 0, 100), NULL);
+	KUNIT_EXPECT_PTR_EQ(test, goheap_alloc(0, GFP_KERNEL), ZERO_SIZE_PTR);
+	goheap_free_bulk(ARRAY_SIZE(p), p);
+}
+
 static void test_gh_classes_align_divides(struct kunit *test)
 {
 	unsigned int i;
@@ -168,6 +198,8 @@ static struct kunit_case sizeclass_cases[] = {
 	KUNIT_CASE(test_gh_classes_equal_gos_table),
 	KUNIT_CASE(test_gh_classes_rows_as_published),
 	KUNIT_CASE(test_gh_size_class_every_size),
+	KUNIT_CASE(test_goheap_class_of_every_size),
+	KUNIT_CASE(test_goheap_alloc_of_constant_size),
 	KUNIT_CASE(test_gh_classes_align_divides),
 	KUNIT_CASE(test_gh_span_index_every_offset),
 	KUNIT_CASE(test_gh_sc_class_every_slot),
