@@ -410,7 +410,7 @@ static int stats_show(struct seq_file *m, void *v)
 	line(m, "idle_runs", ledger.runs);
 	line(m, "taken_bytes", ledger.taken << GH_PAGE_SHIFT);
 	line(m, "returned_bytes", ledger.returned << GH_PAGE_SHIFT);
-	line(m, "metadata_bytes", gh_arena_metadata());
+	line(m, "metadata_bytes", gh_arena_metadata() + gh_magazine_bytes());
 	show_usage(m, &usage, &events);
 	line(m, "page_heap_locks", ledger.locked);
 	line(m, "misuse", gh_misuse_count());
@@ -468,8 +468,8 @@ static unsigned int inbox_length(struct gh_cache *cache)
 static void show_cache(struct seq_file *m, struct gh_cache *cache)
 {
 	unsigned long spans = 0, bytes = 0, refills = 0;
+	unsigned int sc, n, magazines = 0;
 	const struct gh_bin *bin;
-	unsigned int sc, n;
 
 	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
 		bin = &cache->bins[sc];
@@ -477,10 +477,12 @@ static void show_cache(struct seq_file *m, struct gh_cache *cache)
 		spans += n;
 		bytes += n * (unsigned long)gh_classes[gh_sc_class(sc)].span_bytes;
 		refills += READ_ONCE(bin->refills);
+		magazines += !!READ_ONCE(bin->magazine);
 	}
-	seq_printf(m, "%s %d %lu %lu %lu %lu %u %lu %lu\n", cache->heap->name, cache->cpu, spans,
-		   bytes, (unsigned long)READ_ONCE(cache->parked_pages) << GH_PAGE_SHIFT, refills,
-		   inbox_length(cache), READ_ONCE(cache->drained), READ_ONCE(cache->flushes));
+	seq_printf(m, "%s %d %lu %lu %lu %lu %u %lu %lu %u\n", cache->heap->name, cache->cpu,
+		   spans, bytes, (unsigned long)READ_ONCE(cache->parked_pages) << GH_PAGE_SHIFT,
+		   refills, inbox_length(cache), READ_ONCE(cache->drained),
+		   READ_ONCE(cache->flushes), magazines);
 }
 
 static void show_heap_caches(struct seq_file *m, struct goheap *heap)
@@ -495,7 +497,7 @@ static int percpu_show(struct seq_file *m, void *v)
 {
 	struct goheap *heap;
 
-	seq_puts(m, "#heap cpu spans bytes parked refills inbox drained flushes\n");
+	seq_puts(m, "#heap cpu spans bytes parked refills inbox drained flushes magazines\n");
 	if (m->private) {
 		show_heap_caches(m, m->private);
 		return 0;

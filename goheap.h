@@ -192,7 +192,7 @@ void *goheap_calloc(size_t n, size_t size, gfp_t gfp)
  * gains are zero if it was allocated with __GFP_ZERO and every call for it has
  * __GFP_ZERO too. The new object stays in @p's heap and stays
  * pointer-free if @p was. An object that would waste half of its space or more
- * is moved to a smaller one.
+ * is moved to a smaller one; one that grows gets room to grow again.
  *
  * Context: Any context that @gfp allows.
  * Return: the object, which may have moved; NULL when there is no memory, and

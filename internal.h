@@ -5,6 +5,7 @@
  * Nouns, outermost first:
  *
  *   cache	per heap and CPU: one current span per span class (cache.c, tiny.c)
+ *   magazine	per cache and span class: objects freed a moment ago (magazine.c)
  *   central	per heap, node and span class: spans that no CPU owns (central.c)
  *   page heap	per node: free runs of heap pages (arena.c)
  *   arena	a 16 MiB window of the direct map: whose page is it? (map.c)
@@ -16,9 +17,10 @@
  *
  * Allocating a small object, each step amortized over the ones before it:
  *
- *   1. Find a set bit in the current word of the current span's free bitmap.
+ *   1. The object that was freed last (magazine); else a set bit of the current
+ *	word of the current span's free bitmap.
  *   2. Other words of that span; spans of ours with free objects (partial list);
- *	spans of ours that other CPUs freed into (inbox).
+ *	spans of ours that other CPUs freed into (inbox), one at a time.
  *   3. The fullest span of the node's central list.
  *   4. A new span from the page heap: the best fitting run of free pages.
  *   5. A chunk of pages from the kernel, 1 MiB where it can be had.
@@ -26,8 +28,8 @@
  * Freeing:
  *
  *   1. Address to arena to span to object; check that the object is live.
- *   2. Owned by this CPU: set the bit in the free bitmap. A span that was full
- *	joins the partial list.
+ *   2. Owned by this CPU: set the bit in the free bitmap, and put the object into
+ *	the magazine. If that is full, a span that was full joins the partial list.
  *   3. Otherwise set the bit in the remote bitmap; the first to do so since the
  *	owner looked queues the span in the owner's inbox, or merges it into its
  *	central list if it has no owner.
@@ -41,7 +43,8 @@
  *   -------  -------  -------------------------------  ----------------------
  *   FREE     NULL     page heap's tree                 page heap lock
  *   SMALL    a cache  current, partial list, or no     that cache's section
- *		       list (full)
+ *		       list (full, or all its
+ *		       free objects cached)
  *   SMALL    NULL     central list                     central lock
  *   LARGE    NULL     nowhere                          nobody: one object
  *

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# bench.sh [KERNEL] [PARAM=VALUE...]: run goheap_bench in a guest with two CPUs
-# ($SMP for more) and print its medians as a table, in ns per object allocated and
-# freed. Left in build/bench:
+# bench.sh [KERNEL] [PARAM=VALUE...]: run goheap_bench in a guest with two CPUs and
+# print its medians as a table, in ns per object allocated and freed. $SMP asks for
+# more CPUs, $APPEND goes to the kernel's command line. Left in build/bench:
 #
 #   KERNEL.txt   the table
 #   KERNEL.json  the kernel, its options, every point with min, median and max
@@ -45,7 +45,7 @@ echo "$params" >"$guest/params"
 read -r load _ </proc/loadavg
 say "measuring; best leave the machine alone until it is done (load now: $load)"
 "$TOP/tools/boot.sh" "$name" "$guest" --smp "$smp" --mem 1G --timeout 900 \
-	--append loglevel=7 --log "$log" >/dev/null ||
+	--append "loglevel=7 ${APPEND:-}" --log "$log" >/dev/null ||
 	{ tail -n 20 "$log" >&2; die "the benchmark did not run to its end; its console is $log"; }
 
 "$TOP/tools/bench-report.py" "$name" "$load" "$kernel/kdir/.config" <"$log" "$out/$name" ||

@@ -150,6 +150,7 @@ int bench_batch(void);
 int bench_replace(void);
 int bench_strdup(void);
 int bench_zalloc(void);
+int bench_zfresh(void);
 int bench_bulk(void);
 int bench_realloc(void);
 int bench_cross(void);

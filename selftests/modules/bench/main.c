@@ -34,12 +34,14 @@ MODULE_PARM_DESC(ticks, "report ticks of the clock, for emulators that count ins
 
 static char *patterns = "all";
 module_param(patterns, charp, 0444);
-MODULE_PARM_DESC(patterns, "comma-separated: pair,batch,replace,zalloc,strdup,bulk,realloc,cross,xmalloc,slots,larson,pareto,mstress,sh6,scale (default all)");
+MODULE_PARM_DESC(patterns, "comma-separated: zfresh,pair,batch,replace,zalloc,strdup,bulk,realloc,cross,xmalloc,slots,larson,pareto,mstress,sh6,scale (default all)");
 
 static const struct {
 	const char *name;
 	int (*bench)(void);
 } benches[] = {
+	/* first, while no memory of goheap was used before */
+	{ "zfresh", bench_zfresh },
 	{ "pair", bench_pair },
 	{ "batch", bench_batch },
 	{ "replace", bench_replace },

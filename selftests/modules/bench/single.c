@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Patterns on one CPU. Objects are never written to, except by zalloc, strdup and
+ * Patterns on one CPU. Objects are never written to, except by zalloc, zfresh, strdup and
  * realloc, whose calls do it: what is measured is the allocator.
  */
 #include "bench.h"
@@ -89,6 +89,58 @@ int bench_zalloc(void)
 			.pattern = "zalloc", .run = zalloc_run, .allocators = ALL,
 			.size = sizes[i], .live = 1, .count = 100000,
 		});
+	}
+	return err;
+}
+
+/*
+ * zfresh: zeroed objects out of memory that the kernel has just handed over. Every
+ * run keeps its own until all are done, or the next one would find them used.
+ */
+static void *fresh[NR_ALLOCATORS];
+
+static __always_inline void zfresh_loop(struct bench_thread *t, const enum allocator which)
+{
+	const size_t size = t->job->pt->size;
+	unsigned long n = t->job->count;
+	void **p;
+
+	t->start = clock_ticks();
+	while (n--) {
+		p = obj_zalloc(t, which, NULL, size);
+		if (unlikely(!p))
+			break;
+		*p = fresh[which];
+		fresh[which] = p;
+	}
+	t->end = clock_ticks();
+}
+
+static DEFINE_RUN(zfresh)
+
+static void free_fresh(const enum allocator which)
+{
+	void **p;
+
+	while ((p = fresh[which])) {
+		fresh[which] = *p;
+		obj_free(which, NULL, p);
+	}
+}
+
+int bench_zfresh(void)
+{
+	static const unsigned int sizes[] = { 256, 1024, 4096 };
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < ARRAY_SIZE(sizes) && !err; i++) {
+		err = measure(&(struct point) {
+			.pattern = "zfresh", .run = zfresh_run, .allocators = NO_CACHE,
+			.size = sizes[i], .live = 1, .count = SZ_4M / sizes[i],
+		});
+		free_fresh(KMALLOC);
+		free_fresh(GOHEAP);
 	}
 	return err;
 }
