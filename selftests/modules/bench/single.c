@@ -137,7 +137,7 @@ int bench_zfresh(void)
 	for (i = 0; i < ARRAY_SIZE(sizes) && !err; i++) {
 		err = measure(&(struct point) {
 			.pattern = "zfresh", .run = zfresh_run, .allocators = NO_CACHE,
-			.size = sizes[i], .live = 1, .count = SZ_4M / sizes[i],
+			.size = sizes[i], .live = 1, .count = (4UL << 20) / sizes[i],
 		});
 		free_fresh(KMALLOC);
 		free_fresh(GOHEAP);
