@@ -705,14 +705,15 @@ struct gh_cache {
 
 /*
  * The section. Preemption is off. False if this is an interrupt that hit a
- * section of its own CPU. Plain accesses: only this CPU writes the flag, and an
- * interrupt leaves it as it was.
+ * section of its own CPU. No other CPU touches the flag, and an interrupt leaves
+ * it as it was, so nothing but the compiler could do harm.
  */
 static __always_inline bool gh_section_enter(struct gh_cache *cache)
 {
-	if (unlikely(cache->busy))
+	/* Not READ_ONCE(): for that compilers load first and compare then. */
+	if (unlikely(data_race(cache->busy)))
 		return false;
-	cache->busy = 1;
+	WRITE_ONCE(cache->busy, 1);
 	barrier();	/* pairs with the program order of an interrupt */
 	return true;
 }
@@ -720,7 +721,7 @@ static __always_inline bool gh_section_enter(struct gh_cache *cache)
 static __always_inline void gh_section_exit(struct gh_cache *cache)
 {
 	barrier();	/* pairs with the program order of an interrupt */
-	cache->busy = 0;
+	WRITE_ONCE(cache->busy, 0);
 }
 
 /* An object of the slot; the section is held. NULL if it has run dry. */
