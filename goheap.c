@@ -672,14 +672,15 @@ EXPORT_SYMBOL_GPL(goheap_free_sized);
 void goheap_heap_free(struct goheap *heap, const void *p)
 {
 	struct gh_ref ref;
-	bool wrong;
+	struct gh_span *s;
 
 	if (unlikely(ZERO_OR_NULL_PTR(p)))
 		return;
 	preempt_disable();
-	wrong = gh_lookup_live(p, &ref) && ref.span->heap != heap;
-	if (unlikely(wrong))
-		gh_misuse(GH_WRONG_HEAP, p, ref.span);
+	s = gh_span_of(p);
+	/* What is no live object at all goheap_free() finds out. */
+	if (unlikely(s && READ_ONCE(s->heap) != heap) && gh_lookup_live(p, &ref))
+		gh_misuse(GH_WRONG_HEAP, p, s);
 	else
 		goheap_free(p);
 	preempt_enable();
