@@ -258,6 +258,29 @@ static void test_goheap_zalloc_partly_used_span(struct kunit *test)
 	}
 }
 
+/* The slot runs dry in a word that was zero, and goes on in a span that is not. */
+static void test_goheap_zalloc_used_span_after_zeroes(struct kunit *test)
+{
+	const size_t used = 48 * GH_PAGE_SIZE;	/* too long to be parked, and the best fit */
+	void *large, *p, *q;
+
+	provide_zeroes(test);
+	large = goheap_alloc(used, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, large);
+	memset(large, 0xa5, used);
+	p = goheap_zalloc(GH_PAGE_SIZE, GFP_KERNEL);
+	goheap_free(large);
+	memset(large, 0xa5, used);
+	q = goheap_zalloc(GH_PAGE_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_ASSERT_NOT_NULL(test, q);
+	KUNIT_EXPECT_TRUE_MSG(test, q >= large && q < large + used, "not where it was used");
+	KUNIT_EXPECT_NULL(test, memchr_inv(p, 0, GH_PAGE_SIZE));
+	KUNIT_EXPECT_NULL(test, memchr_inv(q, 0, GH_PAGE_SIZE));
+	goheap_free(p);
+	goheap_free(q);
+}
+
 /* The slot allocates from a word that was never used, and has objects before it. */
 static void *never_used(struct kunit *test, size_t size, void **p)
 {
@@ -1358,6 +1381,7 @@ static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_alloc_refuses_zones),
 	KUNIT_CASE(test_goheap_zalloc_after_use),
 	KUNIT_CASE(test_goheap_zalloc_partly_used_span),
+	KUNIT_CASE(test_goheap_zalloc_used_span_after_zeroes),
 	KUNIT_CASE(test_goheap_zalloc_from_magazine),
 	KUNIT_CASE(test_goheap_zalloc_leaves_zeroes_alone),
 	KUNIT_CASE(test_goheap_alloc_init_on_alloc),

@@ -395,6 +395,28 @@ static void test_gh_span_merge_finds_double_free(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gh_span_nfree(s), before + 1);
 }
 
+/* The same for a tiny object that was alone in its block. */
+static void test_gh_tiny_merge_finds_double_free(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-tiny-merge", NULL);
+	u8 *p = goheap_heap_alloc(heap, 15, GFP_KERNEL, GOHEAP_NOSCAN);
+	struct gh_span *s = gh_test_span_of(p);
+	unsigned int idx;
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	idx = ((unsigned long)p - s->base) / GH_TINY_BLOCK;
+	goheap_free(p);
+	set_bit(idx * 4, gh_span_tiny_gone(s));
+	atomic_long_or(BIT(idx % BITS_PER_LONG), &s->words[idx / BITS_PER_LONG].remote);
+	preempt_disable();
+	gh_span_merge(s);
+	preempt_enable();
+	expect_report(test, "double free");
+	KUNIT_EXPECT_EQ(test, gh_test_live(heap), 0UL);
+	/* Or who gets the block next could not free it. */
+	KUNIT_EXPECT_FALSE(test, test_bit(idx * 4, gh_span_tiny_gone(s)));
+}
+
 struct racer {
 	struct work_struct work;
 	void *p;
@@ -698,6 +720,7 @@ static struct kunit_case misuse_cases[] = {
 	KUNIT_CASE(test_goheap_free_then_free_rcu),
 	KUNIT_CASE(test_goheap_realloc_after_free),
 	KUNIT_CASE(test_gh_span_merge_finds_double_free),
+	KUNIT_CASE(test_gh_tiny_merge_finds_double_free),
 	KUNIT_CASE(test_goheap_free_twice_at_once),
 	KUNIT_CASE(test_goheap_free_large_twice_at_once),
 	KUNIT_CASE(test_goheap_free_interior_small),
