@@ -207,6 +207,142 @@ static void test_goheap_zalloc_after_use(struct kunit *test)
 	}
 }
 
+#define CHUNK_PAGES	(SZ_1M >> GH_PAGE_SHIFT)
+
+/* The next spans are of pages that are known to be zero, as with init_on_alloc=1. */
+static void provide_zeroes(struct kunit *test)
+{
+	struct gh_span *s;
+
+	gh_reclaim_trim();
+	s = gh_arena_alloc(CHUNK_PAGES, 1, GH_SC_LARGE, GFP_KERNEL, numa_mem_id());
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	gh_span_init_large(s, gh_default, gh_span_bytes(s), false);
+	gh_arena_commit(s);
+	memset((void *)s->base, 0, gh_span_bytes(s));
+	s->needzero = false;
+	gh_arena_free(s);
+}
+
+#define NR_WORDY	200
+
+/* Several words of objects, the first part of which was used before. */
+static void test_goheap_zalloc_partly_used_span(struct kunit *test)
+{
+	static const size_t wordy[] = { 8, 16, 48, 64, 1024, 8192 };
+	void **p = kunit_kcalloc(test, NR_WORDY, sizeof(*p), GFP_KERNEL);
+	unsigned int i, j, used;
+	size_t size;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	for (i = 0; i < ARRAY_SIZE(wordy); i++) {
+		size = wordy[i];
+		for (used = 1; used < NR_WORDY; used += 33) {
+			provide_zeroes(test);
+			KUNIT_ASSERT_EQ(test, goheap_alloc_bulk(size, GFP_KERNEL, used, p), used);
+			for (j = 0; j < used; j++)
+				memset(p[j], 0xa5, size);
+			if (used % 2)
+				goheap_free_bulk(used, p);
+			else
+				for (j = 0; j < used; j++)
+					goheap_free(p[j]);
+			for (j = 0; j < NR_WORDY; j++) {
+				p[j] = goheap_zalloc(size, GFP_KERNEL);
+				KUNIT_ASSERT_NOT_NULL(test, p[j]);
+				KUNIT_EXPECT_NULL_MSG(test, memchr_inv(p[j], 0, size),
+						      "%u of size %zu were used", used, size);
+			}
+			goheap_free_bulk(NR_WORDY, p);
+		}
+	}
+}
+
+/* The slot runs dry in a word that was zero, and goes on in a span that is not. */
+static void test_goheap_zalloc_used_span_after_zeroes(struct kunit *test)
+{
+	const size_t used = 48 * GH_PAGE_SIZE;	/* too long to be parked, and the best fit */
+	void *large, *p, *q;
+
+	provide_zeroes(test);
+	large = goheap_alloc(used, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, large);
+	memset(large, 0xa5, used);
+	p = goheap_zalloc(GH_PAGE_SIZE, GFP_KERNEL);
+	goheap_free(large);
+	memset(large, 0xa5, used);
+	q = goheap_zalloc(GH_PAGE_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_ASSERT_NOT_NULL(test, q);
+	KUNIT_EXPECT_TRUE_MSG(test, q >= large && q < large + used, "not where it was used");
+	KUNIT_EXPECT_NULL(test, memchr_inv(p, 0, GH_PAGE_SIZE));
+	KUNIT_EXPECT_NULL(test, memchr_inv(q, 0, GH_PAGE_SIZE));
+	goheap_free(p);
+	goheap_free(q);
+}
+
+/* The slot allocates from a word that was never used, and has objects before it. */
+static void *never_used(struct kunit *test, size_t size, void **p)
+{
+	struct gh_slot *slot = gh_test_slot(gh_default, size);
+	unsigned int i;
+
+	provide_zeroes(test);
+	gh_test_magazine(test, gh_default, size);
+	for (i = 0; i < 1024; i++) {
+		p[i] = goheap_zalloc(size, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, p[i]);
+		if (slot->fresh && hweight_long(slot->avail) > 1)
+			return p[i];
+	}
+	KUNIT_FAIL_AND_ABORT(test, "size %zu: no new word of zeroed pages", size);
+	return NULL;
+}
+
+/* Whatever the current word is like, what comes from a magazine was used. */
+static void test_goheap_zalloc_from_magazine(struct kunit *test)
+{
+	static const size_t some[] = { 8, 64, 1024 };
+	void **p = kunit_kcalloc(test, 1024, sizeof(*p), GFP_KERNEL), *q;
+	struct gh_slot *slot;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	for (i = 0; i < ARRAY_SIZE(some); i++) {
+		memset(p, 0, 1024 * sizeof(*p));
+		slot = gh_test_slot(gh_default, some[i]);
+		q = never_used(test, some[i], p);
+		memset(q, 0xa5, some[i]);
+		goheap_free(q);
+		/* Where it is freed something may have cleared it; that is not the point. */
+		memset(q, 0xa5, some[i]);
+		KUNIT_ASSERT_PTR_EQ(test, slot->top->p, q);
+		KUNIT_EXPECT_TRUE(test, slot->fresh);
+		KUNIT_EXPECT_PTR_EQ(test, goheap_zalloc(some[i], GFP_KERNEL), q);
+		KUNIT_EXPECT_NULL_MSG(test, memchr_inv(q, 0, some[i]), "size %zu", some[i]);
+		goheap_free_bulk(1024, p);
+	}
+}
+
+/* What is zero already is not cleared again: a mark in it stays. */
+static void test_goheap_zalloc_leaves_zeroes_alone(struct kunit *test)
+{
+	void **p = kunit_kcalloc(test, 1024, sizeof(*p), GFP_KERNEL);
+	struct gh_slot *slot = gh_test_slot(gh_default, 64);
+	u8 *next, *q;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	never_used(test, 64, p);
+	next = (u8 *)slot->base + __ffs(slot->avail) * slot->size;
+	KUNIT_EXPECT_NULL(test, memchr_inv(next, 0, 64));
+	next[7] = 0x77;
+	q = goheap_zalloc(64, GFP_KERNEL);
+	KUNIT_EXPECT_PTR_EQ(test, q, next);
+	KUNIT_EXPECT_EQ(test, q[7], 0x77);
+	goheap_free(q);
+	goheap_free_bulk(1024, p);
+}
+
 static void test_goheap_alloc_init_on_alloc(struct kunit *test)
 {
 	unsigned int i;
@@ -909,23 +1045,6 @@ static void test_goheap_free_exchanged_between_cpus(struct kunit *test)
 
 /* ---- interrupts ---------------------------------------------------------- */
 
-/* As in an interrupt that hit this CPU in its section. */
-static struct gh_cache *nest(struct goheap *heap)
-{
-	struct gh_cache *cache;
-
-	preempt_disable();
-	cache = gh_test_cache(heap);
-	WRITE_ONCE(cache->busy, 1);
-	return cache;
-}
-
-static void unnest(struct gh_cache *cache)
-{
-	WRITE_ONCE(cache->busy, 0);
-	preempt_enable();
-}
-
 static void test_goheap_alloc_nested(struct kunit *test)
 {
 	struct goheap *heap = gh_test_heap(test, "kunit-nested", NULL);
@@ -937,10 +1056,10 @@ static void test_goheap_alloc_nested(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, take_all(heap, p, 2));
 	goheap_free(p[1]);
 	gh_reclaim_trim();
-	cache = nest(heap);
+	cache = gh_test_nest(heap);
 	q = goheap_heap_alloc(heap, FEW, GFP_ATOMIC, 0);
 	s = gh_span_of(q);
-	unnest(cache);
+	gh_test_unnest(cache);
 	KUNIT_ASSERT_NOT_NULL(test, q);
 	KUNIT_EXPECT_PTR_EQ(test, s->owner, NULL);
 	KUNIT_EXPECT_PTR_EQ(test, s, gh_test_span_of(p[0]));
@@ -952,12 +1071,12 @@ static void test_goheap_alloc_nested(struct kunit *test)
 static void test_goheap_alloc_nested_new_span(struct kunit *test)
 {
 	struct goheap *heap = gh_test_heap(test, "kunit-nested-new", NULL);
-	struct gh_cache *cache = nest(heap);
+	struct gh_cache *cache = gh_test_nest(heap);
 	void *p = goheap_heap_alloc(heap, FEW, GFP_ATOMIC, 0);
 	void *q = goheap_heap_alloc(heap, 5, GFP_ATOMIC, GOHEAP_NOSCAN);
 	void *r = goheap_heap_alloc(heap, 100000, GFP_ATOMIC, 0);
 
-	unnest(cache);
+	gh_test_unnest(cache);
 	/* On PREEMPT_RT the page allocator sleeps, so there may be nothing. */
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT)) {
 		expect_good(test, p, FEW);
@@ -978,11 +1097,11 @@ static void test_goheap_free_nested(struct kunit *test)
 	bool remote;
 
 	KUNIT_ASSERT_TRUE(test, take_all(heap, p, NR_FEW));
-	cache = nest(heap);
+	cache = gh_test_nest(heap);
 	goheap_free(p[1]);
 	goheap_free_rcu(p[6]);
 	remote = gh_span_has_remote(gh_span_of(p[0]));
-	unnest(cache);
+	gh_test_unnest(cache);
 	KUNIT_EXPECT_TRUE_MSG(test, remote, "the bitmap was touched within the section");
 	synchronize_rcu();
 	gh_test_flush_limbo();
@@ -1261,6 +1380,10 @@ static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_alloc_array_holds_all),
 	KUNIT_CASE(test_goheap_alloc_refuses_zones),
 	KUNIT_CASE(test_goheap_zalloc_after_use),
+	KUNIT_CASE(test_goheap_zalloc_partly_used_span),
+	KUNIT_CASE(test_goheap_zalloc_used_span_after_zeroes),
+	KUNIT_CASE(test_goheap_zalloc_from_magazine),
+	KUNIT_CASE(test_goheap_zalloc_leaves_zeroes_alone),
 	KUNIT_CASE(test_goheap_alloc_init_on_alloc),
 	KUNIT_CASE(test_goheap_free_init_on_free),
 	KUNIT_CASE(test_goheap_alloc_aligned_all),

@@ -146,6 +146,196 @@ static void test_goheap_free_twice_in_bulk(struct kunit *test)
 	expect_report(test, "double free");
 }
 
+/* With what is in a magazine, which the fast paths do not look at bits for. */
+static u8 *in_magazine(struct kunit *test)
+{
+	u8 *p;
+
+	gh_test_magazine(test, gh_default, SIZE);
+	p = alloc(test, SIZE);
+	goheap_free(p);
+	KUNIT_ASSERT_PTR_EQ(test, gh_test_slot(gh_default, SIZE)->top->p, (void *)p);
+	return p;
+}
+
+/* It is there once, and can be had once. */
+static void expect_once(struct kunit *test, u8 *p)
+{
+	u8 *q;
+
+	expect_report(test, "double free");
+	KUNIT_EXPECT_EQ(test, gh_test_magazine_nr(gh_default, SIZE), 1U);
+	q = alloc(test, SIZE);
+	KUNIT_EXPECT_PTR_EQ(test, q, p);
+	p = alloc(test, SIZE);
+	KUNIT_EXPECT_PTR_NE(test, q, p);
+	goheap_free(p);
+	goheap_free(q);
+	expect_silence(test);
+}
+
+static void test_goheap_free_twice_from_magazine(struct kunit *test)
+{
+	u8 *p = in_magazine(test);
+
+	goheap_free(p);
+	expect_once(test, p);
+}
+
+static void test_goheap_free_twice_from_magazine_other_cpu(struct kunit *test)
+{
+	int cpu = gh_test_other_cpu(test);
+	u8 *p = in_magazine(test);
+
+	gh_test_free_on(cpu, p);
+	expect_once(test, p);
+}
+
+static void test_goheap_free_twice_from_magazine_nested(struct kunit *test)
+{
+	u8 *p = in_magazine(test);
+	struct gh_cache *cache = gh_test_nest(gh_default);
+
+	goheap_free(p);
+	gh_test_unnest(cache);
+	expect_once(test, p);
+}
+
+static void test_goheap_free_twice_from_magazine_rcu(struct kunit *test)
+{
+	u8 *p = in_magazine(test);
+
+	goheap_free_rcu(p);
+	expect_once(test, p);
+}
+
+static void test_goheap_free_twice_from_magazine_in_bulk(struct kunit *test)
+{
+	u8 *p = in_magazine(test);
+
+	goheap_free_bulk(1, (void **)&p);
+	expect_once(test, p);
+}
+
+/* ---- in a run of neighbours ---------------------------------------------- */
+
+#define NR_RUN	12
+
+/* What is to be freed at once: objects of an empty span, side by side. */
+static void alloc_run(struct kunit *test, void **p)
+{
+	struct gh_span *s;
+	unsigned int i;
+
+	gh_reclaim_trim();
+	KUNIT_ASSERT_EQ(test, goheap_alloc_bulk(SIZE, GFP_KERNEL, NR_RUN, p),
+			(unsigned int)NR_RUN);
+	s = gh_test_span_of(p[0]);
+	for (i = 0; i < NR_RUN; i++)
+		KUNIT_ASSERT_PTR_EQ(test, p[i], gh_span_object(s, i));
+}
+
+/* One report, and all of it is free. */
+static void expect_freed_but_one(struct kunit *test, void **p, const char *text)
+{
+	unsigned int i;
+
+	expect_report(test, text);
+	for (i = 0; i < NR_RUN; i++)
+		KUNIT_EXPECT_EQ_MSG(test, goheap_size(p[i]), 0UL, "object %u", i);
+	KUNIT_EXPECT_EQ(test, gh_test_live(gh_default), 0UL);
+}
+
+/* The pointer is there twice: next to itself, further on, and at the end. */
+static void test_goheap_free_bulk_twice_the_same(struct kunit *test)
+{
+	static const unsigned int places[] = { 5, 6, 8, NR_RUN };
+	void *p[NR_RUN], *all[NR_RUN + 1];
+	unsigned int i, place;
+
+	for (i = 0; i < ARRAY_SIZE(places); i++) {
+		alloc_run(test, p);
+		place = places[i];
+		memcpy(all, p, place * sizeof(*p));
+		all[place] = p[4];
+		memcpy(all + place + 1, p + place, (NR_RUN - place) * sizeof(*p));
+		goheap_free_bulk(ARRAY_SIZE(all), all);
+		expect_freed_but_one(test, p, "double free");
+	}
+}
+
+/* Who is in the middle of a run was freed before: here, and by somebody else. */
+static void test_goheap_free_bulk_twice_in_the_middle(struct kunit *test)
+{
+	struct gh_cache *cache;
+	void *p[NR_RUN];
+
+	alloc_run(test, p);
+	goheap_free(p[5]);
+	goheap_free_bulk(NR_RUN, p);
+	expect_freed_but_one(test, p, "double free");
+
+	alloc_run(test, p);
+	cache = gh_test_nest(gh_default);
+	goheap_free(p[5]);
+	gh_test_unnest(cache);
+	goheap_free_bulk(NR_RUN, p);
+	expect_freed_but_one(test, p, "double free");
+
+	alloc_run(test, p);
+	goheap_free(p[0]);
+	goheap_free_bulk(NR_RUN, p);
+	expect_freed_but_one(test, p, "double free");
+}
+
+static void test_goheap_free_bulk_interior(struct kunit *test)
+{
+	void *p[NR_RUN], *all[NR_RUN + 1];
+	unsigned int place;
+
+	for (place = 0; place <= NR_RUN; place += NR_RUN / 2) {
+		alloc_run(test, p);
+		memcpy(all, p, place * sizeof(*p));
+		all[place] = p[6] + 8;
+		memcpy(all + place + 1, p + place, (NR_RUN - place) * sizeof(*p));
+		/* It may be found when nothing around it is live. */
+		goheap_free_bulk(ARRAY_SIZE(all), all);
+		expect_freed_but_one(test, p, "interior pointer");
+	}
+}
+
+/* It looks like the neighbour of the last object, and is none. */
+static void free_behind_last(struct kunit *test, size_t size, const char *text)
+{
+	void *all[2], *first = alloc(test, size), *p;
+	struct gh_span *s = gh_test_span_of(first);
+	unsigned int n = s->nelems, i;
+
+	for (i = 1; i < n; i++) {
+		p = alloc(test, size);
+		KUNIT_ASSERT_PTR_EQ(test, p, gh_span_object(s, i));
+	}
+	all[0] = gh_span_object(s, n - 1);
+	all[1] = all[0] + s->elemsize;
+	goheap_free_bulk(ARRAY_SIZE(all), all);
+	expect_report(test, text);
+	KUNIT_EXPECT_EQ(test, gh_test_live(gh_default), (unsigned long)n - 1);
+	for (i = 0; i < n - 1; i++)
+		goheap_free(gh_span_object(s, i));
+	KUNIT_EXPECT_EQ(test, gh_test_live(gh_default), 0UL);
+	expect_silence(test);
+}
+
+static void test_goheap_free_bulk_behind_last_object(struct kunit *test)
+{
+	/* 170 of them leave 32 bytes, 11 of the others 896. */
+	gh_reclaim_trim();
+	free_behind_last(test, 48, "interior pointer");
+	free_behind_last(test, 1408, "interior pointer");
+	/* None are left: it is a free page, or the kernel's. */
+	free_behind_last(test, 1024, "");
+}
+
 static void free_rcu_twice(struct kunit *test, size_t size, void (*second)(const void *))
 {
 	u8 *p = alloc(test, size);
@@ -203,6 +393,28 @@ static void test_gh_span_merge_finds_double_free(struct kunit *test)
 	preempt_enable();
 	expect_report(test, "double free");
 	KUNIT_EXPECT_EQ(test, gh_span_nfree(s), before + 1);
+}
+
+/* The same for a tiny object that was alone in its block. */
+static void test_gh_tiny_merge_finds_double_free(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-tiny-merge", NULL);
+	u8 *p = goheap_heap_alloc(heap, 15, GFP_KERNEL, GOHEAP_NOSCAN);
+	struct gh_span *s = gh_test_span_of(p);
+	unsigned int idx;
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	idx = ((unsigned long)p - s->base) / GH_TINY_BLOCK;
+	goheap_free(p);
+	set_bit(idx * 4, gh_span_tiny_gone(s));
+	atomic_long_or(BIT(idx % BITS_PER_LONG), &s->words[idx / BITS_PER_LONG].remote);
+	preempt_disable();
+	gh_span_merge(s);
+	preempt_enable();
+	expect_report(test, "double free");
+	KUNIT_EXPECT_EQ(test, gh_test_live(heap), 0UL);
+	/* Or who gets the block next could not free it. */
+	KUNIT_EXPECT_FALSE(test, test_bit(idx * 4, gh_span_tiny_gone(s)));
 }
 
 struct racer {
@@ -495,10 +707,20 @@ static struct kunit_case misuse_cases[] = {
 	KUNIT_CASE(test_goheap_free_twice_large),
 	KUNIT_CASE(test_goheap_free_twice_after_trim),
 	KUNIT_CASE(test_goheap_free_twice_in_bulk),
+	KUNIT_CASE(test_goheap_free_twice_from_magazine),
+	KUNIT_CASE(test_goheap_free_twice_from_magazine_other_cpu),
+	KUNIT_CASE(test_goheap_free_twice_from_magazine_nested),
+	KUNIT_CASE(test_goheap_free_twice_from_magazine_rcu),
+	KUNIT_CASE(test_goheap_free_twice_from_magazine_in_bulk),
+	KUNIT_CASE(test_goheap_free_bulk_twice_the_same),
+	KUNIT_CASE(test_goheap_free_bulk_twice_in_the_middle),
+	KUNIT_CASE(test_goheap_free_bulk_interior),
+	KUNIT_CASE(test_goheap_free_bulk_behind_last_object),
 	KUNIT_CASE(test_goheap_free_rcu_then_free),
 	KUNIT_CASE(test_goheap_free_then_free_rcu),
 	KUNIT_CASE(test_goheap_realloc_after_free),
 	KUNIT_CASE(test_gh_span_merge_finds_double_free),
+	KUNIT_CASE(test_gh_tiny_merge_finds_double_free),
 	KUNIT_CASE(test_goheap_free_twice_at_once),
 	KUNIT_CASE(test_goheap_free_large_twice_at_once),
 	KUNIT_CASE(test_goheap_free_interior_small),

@@ -160,15 +160,18 @@ static void test_gh_classes_align_divides(struct kunit *test)
 
 static unsigned int wrong_indices(struct gh_span *s, const struct gh_class *c)
 {
-	unsigned int off, wrong = 0;
+	unsigned int off, idx, wrong = 0;
 
 	s->mul = c->mul;
-	for (off = 0; off < c->span_bytes; off++)
+	for (off = 0; off < c->span_bytes; off++) {
 		wrong += gh_span_index(s, off) != off / c->size;
+		wrong += gh_span_starts(s, off, &idx) != (off % c->size == 0);
+		wrong += idx != off / c->size;
+	}
 	return wrong;
 }
 
-static void test_gh_span_index_every_offset(struct kunit *test)
+static void test_gh_span_starts_every_offset(struct kunit *test)
 {
 	struct gh_span *s = kunit_kzalloc(test, gh_span_desc_bytes(GH_KIND_1), GFP_KERNEL);
 	unsigned int i;
@@ -176,6 +179,20 @@ static void test_gh_span_index_every_offset(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	for (i = 1; i < GH_NR_CLASSES; i++)
 		KUNIT_EXPECT_EQ_MSG(test, wrong_indices(s, &gh_classes[i]), 0, "class %u", i);
+}
+
+/* What a free that comes late relies on: no object starts in what is LARGE now. */
+static void test_gh_span_starts_nowhere_in_large(struct kunit *test)
+{
+	struct gh_span *s = kunit_kzalloc(test, gh_span_desc_bytes(GH_KIND_1), GFP_KERNEL);
+	unsigned int off, idx, wrong = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	s->mul = gh_classes[1].mul;
+	gh_span_init_large(s, gh_default, 4 * GH_PAGE_SIZE, false);
+	for (off = 0; off < 4 * GH_PAGE_SIZE; off++)
+		wrong += gh_span_starts(s, off, &idx) || idx;
+	KUNIT_EXPECT_EQ(test, wrong, 0U);
 }
 
 static void test_gh_sc_class_every_slot(struct kunit *test)
@@ -201,7 +218,8 @@ static struct kunit_case sizeclass_cases[] = {
 	KUNIT_CASE(test_goheap_class_of_every_size),
 	KUNIT_CASE(test_goheap_alloc_of_constant_size),
 	KUNIT_CASE(test_gh_classes_align_divides),
-	KUNIT_CASE(test_gh_span_index_every_offset),
+	KUNIT_CASE(test_gh_span_starts_every_offset),
+	KUNIT_CASE(test_gh_span_starts_nowhere_in_large),
 	KUNIT_CASE(test_gh_sc_class_every_slot),
 	{}
 };

@@ -167,6 +167,74 @@ struct gh_span *gh_test_span_of(const void *p)
 	return s;
 }
 
+struct gh_cache *gh_test_nest(struct goheap *heap)
+{
+	struct gh_cache *cache;
+
+	preempt_disable();
+	cache = gh_test_cache(heap);
+	WRITE_ONCE(cache->busy, 1);
+	return cache;
+}
+
+void gh_test_unnest(struct gh_cache *cache)
+{
+	WRITE_ONCE(cache->busy, 0);
+	preempt_enable();
+}
+
+struct gh_slot *gh_test_slot(struct goheap *heap, size_t size)
+{
+	return &gh_test_cache(heap)->slots[gh_size_class(size) * 2];
+}
+
+struct gh_bin *gh_test_bin(struct goheap *heap, size_t size)
+{
+	return &gh_test_cache(heap)->bins[gh_size_class(size) * 2];
+}
+
+/* ---- magazines ----------------------------------------------------------- */
+
+/* Objects that are enough for a magazine, of whatever class. */
+#define ENOUGH		8192
+
+static void free_chain(void **p)
+{
+	void **next;
+
+	for (; p; p = next) {
+		next = *p;
+		goheap_free(p);
+	}
+}
+
+void gh_test_magazine(struct kunit *test, struct goheap *heap, size_t size)
+{
+	struct gh_bin *bin = gh_test_bin(heap, size);
+	void **chain = NULL, **p;
+	unsigned int n;
+
+	for (n = 0; !bin->magazine && n < ENOUGH; n++) {
+		p = goheap_heap_alloc(heap, size, GFP_KERNEL, 0);
+		KUNIT_ASSERT_NOT_NULL(test, p);
+		*p = chain;
+		chain = p;
+	}
+	free_chain(chain);
+	KUNIT_ASSERT_NOT_NULL_MSG(test, bin->magazine, "size %zu gets no magazine", size);
+	preempt_disable();
+	gh_magazine_empty(gh_test_cache(heap), gh_size_class(size) * 2);
+	preempt_enable();
+}
+
+/* How many objects are in it. */
+unsigned int gh_test_magazine_nr(struct goheap *heap, size_t size)
+{
+	struct gh_freed *magazine = gh_test_bin(heap, size)->magazine;
+
+	return magazine ? gh_test_slot(heap, size)->top - magazine : 0;
+}
+
 /* ---- the model ----------------------------------------------------------- */
 
 void gh_test_model_init(struct gh_test_model *m, struct kunit *test, unsigned int max)

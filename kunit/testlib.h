@@ -40,6 +40,18 @@ int gh_test_other_cpu(struct kunit *test);
 long gh_test_on(int cpu, long (*fn)(void *), void *arg);
 void gh_test_free_on(int cpu, const void *p);
 
+/* What an interrupt finds that hits the case's CPU in its section; preemption is off. */
+struct gh_cache *gh_test_nest(struct goheap *heap);
+void gh_test_unnest(struct gh_cache *cache);
+
+/* The slot and the bin that objects of this size come from, on the case's CPU. */
+struct gh_slot *gh_test_slot(struct goheap *heap, size_t size);
+struct gh_bin *gh_test_bin(struct goheap *heap, size_t size);
+
+/* Sees to it that the slot has a magazine, and leaves it empty. */
+void gh_test_magazine(struct kunit *test, struct goheap *heap, size_t size);
+unsigned int gh_test_magazine_nr(struct goheap *heap, size_t size);
+
 /* ---- the model ----------------------------------------------------------- */
 
 struct gh_test_object {

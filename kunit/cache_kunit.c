@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A CPU's cache behind the fast paths: what others freed into its spans, empty
+ * spans that it keeps because it missed some, and counts of large objects.
+ */
+
+#include <linux/rcupdate.h>
+#include <linux/sizes.h>
+
+#include "testlib.h"
+
+static int init(struct kunit *test)
+{
+	int err = gh_test_init(test);
+
+	if (!err)
+		test->priv = gh_test_heap(test, "kunit-cache", NULL);
+	return err;
+}
+
+static long pages_of(struct kunit *test)
+{
+	struct goheap *heap = test->priv;
+
+	return atomic_long_read(&heap->pages);
+}
+
+static void fill(struct kunit *test, void **p, unsigned int n, size_t size)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		p[i] = goheap_heap_alloc(test->priv, size, GFP_KERNEL, 0);
+		KUNIT_ASSERT_NOT_NULL(test, p[i]);
+	}
+}
+
+static void **alloc_many(struct kunit *test, unsigned int n, size_t size)
+{
+	void **p = kunit_kcalloc(test, n, sizeof(*p), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	fill(test, p, n, size);
+	return p;
+}
+
+static void free_many(void **p, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		goheap_free(p[i]);
+}
+
+/* ---- arrivals ------------------------------------------------------------ */
+
+#define SIZE		1024
+#define PER_SPAN	8
+#define NR_SPANS	5
+#define NR		(NR_SPANS * PER_SPAN)
+
+/* Free the second object of full spans, in this order, as somebody else would. */
+static void free_remotely(struct goheap *heap, void **p, unsigned int first, unsigned int nr)
+{
+	struct gh_cache *cache = gh_test_nest(heap);
+	unsigned int i;
+
+	for (i = first; i < first + nr; i++)
+		goheap_free(p[i * PER_SPAN + 1]);
+	gh_test_unnest(cache);
+}
+
+/* Spans that have something to be merged. */
+static unsigned int nr_waiting(void **p)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < NR_SPANS; i++)
+		n += gh_span_has_remote(gh_span_of(p[i * PER_SPAN]));
+	return n;
+}
+
+/* The first of the spans that arrived were merged, and only they. */
+struct arrival {
+	void *p;
+	unsigned long drained;
+	unsigned int waiting;
+	bool more;
+};
+
+static void test_gh_cache_refill_merges_oldest_arrival(struct kunit *test)
+{
+	void **p = alloc_many(test, NR, SIZE);
+	struct gh_cache *cache = gh_test_cache(test->priv);
+	struct arrival seen[3];
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, pages_of(test), (long)NR_SPANS);
+	/* Without interruption by work that drains. The last span is the current one. */
+	preempt_disable();
+	seen[0].drained = cache->drained;
+	free_remotely(test->priv, p, 0, 2);
+	for (i = 0; i < 3; i++) {
+		/* The third arrives when one that came before it still waits. */
+		if (i == 1)
+			free_remotely(test->priv, p, 2, 1);
+		seen[i].p = goheap_heap_alloc(test->priv, SIZE, GFP_ATOMIC, 0);
+		seen[i].drained = cache->drained - (i ? 0 : seen[0].drained);
+		seen[i].waiting = nr_waiting(p);
+		seen[i].more = gh_cache_has_arrivals(cache);
+	}
+	preempt_enable();
+	KUNIT_EXPECT_EQ(test, pages_of(test), (long)NR_SPANS);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_PTR_EQ_MSG(test, seen[i].p, p[i * PER_SPAN + 1], "arrival %u", i);
+	KUNIT_EXPECT_EQ(test, seen[0].drained, 1UL);
+	KUNIT_EXPECT_EQ(test, seen[1].drained - seen[0].drained, 1UL);
+	KUNIT_EXPECT_EQ(test, seen[2].drained - seen[1].drained, 1UL);
+	KUNIT_EXPECT_EQ(test, seen[0].waiting, 1U);
+	KUNIT_EXPECT_EQ(test, seen[1].waiting, 1U);
+	KUNIT_EXPECT_EQ(test, seen[2].waiting, 0U);
+	KUNIT_EXPECT_TRUE(test, seen[0].more);
+	KUNIT_EXPECT_TRUE(test, seen[1].more);
+	KUNIT_EXPECT_FALSE(test, seen[2].more);
+	free_many(p, NR);
+}
+
+/* Those that were taken from the inbox already, and those that were not. */
+static void test_gh_cache_drain_merges_all(struct kunit *test)
+{
+	void **p = alloc_many(test, NR, SIZE), *q;
+	struct gh_cache *cache = gh_test_cache(test->priv);
+	unsigned int waiting, left;
+	unsigned long drained;
+	bool arrived, more;
+
+	preempt_disable();
+	drained = cache->drained;
+	free_remotely(test->priv, p, 0, 3);
+	q = goheap_heap_alloc(test->priv, SIZE, GFP_ATOMIC, 0);
+	free_remotely(test->priv, p, 3, 1);
+	waiting = nr_waiting(p);
+	arrived = cache->arrived && !llist_empty(&cache->inbox);
+	gh_cache_drain(cache);
+	left = nr_waiting(p);
+	more = gh_cache_has_arrivals(cache);
+	drained = cache->drained - drained;
+	preempt_enable();
+	KUNIT_EXPECT_PTR_EQ(test, q, p[1]);
+	KUNIT_EXPECT_EQ(test, waiting, 3U);
+	KUNIT_EXPECT_TRUE(test, arrived);
+	KUNIT_EXPECT_EQ(test, left, 0U);
+	KUNIT_EXPECT_FALSE(test, more);
+	KUNIT_EXPECT_EQ(test, drained, 4UL);
+	/* They can be allocated. */
+	fill(test, &p[PER_SPAN + 1], 1, SIZE);
+	fill(test, &p[2 * PER_SPAN + 1], 1, SIZE);
+	fill(test, &p[3 * PER_SPAN + 1], 1, SIZE);
+	KUNIT_EXPECT_EQ(test, pages_of(test), (long)NR_SPANS);
+	KUNIT_EXPECT_EQ(test, gh_test_live(test->priv), (unsigned long)NR);
+	free_many(p, NR);
+}
+
+static void test_goheap_free_arrives_from_other_cpu(struct kunit *test)
+{
+	int cpu = gh_test_other_cpu(test);
+	void **p = alloc_many(test, NR, SIZE);
+	unsigned int i;
+
+	for (i = 0; i < NR; i++)
+		gh_test_free_on(cpu, p[i]);
+	KUNIT_EXPECT_EQ(test, gh_test_live(test->priv), 0UL);
+	fill(test, p, NR, SIZE);
+	KUNIT_EXPECT_EQ_MSG(test, pages_of(test), (long)NR_SPANS, "new spans instead of ours");
+	free_many(p, NR);
+}
+
+/* ---- extra empty spans --------------------------------------------------- */
+
+#define LONE		32768	/* a span with one object */
+#define LONE_PAGES	(LONE >> GH_PAGE_SHIFT)
+#define NR_LONE		64
+#define EXTRA_BYTES	SZ_4M
+
+static struct gh_bin *lone_bin(struct kunit *test)
+{
+	return gh_test_bin(test->priv, LONE);
+}
+
+/* Allocate and free so many spans; how many heap pages are kept then? */
+static long cycle(struct kunit *test, unsigned int n, size_t size)
+{
+	void **p = alloc_many(test, n, size);
+
+	free_many(p, n);
+	kunit_kfree(test, p);
+	return pages_of(test);
+}
+
+static void expect_extra(struct kunit *test, unsigned int extra)
+{
+	KUNIT_EXPECT_EQ(test, lone_bin(test)->extra, extra);
+	KUNIT_EXPECT_EQ(test, gh_test_cache(test->priv)->extra_bytes, (unsigned long)extra * LONE);
+}
+
+static void test_gh_cache_install_keeps_what_was_missed(struct kunit *test)
+{
+	unsigned int released;
+	long first, again;
+
+	first = cycle(test, NR_LONE, LONE);
+	released = lone_bin(test)->released;
+	expect_extra(test, 0);
+	KUNIT_ASSERT_LT(test, first, (long)NR_LONE * LONE_PAGES);
+	KUNIT_ASSERT_EQ(test, released, (unsigned int)(NR_LONE - first / LONE_PAGES));
+	again = cycle(test, NR_LONE, LONE);
+	expect_extra(test, released);
+	KUNIT_EXPECT_GT_MSG(test, again, first, "as many are given back as if none was missed");
+	/* Once is enough. */
+	KUNIT_EXPECT_EQ(test, cycle(test, NR_LONE, LONE), again);
+	expect_extra(test, released);
+}
+
+/* What was given back and is not missed does not make a cache keep more. */
+static void test_gh_cache_install_without_miss(struct kunit *test)
+{
+	cycle(test, NR_LONE, LONE);
+	KUNIT_EXPECT_GT(test, lone_bin(test)->released, 0U);
+	cycle(test, 2, LONE);
+	cycle(test, 100, SIZE);
+	expect_extra(test, 0);
+}
+
+static void test_gh_cache_install_extra_is_bounded(struct kunit *test)
+{
+	struct gh_cache *cache = gh_test_cache(test->priv);
+	unsigned int i, extra;
+
+	for (i = 0; i < 3; i++)
+		cycle(test, EXTRA_BYTES / LONE + 50, LONE);
+	expect_extra(test, EXTRA_BYTES / LONE);
+	/* All classes together. */
+	for (i = 0; i < 3; i++)
+		cycle(test, 200, 8192);
+	extra = gh_test_bin(test->priv, 8192)->extra;
+	KUNIT_EXPECT_EQ(test, extra, 0U);
+	KUNIT_EXPECT_EQ(test, cache->extra_bytes, (unsigned long)EXTRA_BYTES);
+}
+
+static void test_gh_cache_flush_forgets_misses(struct kunit *test)
+{
+	cycle(test, NR_LONE, LONE);
+	cycle(test, NR_LONE, LONE);
+	KUNIT_ASSERT_GT(test, lone_bin(test)->extra, 0U);
+	gh_reclaim_trim();
+	expect_extra(test, 0);
+	KUNIT_EXPECT_EQ(test, lone_bin(test)->released, 0U);
+	KUNIT_EXPECT_EQ(test, pages_of(test), 0L);
+	cycle(test, NR_LONE, LONE);
+	expect_extra(test, 0);
+}
+
+static void test_gh_cache_work_relaxes_by_halves(struct kunit *test)
+{
+	struct gh_cache *cache = gh_test_cache(test->priv);
+	long before, pages, first = cycle(test, NR_LONE, LONE);
+	unsigned int extra;
+
+	pages = cycle(test, NR_LONE, LONE);
+	extra = lone_bin(test)->extra;
+	KUNIT_ASSERT_GT(test, extra, 2U);
+	/* Not asked for. */
+	gh_cache_work(&cache->drain);
+	expect_extra(test, extra);
+	while (extra) {
+		before = pages;
+		extra /= 2;
+		WRITE_ONCE(cache->relax, true);
+		gh_cache_work(&cache->drain);
+		KUNIT_EXPECT_FALSE(test, cache->relax);
+		expect_extra(test, extra);
+		pages = pages_of(test);
+		KUNIT_EXPECT_LE(test, pages, before);
+	}
+	KUNIT_EXPECT_LE_MSG(test, pages, first, "spans are kept that nobody remembers");
+	KUNIT_EXPECT_GT_MSG(test, pages, 0L, "flushed");
+}
+
+/* ---- counts of large objects --------------------------------------------- */
+
+#define LARGE	100000
+
+static void expect_large(struct kunit *test, unsigned long allocs, unsigned long live)
+{
+	unsigned long a, l;
+
+	gh_heap_count_large(test->priv, &a, &l);
+	KUNIT_EXPECT_EQ(test, a, allocs);
+	KUNIT_EXPECT_EQ(test, l, live);
+	/* That compares with the spans. */
+	gh_test_validate(test);
+}
+
+static void test_gh_heap_count_large_parked(struct kunit *test)
+{
+	struct gh_cache *cache = gh_test_cache(test->priv);
+	void *p[3];
+
+	expect_large(test, 0, 0);
+	fill(test, p, 3, LARGE);
+	expect_large(test, 3, 3);
+	goheap_free(p[0]);
+	goheap_free(p[1]);
+	KUNIT_EXPECT_NOT_NULL(test, cache->parked);
+	expect_large(test, 3, 1);
+	fill(test, p, 2, LARGE);
+	KUNIT_EXPECT_NULL(test, cache->parked);
+	expect_large(test, 5, 3);
+	free_many(p, 3);
+	expect_large(test, 5, 0);
+	gh_reclaim_trim();
+	KUNIT_EXPECT_NULL(test, cache->parked);
+	expect_large(test, 5, 0);
+}
+
+static void test_gh_heap_count_large_other_cpu(struct kunit *test)
+{
+	int cpu = gh_test_other_cpu(test);
+	void *p[3];
+
+	fill(test, p, 3, LARGE);
+	gh_test_free_on(cpu, p[0]);
+	expect_large(test, 3, 2);
+	gh_test_free_on(cpu, p[1]);
+	expect_large(test, 3, 1);
+	/* Those are parked there, and not to be had here. */
+	fill(test, p, 2, LARGE);
+	expect_large(test, 5, 3);
+	goheap_free(p[0]);
+	fill(test, p, 1, LARGE);
+	gh_test_free_on(cpu, p[0]);
+	gh_test_free_on(cpu, p[1]);
+	goheap_free(p[2]);
+	expect_large(test, 6, 0);
+	gh_reclaim_trim();
+	expect_large(test, 6, 0);
+	KUNIT_EXPECT_EQ(test, pages_of(test), 0L);
+}
+
+static void test_gh_heap_count_large_nested(struct kunit *test)
+{
+	struct gh_cache *cache;
+	void *p[2], *q;
+
+	fill(test, p, 2, LARGE);
+	goheap_free(p[0]);
+	cache = gh_test_nest(test->priv);
+	goheap_free(p[1]);
+	/* Not the parked one; none at all where the page allocator sleeps. */
+	q = goheap_heap_alloc(test->priv, LARGE, GFP_ATOMIC, 0);
+	gh_test_unnest(cache);
+	expect_large(test, 2 + !!q, !!q);
+	goheap_free(q);
+	expect_large(test, 2 + !!q, 0);
+}
+
+static void test_gh_heap_count_large_rcu(struct kunit *test)
+{
+	void *p[2];
+
+	fill(test, p, 2, LARGE);
+	goheap_free_rcu(p[0]);
+	gh_test_flush_limbo();
+	expect_large(test, 2, 1);
+	fill(test, p, 1, LARGE);
+	goheap_free_rcu(p[0]);
+	goheap_free(p[1]);
+	gh_test_flush_limbo();
+	expect_large(test, 3, 0);
+}
+
+static struct kunit_case cache_cases[] = {
+	KUNIT_CASE(test_gh_cache_refill_merges_oldest_arrival),
+	KUNIT_CASE(test_gh_cache_drain_merges_all),
+	KUNIT_CASE(test_goheap_free_arrives_from_other_cpu),
+	KUNIT_CASE(test_gh_cache_install_keeps_what_was_missed),
+	KUNIT_CASE(test_gh_cache_install_without_miss),
+	KUNIT_CASE(test_gh_cache_install_extra_is_bounded),
+	KUNIT_CASE(test_gh_cache_flush_forgets_misses),
+	KUNIT_CASE(test_gh_cache_work_relaxes_by_halves),
+	KUNIT_CASE(test_gh_heap_count_large_parked),
+	KUNIT_CASE(test_gh_heap_count_large_other_cpu),
+	KUNIT_CASE(test_gh_heap_count_large_nested),
+	KUNIT_CASE(test_gh_heap_count_large_rcu),
+	{}
+};
+
+static struct kunit_suite cache_suite = {
+	.name = "goheap_cache",
+	.init = init,
+	.exit = gh_test_exit,
+	.test_cases = cache_cases,
+};
+
+kunit_test_suite(cache_suite);

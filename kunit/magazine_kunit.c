@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Magazines: who gets one, that the object freed last comes back first, and that
+ * whatever becomes of a magazine, no object is lost and none is handed out twice.
+ */
+
+#include <linux/string.h>
+
+#include "testlib.h"
+
+#define SIZE		1024
+#define PER_SPAN	8
+#define NR_SPANS	20		/* fewer than are tidied up */
+#define NR		(NR_SPANS * PER_SPAN)
+
+static int init(struct kunit *test)
+{
+	int err = gh_test_init(test);
+
+	/* Of the default heap, and what earlier cases left. */
+	gh_reclaim_trim();
+	if (!err)
+		test->priv = gh_test_heap(test, "kunit-magazine", NULL);
+	return err;
+}
+
+static long pages_of(struct kunit *test)
+{
+	struct goheap *heap = test->priv;
+
+	return atomic_long_read(&heap->pages);
+}
+
+static void *alloc(struct kunit *test)
+{
+	void *p = goheap_heap_alloc(test->priv, SIZE, GFP_KERNEL, 0);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	return p;
+}
+
+static void **alloc_many(struct kunit *test, unsigned int n)
+{
+	void **p = kunit_kcalloc(test, n, sizeof(*p), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	for (i = 0; i < n; i++)
+		p[i] = alloc(test);
+	return p;
+}
+
+/* Spans without a free object, and an empty magazine. */
+static void **fill_spans(struct kunit *test)
+{
+	void **p;
+
+	gh_test_magazine(test, test->priv, SIZE);
+	p = alloc_many(test, NR);
+	KUNIT_ASSERT_EQ(test, pages_of(test), (long)NR_SPANS);
+	return p;
+}
+
+/* Every @step-th was freed: the same many can be had again without another span. */
+static void expect_again(struct kunit *test, void **p, unsigned int step)
+{
+	struct gh_test_model m;
+	unsigned int i;
+
+	for (i = 0; i < NR; i += step)
+		p[i] = alloc(test);
+	KUNIT_EXPECT_EQ_MSG(test, pages_of(test), (long)NR_SPANS, "objects are lost");
+	gh_test_model_init(&m, test, NR);
+	for (i = 0; i < NR; i++)
+		gh_test_model_add(&m, p[i], SIZE);
+	gh_test_model_free_all(&m);
+}
+
+/* ---- getting one --------------------------------------------------------- */
+
+/* Fill spans with allocations like this; how many refills did a magazine take? */
+static unsigned long refills_for_magazine(struct kunit *test, gfp_t gfp)
+{
+	struct gh_bin *bin = gh_test_bin(test->priv, SIZE);
+	unsigned long before = bin->refills, after = 0;
+	void *p[128];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(p); i++) {
+		p[i] = goheap_heap_alloc(test->priv, SIZE, gfp, 0);
+		if (bin->magazine && !after)
+			after = bin->refills - before;
+	}
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		goheap_free(p[i]);
+	return after;
+}
+
+static void test_gh_magazine_consider_after_refills(struct kunit *test)
+{
+	unsigned long refills = refills_for_magazine(test, GFP_KERNEL);
+
+	KUNIT_EXPECT_NE_MSG(test, refills, 0UL, "no magazine");
+	KUNIT_EXPECT_GT_MSG(test, refills, 4UL, "hardly used, and has a magazine");
+	/* A slot that lost it has to show again that it is worth one. */
+	gh_reclaim_trim();
+	KUNIT_ASSERT_NULL(test, gh_test_bin(test->priv, SIZE)->magazine);
+	refills = refills_for_magazine(test, GFP_KERNEL);
+	KUNIT_EXPECT_NE_MSG(test, refills, 0UL, "no magazine for the second time");
+	KUNIT_EXPECT_GT_MSG(test, refills, 4UL, "hardly used again, and has a magazine");
+}
+
+static void test_gh_magazine_consider_atomic(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, refills_for_magazine(test, GFP_ATOMIC), 0UL);
+	KUNIT_EXPECT_EQ(test, refills_for_magazine(test, GFP_NOWAIT | __GFP_NOWARN), 0UL);
+	KUNIT_EXPECT_EQ(test, gh_magazine_bytes(), 0UL);
+	KUNIT_EXPECT_NE(test, refills_for_magazine(test, GFP_KERNEL), 0UL);
+}
+
+/* 64 KiB of objects, but from 3 to 41 of them. */
+static unsigned int expected_capacity(size_t size)
+{
+	if (size > 65536 / 3)
+		return 3;
+	return size < 65536 / 41 ? 41 : 65536 / size;
+}
+
+static void test_gh_magazine_capacity_every_class(struct kunit *test)
+{
+	struct goheap *heap = test->priv;
+	unsigned int class, expected;
+	unsigned long bytes = 0;
+	struct gh_slot *slot;
+	size_t size;
+
+	KUNIT_ASSERT_EQ(test, gh_magazine_bytes(), 0UL);
+	for (class = 1; class < GH_NR_CLASSES; class++) {
+		size = gh_classes[class].size;
+		expected = expected_capacity(gh_classes[gh_size_class(size)].size);
+		slot = gh_test_slot(heap, size);
+		if (gh_test_bin(heap, size)->magazine)
+			continue;
+		gh_test_magazine(test, heap, size);
+		KUNIT_EXPECT_EQ_MSG(test, slot->limit - gh_test_bin(heap, size)->magazine,
+				    expected, "class %u", class);
+		KUNIT_EXPECT_EQ(test, gh_test_magazine_nr(heap, size), 0U);
+		/* An empty entry is below the oldest. */
+		bytes += (expected + 1) * sizeof(struct gh_freed);
+		KUNIT_EXPECT_EQ_MSG(test, gh_magazine_bytes(), bytes, "class %u", class);
+	}
+	gh_reclaim_trim();
+	KUNIT_EXPECT_EQ(test, gh_magazine_bytes(), 0UL);
+}
+
+/* ---- what is in it ------------------------------------------------------- */
+
+static void test_gh_cache_keep_last_freed_first(struct kunit *test)
+{
+	void **p = fill_spans(test);
+	unsigned int i;
+
+	/* Of one span and of others, up and down. */
+	for (i = 0; i < 40; i++)
+		goheap_free(p[i * 7 % NR]);
+	KUNIT_EXPECT_EQ(test, gh_test_magazine_nr(test->priv, SIZE), 40U);
+	while (i--)
+		KUNIT_EXPECT_PTR_EQ(test, alloc(test), p[i * 7 % NR]);
+	KUNIT_EXPECT_EQ(test, gh_test_magazine_nr(test->priv, SIZE), 0U);
+	for (i = 0; i < NR; i++)
+		goheap_free(p[i]);
+}
+
+/* To everybody who looks, an object in a magazine is free. */
+static void test_gh_cache_keep_is_free(struct kunit *test)
+{
+	void **p = fill_spans(test);
+	struct gh_span *s = gh_test_span_of(p[0]);
+	unsigned int idx = gh_span_index(s, (unsigned long)p[0] - s->base), i;
+
+	KUNIT_ASSERT_EQ(test, gh_span_nfree(s), 0U);
+	goheap_free(p[0]);
+	KUNIT_ASSERT_PTR_EQ(test, gh_test_slot(test->priv, SIZE)->top->p, p[0]);
+	KUNIT_EXPECT_EQ(test, s->words[0].free, BIT(idx));
+	KUNIT_EXPECT_FALSE(test, gh_span_is_live(s, idx));
+	KUNIT_EXPECT_EQ(test, goheap_size(p[0]), 0UL);
+	KUNIT_EXPECT_PTR_EQ(test, goheap_base(p[0] + 1), NULL);
+	KUNIT_EXPECT_EQ(test, gh_test_live(test->priv), (unsigned long)NR - 1);
+	p[0] = alloc(test);
+	KUNIT_EXPECT_EQ(test, s->words[0].free, 0UL);
+	KUNIT_EXPECT_TRUE(test, gh_span_is_live(s, idx));
+	for (i = 0; i < NR; i++)
+		goheap_free(p[i]);
+}
+
+static void test_gh_cache_keep_overflow_is_listed(struct kunit *test)
+{
+	void **p = fill_spans(test);
+	unsigned int i;
+
+	for (i = 0; i < NR; i++)
+		goheap_free(p[i * 7 % NR]);
+	KUNIT_EXPECT_EQ(test, gh_test_magazine_nr(test->priv, SIZE), expected_capacity(SIZE));
+	expect_again(test, p, 1);
+}
+
+static void test_goheap_alloc_tiny_blocks_from_magazine(struct kunit *test)
+{
+	struct goheap *heap = test->priv;
+	struct gh_bin *bin = &gh_test_cache(heap)->bins[GH_SC_TINY];
+	struct gh_slot *slot = &gh_test_cache(heap)->slots[GH_SC_TINY];
+	struct gh_test_model m;
+	unsigned int i;
+	void *p;
+
+	gh_test_model_init(&m, test, 2048);
+	while (!bin->magazine && m.nr < m.max)
+		gh_test_model_add(&m, goheap_heap_alloc(heap, 15, GFP_KERNEL, GOHEAP_NOSCAN), 15);
+	KUNIT_ASSERT_NOT_NULL(test, bin->magazine);
+	for (i = 0; i < 30; i++) {
+		p = gh_test_model_del(&m, i * 31 % m.nr);
+		goheap_free(p);
+		KUNIT_EXPECT_PTR_EQ(test, slot->top->p, p);
+	}
+	KUNIT_EXPECT_EQ(test, slot->top - bin->magazine, 30L);
+	gh_test_model_add(&m, goheap_heap_alloc(heap, 13, GFP_KERNEL, GOHEAP_NOSCAN), 13);
+	KUNIT_EXPECT_PTR_EQ(test, m.objects[m.nr - 1].p, p);
+	for (i = 0; i < 100; i++)
+		gh_test_model_add(&m, goheap_heap_alloc(heap, 1 + i % 15, GFP_KERNEL,
+							GOHEAP_NOSCAN), 1 + i % 15);
+	gh_test_model_free_all(&m);
+}
+
+/* ---- losing it ----------------------------------------------------------- */
+
+/* A free object in every span, all of them in the magazine and nowhere else. */
+static void **fill_magazine(struct kunit *test)
+{
+	void **p = fill_spans(test);
+	unsigned int i;
+
+	for (i = 0; i < NR; i += PER_SPAN)
+		goheap_free(p[i]);
+	KUNIT_ASSERT_EQ(test, gh_test_magazine_nr(test->priv, SIZE), (unsigned int)NR_SPANS);
+	KUNIT_ASSERT_EQ(test, gh_test_bin(test->priv, SIZE)->nr_partial, 0U);
+	return p;
+}
+
+static void test_gh_magazine_empty_keeps_objects(struct kunit *test)
+{
+	void **p = fill_magazine(test);
+
+	preempt_disable();
+	gh_magazine_empty(gh_test_cache(test->priv), gh_size_class(SIZE) * 2);
+	preempt_enable();
+	KUNIT_EXPECT_NOT_NULL(test, gh_test_bin(test->priv, SIZE)->magazine);
+	KUNIT_EXPECT_EQ(test, gh_test_magazine_nr(test->priv, SIZE), 0U);
+	expect_again(test, p, PER_SPAN);
+}
+
+static void test_gh_magazine_detach_keeps_objects(struct kunit *test)
+{
+	unsigned long before = gh_magazine_bytes();
+	void **p = fill_magazine(test);
+	struct gh_freed *magazine;
+
+	KUNIT_EXPECT_GT(test, gh_magazine_bytes(), before);
+	preempt_disable();
+	magazine = gh_magazine_detach(gh_test_cache(test->priv), gh_size_class(SIZE) * 2);
+	preempt_enable();
+	kfree(magazine);
+	KUNIT_EXPECT_NOT_NULL(test, magazine);
+	KUNIT_EXPECT_NULL(test, gh_test_bin(test->priv, SIZE)->magazine);
+	KUNIT_EXPECT_NULL(test, gh_test_slot(test->priv, SIZE)->top->p);
+	KUNIT_EXPECT_EQ(test, gh_magazine_bytes(), before);
+	expect_again(test, p, PER_SPAN);
+}
+
+/* Every span has a live object, so all stay: on the central list. */
+static void test_gh_reclaim_trim_keeps_objects(struct kunit *test)
+{
+	void **p = fill_magazine(test);
+
+	gh_reclaim_trim();
+	KUNIT_EXPECT_NULL(test, gh_test_bin(test->priv, SIZE)->magazine);
+	KUNIT_EXPECT_EQ(test, gh_magazine_bytes(), 0UL);
+	expect_again(test, p, PER_SPAN);
+}
+
+static void test_gh_reclaim_trim_detaches(struct kunit *test)
+{
+	void **p = fill_spans(test);
+	unsigned int i;
+
+	for (i = 0; i < NR; i++)
+		goheap_free(p[i]);
+	KUNIT_ASSERT_GT(test, gh_test_magazine_nr(test->priv, SIZE), 0U);
+	KUNIT_ASSERT_GT(test, gh_magazine_bytes(), 0UL);
+	gh_reclaim_trim();
+	KUNIT_EXPECT_EQ(test, gh_magazine_bytes(), 0UL);
+	KUNIT_EXPECT_EQ_MSG(test, pages_of(test), 0L, "a magazine keeps a span");
+}
+
+/* Entries whose span is not, or no longer, the cache's, or whose bit is not set. */
+static unsigned int strays(struct goheap *heap)
+{
+	struct gh_cache *cache;
+	struct gh_freed *freed;
+	unsigned int n = 0;
+	struct gh_span *s;
+
+	preempt_disable();
+	cache = gh_test_cache(heap);
+	for (freed = gh_test_slot(heap, SIZE)->top; freed->p; freed--) {
+		s = gh_span_of(freed->p);
+		n += !s || s->owner != cache || !(*freed->word & freed->bit);
+	}
+	preempt_enable();
+	return n;
+}
+
+/*
+ * Spans are given back while some of their objects are in the magazine, and the
+ * others on the partial list.
+ */
+static void test_gh_cache_list_tidies_magazine_first(struct kunit *test)
+{
+	unsigned int i, n = 100 * PER_SPAN, wrong = 0;
+	long pages, most;
+	void **p;
+
+	gh_test_magazine(test, test->priv, SIZE);
+	p = alloc_many(test, n);
+	most = pages_of(test);
+	pages = most;
+	for (i = 0; i < n; i++) {
+		goheap_free(p[i]);
+		if (pages_of(test) == pages)
+			continue;
+		pages = pages_of(test);
+		wrong += strays(test->priv);
+	}
+	KUNIT_EXPECT_LT_MSG(test, pages, most, "nothing was tidied up");
+	KUNIT_EXPECT_EQ(test, wrong, 0U);
+}
+
+/* ---- a random walk ------------------------------------------------------- */
+
+/* With one word of objects, several, and part of one. */
+static const size_t sizes[] = { 8, 48, 64, 128, SIZE, 1408, 9472 };
+
+static size_t random_size(struct rnd_state *rnd)
+{
+	return sizes[gh_test_below(rnd, ARRAY_SIZE(sizes))];
+}
+
+static void add_bulk(struct gh_test_model *m, struct rnd_state *rnd)
+{
+	unsigned int i, got, n = 1 + gh_test_below(rnd, 100);
+	size_t size = random_size(rnd);
+	void *p[100];
+
+	n = min(n, m->max - m->nr);
+	got = goheap_alloc_bulk(size, GFP_KERNEL, n, p);
+	KUNIT_EXPECT_EQ(m->test, got, n);
+	for (i = 0; i < got; i++)
+		gh_test_model_add(m, p[i], size);
+}
+
+static void del_bulk(struct gh_test_model *m, struct rnd_state *rnd)
+{
+	unsigned int i, n = 1 + gh_test_below(rnd, 100);
+	/* Neighbours were added one after the other; or anything. */
+	bool mixed = gh_test_below(rnd, 2);
+	void *p[100];
+
+	n = min(n, m->nr);
+	for (i = n; i--; )
+		p[i] = gh_test_model_del(m, mixed ? gh_test_below(rnd, m->nr) : m->nr - 1);
+	goheap_free_bulk(n, p);
+}
+
+static void step(struct gh_test_model *m, struct rnd_state *rnd, int other)
+{
+	bool up = m->nr < m->max && gh_test_below(rnd, 2);
+	size_t size = random_size(rnd);
+
+	if (!up && !m->nr)
+		return;
+	switch (gh_test_below(rnd, 512)) {
+	case 0:
+		gh_reclaim_trim();
+		break;
+	case 1 ... 16:
+		if (up)
+			add_bulk(m, rnd);
+		else
+			del_bulk(m, rnd);
+		break;
+	case 17 ... 32:
+		if (m->nr)
+			gh_test_free_on(other, gh_test_model_del(m, gh_test_below(rnd, m->nr)));
+		break;
+	default:
+		if (up)
+			gh_test_model_add(m, goheap_alloc(size, GFP_KERNEL), size);
+		else
+			goheap_free(gh_test_model_del(m, gh_test_below(rnd, m->nr)));
+	}
+}
+
+static bool any_magazine(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		if (gh_test_magazine_nr(gh_default, sizes[i]))
+			return true;
+	return false;
+}
+
+static void test_gh_magazine_random(struct kunit *test)
+{
+	int other = gh_test_other_cpu(test);
+	unsigned long misuses = gh_misuse_count();
+	unsigned int i, with = 0;
+	struct gh_test_model m;
+	struct rnd_state rnd;
+
+	gh_test_model_init(&m, test, 600);
+	gh_test_seed(&rnd, 1992);
+	for (i = 0; i < GH_TEST_ROUNDS(40000); i++) {
+		step(&m, &rnd, other);
+		with += any_magazine();
+		if (m.errors)
+			break;
+	}
+	KUNIT_EXPECT_GT_MSG(test, with, i / 2, "hardly ever was there an object in a magazine");
+	gh_test_validate(test);
+	gh_test_model_free_all(&m);
+	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
+}
+
+static struct kunit_case magazine_cases[] = {
+	KUNIT_CASE(test_gh_magazine_consider_after_refills),
+	KUNIT_CASE(test_gh_magazine_consider_atomic),
+	KUNIT_CASE(test_gh_magazine_capacity_every_class),
+	KUNIT_CASE(test_gh_cache_keep_last_freed_first),
+	KUNIT_CASE(test_gh_cache_keep_is_free),
+	KUNIT_CASE(test_gh_cache_keep_overflow_is_listed),
+	KUNIT_CASE(test_goheap_alloc_tiny_blocks_from_magazine),
+	KUNIT_CASE(test_gh_magazine_empty_keeps_objects),
+	KUNIT_CASE(test_gh_magazine_detach_keeps_objects),
+	KUNIT_CASE(test_gh_reclaim_trim_keeps_objects),
+	KUNIT_CASE(test_gh_reclaim_trim_detaches),
+	KUNIT_CASE(test_gh_cache_list_tidies_magazine_first),
+	KUNIT_CASE(test_gh_magazine_random),
+	{}
+};
+
+static struct kunit_suite magazine_suite = {
+	.name = "goheap_magazine",
+	.init = init,
+	.exit = gh_test_exit,
+	.test_cases = magazine_cases,
+};
+
+kunit_test_suite(magazine_suite);
