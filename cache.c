@@ -25,7 +25,7 @@ static struct gh_span no_span;
  * classes of a cache together: this many bytes.
  */
 #define EXTRA_BYTES	(4UL << 20)
-/* Empty spans given to the page heap in one section. */
+/* Spans given to the page heap, or to the central lists, in one section. */
 #define TIDY_BATCH	64
 /* Spans given to the central lists in one section. */
 #define FLUSH_BATCH	64
@@ -52,6 +52,7 @@ void gh_cache_init(struct gh_cache *cache, struct goheap *heap, int cpu)
 	cache->hint = &no_span;
 	init_llist_head(&cache->inbox);
 	INIT_WORK(&cache->drain, gh_cache_work);
+	init_irq_work(&cache->kick, gh_reclaim_drain_irq);
 	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
 		cache->slots[sc].size = gh_classes[gh_sc_class(sc)].size;
 		gh_magazine_none(cache, sc);
@@ -60,19 +61,32 @@ void gh_cache_init(struct gh_cache *cache, struct goheap *heap, int cpu)
 	}
 }
 
+/* Take over what others freed, or let limbo come back to it if that has to wait. */
+static void merge(struct gh_span *s)
+{
+	if (gh_span_merge(s) == -EAGAIN && gh_span_claim(s))
+		gh_limbo_add(s);
+}
+
 /* Let the slot allocate from the span's first word with free objects, if any. */
 static bool use_span(struct gh_cache *cache, struct gh_span *s)
 {
 	struct gh_slot *slot = &cache->slots[s->spanclass];
-	unsigned long *word = gh_span_free_word(s);
+	unsigned long avail = 0;
 	unsigned int i;
 
 	/* What the slot has already would be handed out twice. */
-	if (!word || WARN_ON_ONCE(slot->avail || slot->top->p))
+	if (WARN_ON_ONCE(slot->avail || slot->top->p))
 		return false;
-	i = container_of(word, struct gh_word, free) - s->words;
-	slot->avail = *word;
-	slot->word = word;
+	for (i = 0; i < gh_span_nwords(s); i++) {
+		avail = s->words[i].free & ~atomic_long_read(&s->words[i].remote);
+		if (avail)
+			break;
+	}
+	if (!avail)
+		return false;
+	slot->avail = avail;
+	slot->word = &s->words[i].free;
 	slot->base = s->base + i * BITS_PER_LONG * slot->size;
 	slot->fresh = gh_span_use_fresh(s, i);
 	return true;
@@ -106,8 +120,7 @@ static bool reuse_current(struct gh_cache *cache, unsigned int sc)
 	if (use_span(cache, s))
 		return true;
 	if (gh_span_has_remote(s)) {
-		/* What has to wait for RCU is in limbo, and comes back from there. */
-		gh_span_merge(s);
+		merge(s);
 		if (use_span(cache, s))
 			return true;
 	}
@@ -198,14 +211,20 @@ static bool tidy_empties(struct gh_cache *cache, struct gh_bin *bin, unsigned in
 	return true;
 }
 
-/* Spans beyond the first @keep, the longest on the list, go to the central list. */
-static void tidy_surplus(struct gh_cache *cache, struct gh_bin *bin, unsigned int keep)
+/*
+ * Spans beyond the first @keep, the longest on the list, go to the central list, not
+ * too many at a time. False if there are more.
+ */
+static bool tidy_surplus(struct gh_cache *cache, struct gh_bin *bin, unsigned int keep)
 {
 	struct gh_span **link = &bin->partial, *s;
+	unsigned int budget = TIDY_BATCH;
 
 	while (keep-- && *link)
 		link = &(*link)->next;
 	while ((s = *link)) {
+		if (!budget--)
+			return false;
 		*link = s->next;
 		if (gh_cache_disown(cache, s)) {
 			bin->nr_partial--;
@@ -215,6 +234,7 @@ static void tidy_surplus(struct gh_cache *cache, struct gh_bin *bin, unsigned in
 		*link = s;
 		link = &s->next;
 	}
+	return true;
 }
 
 /* Nothing of a span that leaves may be waiting to be allocated next. */
@@ -234,12 +254,11 @@ static void tidy(struct gh_cache *cache, unsigned int sc)
 	if (in_nmi())	/* its page heap may be what was interrupted */
 		return;
 	let_go(cache, sc);
-	if (!tidy_empties(cache, bin, least / 2 + bin->extra)) {
-		bin->limit = bin->nr_partial;	/* go on with the next free that is an edge */
+	if (!tidy_empties(cache, bin, least / 2 + bin->extra) ||
+	    (bin->nr_partial >= most && !tidy_surplus(cache, bin, most / 2))) {
+		bin->limit = bin->nr_partial;	/* go on with the next span that is listed */
 		return;
 	}
-	if (bin->nr_partial >= most)
-		tidy_surplus(cache, bin, most / 2);
 	bin->limit = clamp(2 * bin->nr_partial, least, most);
 }
 
@@ -263,6 +282,8 @@ static void forget_misses(struct gh_cache *cache, unsigned int sc, unsigned int 
 {
 	struct gh_bin *bin = &cache->bins[sc];
 
+	if (gh_sc_class(sc))
+		bin->limit = spans_in(TIDY_BYTES, sc);
 	cache->extra_bytes -= (bin->extra - extra) * gh_classes[gh_sc_class(sc)].span_bytes;
 	bin->extra = extra;
 	bin->released = 0;
@@ -319,8 +340,7 @@ static void absorb(struct gh_cache *cache, struct gh_span *s)
 {
 	cache->drained++;
 	gh_span_unclaim(s);
-	if (gh_span_merge(s) == -EAGAIN && gh_span_claim(s))
-		gh_limbo_add(s);
+	merge(s);
 	if (gh_span_free_word(s))
 		gh_cache_list(cache, s);
 }
@@ -337,6 +357,24 @@ void gh_cache_drain(struct gh_cache *cache)
 
 	while ((s = next_arrived(cache)))
 		absorb(cache, s);
+}
+
+/*
+ * Objects that were freed once more by another CPU stay free, and are left to the
+ * merge that comes for the other free. Has the slot something besides?
+ */
+static bool has_others(struct gh_cache *cache, unsigned int sc)
+{
+	struct gh_slot *slot = &cache->slots[sc];
+
+	for (; slot->top->p; slot->top--) {
+		if (!gh_is_freed_twice(slot->top->word, slot->top->bit))
+			return true;
+		gh_cache_push(cache, gh_span_of(slot->top->p));
+	}
+	if (slot->avail)
+		slot->avail &= ~gh_slot_remote(slot);
+	return slot->avail;
 }
 
 static bool use_partial(struct gh_cache *cache, unsigned int sc)
@@ -364,7 +402,7 @@ bool gh_cache_refill(struct gh_cache *cache, unsigned int sc)
 
 	cache->bins[sc].refills++;
 	cache->refills++;
-	if (reuse_current(cache, sc) || use_partial(cache, sc))
+	if (has_others(cache, sc) || reuse_current(cache, sc) || use_partial(cache, sc))
 		return true;
 	/* Not earlier, and not more: the more is freed into a span first, the less it costs. */
 	while (!in_nmi() && (s = next_arrived(cache))) {
@@ -471,7 +509,7 @@ static void flush_current(struct gh_cache *cache, unsigned int sc)
 	if (!s)
 		return;
 	drop_current(cache, sc);
-	gh_span_merge(s);
+	merge(s);
 	if (gh_span_free_word(s))
 		push_partial(bin, s);
 	else

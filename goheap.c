@@ -46,7 +46,7 @@ static void *take(struct gh_cache *cache, unsigned int sc, bool *zero)
 		fresh = gh_cache_next_is_fresh(cache, sc);
 		p = gh_cache_take(cache, sc);
 	}
-	*zero = *zero && !fresh;
+	*zero = *zero && !(p && fresh);
 	return p;
 }
 
@@ -405,6 +405,8 @@ static unsigned int take_word(struct gh_slot *slot, unsigned int n, void **p)
 	unsigned long left = slot->avail, size = slot->size, next;
 	unsigned int i = 0, end, bit;
 
+	if (unlikely(!left || left & gh_slot_remote(slot)))
+		return 0;
 	while (i < n && left) {
 		bit = __ffs(left);
 		end = i + min(n - i, ones_from(left, bit));
@@ -428,8 +430,8 @@ static unsigned int take_bulk(struct gh_cache *cache, unsigned int sc, unsigned 
 
 	do {
 		i += take_word(slot, n - i, p + i);
-		while (i < n && slot->top->p)
-			p[i++] = gh_cache_take(cache, sc);
+		while (i < n && (p[i] = gh_cache_take(cache, sc)))
+			i++;
 	} while (i < n && gh_cache_refill(cache, sc));
 	return i;
 }

@@ -25,13 +25,24 @@ LIST_HEAD(gh_heaps);
 
 /* ---- spans ---------------------------------------------------------------------- */
 
+/* What holds the limit may be parked or empty: have it given back for the next try. */
+static void flush_soon(struct goheap *heap)
+{
+	struct gh_cache *cache = raw_cpu_ptr(heap->cache);
+
+	WRITE_ONCE(cache->flush, true);
+	gh_reclaim_drain(cache);
+}
+
 static bool charge(struct goheap *heap, unsigned int npages)
 {
 	long pages = atomic_long_read(&heap->pages);
 
 	do {
-		if (pages + npages > heap->limit)
+		if (pages + npages > heap->limit) {
+			flush_soon(heap);
 			return false;
+		}
 	} while (!atomic_long_try_cmpxchg(&heap->pages, &pages, pages + npages));
 	return true;
 }
@@ -397,21 +408,31 @@ static void report_leaks(const struct goheap *heap, const struct leaks *leaks)
 	}
 }
 
+static void cancel_drains(struct goheap *heap)
+{
+	struct gh_cache *cache;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		cache = per_cpu_ptr(heap->cache, cpu);
+		irq_work_sync(&cache->kick);
+		cancel_work_sync(&cache->drain);
+	}
+}
+
 static void quiesce(struct goheap *heap)
 {
 	int cpu;
 
 	gh_limbo_flush(heap);
-	for_each_possible_cpu(cpu)
-		cancel_work_sync(&per_cpu_ptr(heap->cache, cpu)->drain);
 	/* Remote frees that have set their bit and not let go of the span yet. */
 	synchronize_rcu();
+	cancel_drains(heap);
 	for_each_possible_cpu(cpu)
 		gh_cache_flush_all(per_cpu_ptr(heap->cache, cpu));
 	gh_limbo_flush(heap);
 	/* What came out of limbo may have filled an inbox once more. */
-	for_each_possible_cpu(cpu)
-		cancel_work_sync(&per_cpu_ptr(heap->cache, cpu)->drain);
+	cancel_drains(heap);
 }
 
 void goheap_destroy(struct goheap *heap)

@@ -77,6 +77,7 @@
 
 #include <linux/atomic.h>
 #include <linux/bitops.h>
+#include <linux/irq_work.h>
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/lockdep.h>
@@ -667,6 +668,7 @@ struct gh_tiny_open {
  * @extra_bytes: of the spans in the bins' @extra
  * @extra_ticks: ticks since some of those were last given up
  * @drain: runs the inbox, and the flush of an idle CPU, on the CPU itself
+ * @kick: queues @drain from any context
  * @flush: what @drain is to do: give all back
  * @relax: or: give some of the extra spans up
  * @slots: by span class; the last is for tiny blocks
@@ -697,6 +699,7 @@ struct gh_cache {
 	unsigned long extra_bytes;
 	unsigned int extra_ticks;
 	struct work_struct drain;
+	struct irq_work kick;
 	bool flush;
 	bool relax;
 	struct gh_slot slots[GH_NR_SLOTS] ____cacheline_aligned;
@@ -724,7 +727,22 @@ static __always_inline void gh_section_exit(struct gh_cache *cache)
 	WRITE_ONCE(cache->busy, 0);
 }
 
-/* An object of the slot; the section is held. NULL if it has run dry. */
+static __always_inline struct gh_word *gh_word_of(unsigned long *free)
+{
+	return container_of(free, struct gh_word, free);
+}
+
+/* Was this one of our free objects freed again, by another CPU? */
+static __always_inline bool gh_is_freed_twice(unsigned long *free, unsigned long bit)
+{
+	return atomic_long_read(&gh_word_of(free)->remote) >> bit % BITS_PER_LONG & 1;
+}
+
+/*
+ * An object of the slot; the section is held. NULL if it has run dry, or if the
+ * object was freed once more at the same time as it was freed here: then a refill
+ * leaves it to the merge, which reports it.
+ */
 static __always_inline void *gh_cache_take(struct gh_cache *cache, unsigned int sc)
 {
 	struct gh_slot *slot = &cache->slots[sc];
@@ -733,20 +751,30 @@ static __always_inline void *gh_cache_take(struct gh_cache *cache, unsigned int 
 	void *p = top->p;
 
 	if (likely(p)) {
-		slot->top = top - 1;
 		word = top->word;
 		bit = top->bit;
+		if (unlikely(gh_is_freed_twice(word, bit)))
+			return NULL;
+		slot->top = top - 1;
 	} else {
 		if (unlikely(!slot->avail))
 			return NULL;
-		bit = __ffs(slot->avail);
-		slot->avail &= slot->avail - 1;
 		word = slot->word;
+		bit = __ffs(slot->avail);
+		if (unlikely(gh_is_freed_twice(word, bit)))
+			return NULL;
+		slot->avail &= slot->avail - 1;
 		p = (void *)(slot->base + bit * slot->size);
 	}
 	WRITE_ONCE(*word, *word ^ BIT(bit % BITS_PER_LONG));
 	slot->allocs++;
 	return p;
+}
+
+/* The current word's objects that others freed. There is a current word. */
+static inline unsigned long gh_slot_remote(const struct gh_slot *slot)
+{
+	return atomic_long_read(&gh_word_of(slot->word)->remote);
 }
 
 /* Will gh_cache_take() give an object that is known to be zero? */
@@ -857,7 +885,8 @@ void *gh_alloc_slow(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid);
 void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp);
 bool gh_tiny_free(struct gh_span *s, unsigned long off, bool rcu);
 bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long off);
-unsigned int gh_tiny_merge(struct gh_span *s, unsigned int word, unsigned long blocks);
+unsigned int gh_tiny_merge(struct gh_span *s, unsigned int word, unsigned long blocks,
+			   bool *again);
 void gh_tiny_close(struct gh_cache *cache);
 bool gh_tiny_may_start(unsigned long off);
 bool gh_tiny_did_start(struct gh_span *s, unsigned long off);
@@ -881,6 +910,7 @@ int gh_reclaim_init(void);
 void gh_reclaim_exit(void);
 void gh_reclaim_kick(void);
 void gh_reclaim_drain(struct gh_cache *cache);
+void gh_reclaim_drain_irq(struct irq_work *work);
 void gh_reclaim_trim(void);
 
 /* A live object, as resolved from an address. */

@@ -132,7 +132,7 @@ void gh_magazine_consider(struct goheap *heap, unsigned int sc, gfp_t gfp)
 	struct gh_freed *magazine;
 	bool attached;
 
-	if (!is_worth_it(heap, sc) || in_nmi())
+	if (!is_worth_it(heap, sc))
 		return;
 	if (!gfpflags_allow_blocking(gfp)) {
 		/* The caller may be anywhere; the work comes here from a better place. */

@@ -55,10 +55,24 @@ void gh_reclaim_kick(void)
  * gh_reclaim_drain() - have a cache take over what others freed into its spans
  * @cache: whose
  *
- * Context: Any but NMI.
+ * By way of an interrupt: the caller may hold locks that queueing work takes.
+ *
+ * Context: Any.
  */
 void gh_reclaim_drain(struct gh_cache *cache)
 {
+	irq_work_queue(&cache->kick);
+}
+
+/**
+ * gh_reclaim_drain_irq() - the interrupt
+ * @work: the cache's
+ *
+ * Context: irq_work.
+ */
+void gh_reclaim_drain_irq(struct irq_work *work)
+{
+	struct gh_cache *cache = container_of(work, struct gh_cache, kick);
 	struct workqueue_struct *queue;
 
 	rcu_read_lock();

@@ -67,7 +67,7 @@ static void post(struct gh_cache *owner, struct gh_span *s)
 	llist_add(&s->queue, &owner->inbox);
 	/* data_race(): two at a time may count as one; nothing but a delay comes of it. */
 	bytes += data_race(owner->inbox_bytes);
-	if (bytes < INBOX_BYTES || in_nmi()) {
+	if (bytes < INBOX_BYTES) {
 		data_race(owner->inbox_bytes = bytes);	/* as above */
 		return;
 	}

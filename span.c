@@ -251,6 +251,7 @@ int gh_span_merge(struct gh_span *s)
 {
 	unsigned int i, merged = 0;
 	unsigned long remote;
+	bool again = false;
 	int ret = 0;
 
 	for (i = 0; i < gh_span_nwords(s); i++) {
@@ -261,9 +262,11 @@ int gh_span_merge(struct gh_span *s)
 			ret = -EAGAIN;
 			break;
 		}
-		merged += s->flags & GH_F_TINY ? gh_tiny_merge(s, i, remote) :
+		merged += s->flags & GH_F_TINY ? gh_tiny_merge(s, i, remote, &again) :
 						 merge_word(s, i, remote);
 	}
+	if (again)
+		ret = -EAGAIN;
 	return ret ?: merged;
 }
 

@@ -268,6 +268,7 @@ bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long o
 {
 	unsigned int idx = off / GH_TINY_BLOCK, start = start_bit(off % GH_TINY_BLOCK);
 	u8 *live = live_of(s, off);
+	struct gh_word *w;
 
 	/* Nobody moves gone to live meanwhile, so their order does not matter. */
 	if (off >= s->limit || !gh_tiny_may_start(off) || !(*live & ~gone_of(s, off) & start))
@@ -277,8 +278,10 @@ bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long o
 	if (*live & STARTS)
 		return true;
 	leave_block(cache, s, off);
-	gh_span_give(s, idx);
-	if (!gh_cache_keep(cache, s, gh_span_word(s, idx), idx, gh_span_object(s, idx)))
+	/* Whatever its remote bit says: see gh_tiny_merge(). */
+	w = gh_span_word(s, idx);
+	WRITE_ONCE(w->free, w->free | BIT(idx % BITS_PER_LONG));
+	if (!gh_cache_keep(cache, s, w, idx, gh_span_object(s, idx)))
 		gh_cache_list(cache, s);
 	return true;
 }
@@ -328,13 +331,13 @@ bool gh_tiny_free(struct gh_span *s, unsigned long off, bool rcu)
 	return own ? freed : free_remote(s, off, false);
 }
 
-/* The gone bits of a block move to @live. Returns what is live then. */
-static unsigned int take_gone(struct gh_span *s, unsigned int idx)
+/* Gone bits of a block move to @live. Returns what is live then. */
+static unsigned int take_gone(struct gh_span *s, unsigned int idx, unsigned int gone)
 {
 	unsigned long off = idx * GH_TINY_BLOCK, first = step_of(off);
 	atomic_long_t *word = (atomic_long_t *)&gh_span_tiny_gone(s)[first / BITS_PER_LONG];
-	unsigned int gone = gone_of(s, off), step;
 	u8 *live = live_of(s, off), twice = gone & ~*live;
+	unsigned int step;
 
 	for (step = 0; twice; twice >>= 1, step++)
 		if (twice & 1)
@@ -349,21 +352,37 @@ static unsigned int take_gone(struct gh_span *s, unsigned int idx)
  * @s: a tiny span
  * @word: which
  * @blocks: their remote bits
+ * @again: set if some objects have to wait for RCU; their blocks' bits are set again
+ *
+ * A remote bit alone means nothing: between somebody's gone bit and remote bit, a
+ * merge that another free asked for may have taken the one. The other is then set on
+ * a block that has other tenants, or none, or in a later life of the span, which is
+ * a tiny one for as long as there is its descriptor.
  *
  * Context: The owner's section, or the central lock.
  * Return: how many blocks became free.
  */
-unsigned int gh_tiny_merge(struct gh_span *s, unsigned int word, unsigned long blocks)
+unsigned int gh_tiny_merge(struct gh_span *s, unsigned int word, unsigned long blocks, bool *again)
 {
 	struct gh_word *w = &s->words[word];
 	unsigned long bit, empty = 0;
+	unsigned int idx, gone;
 
 	/* A full barrier; pairs with those in free_remote(). */
 	atomic_long_fetch_andnot(blocks, &w->remote);
 	for_each_set_bit(bit, &blocks, BITS_PER_LONG) {
-		unsigned int idx = word * BITS_PER_LONG + bit;
-
-		if (w->free & BIT(bit) || take_gone(s, idx))
+		idx = word * BITS_PER_LONG + bit;
+		gone = gone_of(s, idx * GH_TINY_BLOCK);
+		if (!gone)
+			continue;
+		/* Asked after @gone was read, and about no more than that. */
+		if (gh_span_rcu_pending(s)) {
+			atomic_long_or(BIT(bit), &w->remote);
+			*again = true;
+			continue;
+		}
+		/* In a block that is free, it was freed twice, which take_gone() reports. */
+		if (take_gone(s, idx, gone) || w->free & BIT(bit))
 			continue;
 		leave_block(READ_ONCE(s->owner), s, idx * GH_TINY_BLOCK);
 		empty |= BIT(bit);

@@ -174,9 +174,10 @@ static void *alloc_new(const struct old *old, size_t size, gfp_t gfp)
 	size_t room = with_room(old, size);
 	void *p = NULL;
 
+	/* The alignment that @size is promised; a power of two has more than enough. */
 	if (room > size)
-		p = gh_alloc(old->heap, room, 0, (gfp | __GFP_NOWARN) & ~__GFP_NOFAIL,
-			     old->noscan, NUMA_NO_NODE);
+		p = gh_alloc(old->heap, room, room > ROOM_MAX ? size & -size : 0,
+			     (gfp | __GFP_NOWARN) & ~__GFP_NOFAIL, old->noscan, NUMA_NO_NODE);
 	return p ?: gh_alloc(old->heap, size, 0, gfp, old->noscan, NUMA_NO_NODE);
 }
 

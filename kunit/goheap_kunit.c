@@ -343,6 +343,24 @@ static void test_goheap_zalloc_leaves_zeroes_alone(struct kunit *test)
 	goheap_free_bulk(1024, p);
 }
 
+/* With room to grow the object is longer, and less aligned, than what was asked for. */
+static void test_goheap_realloc_large_is_aligned(struct kunit *test)
+{
+	void *p[4], *q;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(p); i++) {
+		p[i] = goheap_alloc(300 << 10, GFP_KERNEL);
+		q = goheap_realloc(p[i], 512 << 10, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, q);
+		KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)q, 512 << 10));
+		KUNIT_EXPECT_PTR_EQ_MSG(test, goheap_realloc(q, 512 << 10, GFP_KERNEL), q,
+					"it is right where it is");
+		p[i] = q;
+	}
+	goheap_free_bulk(ARRAY_SIZE(p), p);
+}
+
 static void test_goheap_alloc_init_on_alloc(struct kunit *test)
 {
 	unsigned int i;
@@ -1371,6 +1389,7 @@ static void test_goheap_create_no_memory(struct kunit *test)
 #endif
 
 static struct kunit_case front_cases[] = {
+	KUNIT_CASE(test_goheap_realloc_large_is_aligned),
 	KUNIT_CASE(test_goheap_alloc_every_small_size),
 	KUNIT_CASE(test_goheap_alloc_large_sizes),
 	KUNIT_CASE(test_goheap_alloc_size_zero),

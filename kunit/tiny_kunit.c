@@ -333,6 +333,70 @@ static void test_gh_tiny_free_rcu_in_block_being_filled(struct kunit *test)
 	goheap_free(b);
 }
 
+/*
+ * Two frees meet in a block: the merge that one asked for takes the other's gone bit
+ * before its remote bit is set. That one is left over then, and means nothing.
+ */
+static void test_gh_tiny_free_own_with_stray_remote_bit(struct kunit *test)
+{
+	struct goheap *heap = test->priv;
+	void *a, *b, *c, *p;
+	struct gh_span *s;
+	unsigned int idx;
+
+	end_blocks(test);
+	a = alloc(test, 4);
+	b = alloc(test, 4);
+	c = alloc(test, 4);
+	KUNIT_ASSERT_EQ(test, block_of(c), block_of(a));
+	end_blocks(test);
+	s = gh_test_span_of(a);
+	idx = (block_of(a) - s->base) / GH_TINY_BLOCK;
+	/* One half of freeing a from elsewhere, all of freeing c, and the other half. */
+	set_bit(((unsigned long)a - s->base) / 4, gh_span_tiny_gone(s));
+	gh_test_free_on(gh_test_other_cpu(test), c);
+	preempt_disable();
+	gh_cache_drain(gh_test_cache(heap));
+	if (gh_word_set_remote(gh_span_word(s, idx), idx))
+		gh_remote_tell(s, false);
+	preempt_enable();
+	KUNIT_EXPECT_EQ(test, goheap_size(a), 0UL);
+	goheap_free(b);
+	KUNIT_EXPECT_FALSE_MSG(test, block_is_taken(b), "nobody is in the block");
+	p = alloc(test, FULL);
+	KUNIT_EXPECT_TRUE_MSG(test, block_is_taken(p), "a block with a live object is free");
+	gh_reclaim_trim();
+	KUNIT_EXPECT_TRUE(test, block_is_taken(p));
+	KUNIT_EXPECT_GE(test, goheap_size(p), (size_t)FULL);
+	goheap_free(p);
+}
+
+/* What waits for RCU may have gone since the merge asked about the span. */
+static void test_gh_tiny_merge_waits_for_readers(struct kunit *test)
+{
+	void *a = alloc(test, 8), *b = alloc(test, 8), *keep = alloc(test, FULL);
+	struct gh_span *s = gh_test_span_of(a);
+	unsigned long bit;
+	struct gh_word *w = word_of(a, &bit);
+	bool again = false;
+
+	KUNIT_ASSERT_PTR_EQ(test, gh_test_span_of(keep), s);
+	rcu_read_lock();
+	goheap_free_rcu(a);
+	goheap_free(b);
+	KUNIT_EXPECT_EQ(test, gh_tiny_merge(s, w - s->words, bit, &again), 0U);
+	KUNIT_EXPECT_TRUE(test, again);
+	KUNIT_EXPECT_TRUE_MSG(test, block_is_taken(a), "a reader's block is free");
+	KUNIT_EXPECT_TRUE_MSG(test, is_pending(a), "nobody will look at it again");
+	rcu_read_unlock();
+	synchronize_rcu();
+	gh_test_flush_limbo();
+	gh_reclaim_trim();
+	KUNIT_EXPECT_FALSE(test, is_pending(a));
+	KUNIT_EXPECT_FALSE(test, block_is_taken(a));
+	goheap_free(keep);
+}
+
 /* ---- questions ----------------------------------------------------------- */
 
 static void test_goheap_size_of_tenants(struct kunit *test)
@@ -439,6 +503,8 @@ static struct kunit_case tiny_cases[] = {
 	KUNIT_CASE(test_gh_tiny_free_from_other_cpu),
 	KUNIT_CASE(test_gh_tiny_free_rcu_waits_for_readers),
 	KUNIT_CASE(test_gh_tiny_free_rcu_in_block_being_filled),
+	KUNIT_CASE(test_gh_tiny_free_own_with_stray_remote_bit),
+	KUNIT_CASE(test_gh_tiny_merge_waits_for_readers),
 	KUNIT_CASE(test_goheap_size_of_tenants),
 	KUNIT_CASE(test_gh_tiny_count_counts_objects),
 	KUNIT_CASE(test_goheap_size_stays_when_neighbour_goes),
