@@ -503,7 +503,8 @@ static __always_inline void free_object(struct gh_span *s, unsigned int idx, int
 	} else if (unlikely(!gh_span_give(s, idx))) {
 		free_twice(cache, s, idx);
 	} else {
-		if (!gh_cache_keep(cache, s, gh_span_word(s, idx), idx, gh_span_object(s, idx)))
+		if (!gh_cache_keep(cache, s, gh_span_word(s, idx), BIT(idx % BITS_PER_LONG),
+				   gh_span_object(s, idx)))
 			gh_cache_list(cache, s);
 		gh_section_exit(cache);
 	}
@@ -606,8 +607,8 @@ void goheap_free(const void *p)
 {
 	struct gh_cache *cache;
 	struct gh_span *s;
+	unsigned long off, bit;
 	struct gh_word *w;
-	unsigned long off;
 	unsigned int idx;
 
 	preempt_disable();
@@ -632,9 +633,10 @@ void goheap_free(const void *p)
 	if (unlikely(!gh_span_starts(s, off, &idx)))
 		return free_elsewhere(cache, s, p);
 	w = gh_span_word(s, idx);
-	if (unlikely(!gh_word_give(w, idx)))
+	bit = BIT(idx % BITS_PER_LONG);
+	if (unlikely(!gh_word_give(w, bit)))
 		return free_elsewhere(cache, s, p);
-	if (unlikely(!gh_cache_keep(cache, s, w, idx, (void *)p)))
+	if (unlikely(!gh_cache_keep(cache, s, w, bit, (void *)p)))
 		return list_freed(cache, s);
 	gh_section_exit(cache);
 	preempt_enable();

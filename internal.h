@@ -353,20 +353,19 @@ static __always_inline struct gh_word *gh_span_word(struct gh_span *s, unsigned 
  * Free an object by its bit; the caller guards the span. False, and nothing is
  * done, if it was free already.
  */
-static __always_inline bool gh_word_give(struct gh_word *w, unsigned int idx)
+static __always_inline bool gh_word_give(struct gh_word *w, unsigned long bit)
 {
 	unsigned long old = w->free;
 
-	/* Written so that compilers find their machine's bit test and bit set. */
-	if (unlikely((old | atomic_long_read(&w->remote)) >> idx % BITS_PER_LONG & 1))
+	if (unlikely((old | atomic_long_read(&w->remote)) & bit))
 		return false;
-	WRITE_ONCE(w->free, old | BIT(idx % BITS_PER_LONG));
+	WRITE_ONCE(w->free, old | bit);
 	return true;
 }
 
 static inline bool gh_span_give(struct gh_span *s, unsigned int idx)
 {
-	return gh_word_give(gh_span_word(s, idx), idx);
+	return gh_word_give(gh_span_word(s, idx), BIT(idx % BITS_PER_LONG));
 }
 
 static inline bool gh_span_is_empty(const struct gh_span *s)
@@ -576,7 +575,7 @@ int gh_central_validate(struct gh_central *central);
  * struct gh_freed - an object in a magazine
  * @p: the object, or NULL below the oldest one
  * @word: the word of its span's free bitmap
- * @bit: and the number of its bit in there, modulo 64
+ * @bit: and its bit in there
  */
 struct gh_freed {
 	void *p;
@@ -735,7 +734,7 @@ static __always_inline struct gh_word *gh_word_of(unsigned long *free)
 /* Was this one of our free objects freed again, by another CPU? */
 static __always_inline bool gh_is_freed_twice(unsigned long *free, unsigned long bit)
 {
-	return atomic_long_read(&gh_word_of(free)->remote) >> bit % BITS_PER_LONG & 1;
+	return atomic_long_read(&gh_word_of(free)->remote) & bit;
 }
 
 /*
@@ -760,13 +759,13 @@ static __always_inline void *gh_cache_take(struct gh_cache *cache, unsigned int 
 		if (unlikely(!slot->avail))
 			return NULL;
 		word = slot->word;
-		bit = __ffs(slot->avail);
+		bit = slot->avail & -slot->avail;
 		if (unlikely(gh_is_freed_twice(word, bit)))
 			return NULL;
-		slot->avail &= slot->avail - 1;
-		p = (void *)(slot->base + bit * slot->size);
+		slot->avail ^= bit;
+		p = (void *)(slot->base + __ffs(bit) * slot->size);
 	}
-	WRITE_ONCE(*word, *word ^ BIT(bit % BITS_PER_LONG));
+	WRITE_ONCE(*word, *word ^ bit);
 	slot->allocs++;
 	return p;
 }
@@ -810,7 +809,7 @@ void gh_cache_work(struct work_struct *work);		/* no section, on its CPU */
  * its span be found. The section is held.
  */
 static __always_inline bool gh_cache_keep(struct gh_cache *cache, struct gh_span *s,
-					  struct gh_word *w, unsigned int idx, void *p)
+					  struct gh_word *w, unsigned long bit, void *p)
 {
 	struct gh_slot *slot = &cache->slots[s->spanclass];
 	struct gh_freed *top = slot->top;
@@ -820,7 +819,7 @@ static __always_inline bool gh_cache_keep(struct gh_cache *cache, struct gh_span
 	slot->top = ++top;
 	top->p = p;
 	top->word = &w->free;
-	top->bit = idx;
+	top->bit = bit;
 	return true;
 }
 
