@@ -454,14 +454,25 @@ static unsigned int alloc_batch(unsigned int sc, unsigned int n, void **p)
 	return i;
 }
 
+static void clear_batch(unsigned int sc, unsigned int n, void **p)
+{
+	while (n--)
+		memset(p[n], 0, gh_classes[gh_sc_class(sc)].size);
+}
+
 unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 {
-	bool batches = size - 1 < GH_SMALL_MAX && !(gfp & GFP_ODD) && !want_init_on_alloc(gfp);
-	unsigned int i = 0;
+	bool batches = size - 1 < GH_SMALL_MAX && !(gfp & (GFP_REFUSED | __GFP_THISNODE));
+	unsigned int i = 0, sc, got;
 
 	while (i < n) {
-		if (batches)
-			i += alloc_batch(gh_size_class(size) * 2, n - i, p + i);
+		if (batches) {
+			sc = gh_size_class(size) * 2;
+			got = alloc_batch(sc, n - i, p + i);
+			if (want_init_on_alloc(gfp))
+				clear_batch(sc, got, p + i);
+			i += got;
+		}
 		if (i == n)
 			break;
 		p[i] = goheap_alloc(size, gfp);
