@@ -82,14 +82,14 @@ void gh_reclaim_drain_irq(struct irq_work *work)
 	rcu_read_unlock();
 }
 
-static bool has_spans(struct gh_cache *cache)
+static bool has_anything(struct gh_cache *cache)
 {
 	const struct gh_bin *bin;
 
 	if (READ_ONCE(cache->parked))
 		return true;
 	for (bin = cache->bins; bin < cache->bins + GH_NR_SLOTS; bin++)
-		if (READ_ONCE(bin->active) || READ_ONCE(bin->partial))
+		if (READ_ONCE(bin->active) || READ_ONCE(bin->partial) || READ_ONCE(bin->magazine))
 			return true;
 	return false;
 }
@@ -103,7 +103,7 @@ static bool cache_is_idle(struct gh_cache *cache)
 		cache->idle_ticks = 0;
 		return false;
 	}
-	return ++cache->idle_ticks >= IDLE_TICKS && has_spans(cache);
+	return ++cache->idle_ticks >= IDLE_TICKS && has_anything(cache);
 }
 
 /* Spans that a cache keeps in addition are given up by halves, if it may be without. */

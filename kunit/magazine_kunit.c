@@ -4,6 +4,7 @@
  * whatever becomes of a magazine, no object is lost and none is handed out twice.
  */
 
+#include <linux/delay.h>
 #include <linux/string.h>
 
 #include "testlib.h"
@@ -449,6 +450,32 @@ static void test_gh_magazine_random(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
 }
 
+/* All that is free is in the magazine: an idle CPU gives that back as well. */
+static void test_gh_reclaim_idle_magazine(struct kunit *test)
+{
+	void **p = fill_spans(test);
+	struct gh_cache *cache;
+	unsigned int i;
+
+	preempt_disable();
+	cache = gh_test_cache(test->priv);
+	if (gh_section_enter(cache)) {
+		gh_cache_flush_some(cache, gh_size_class(SIZE) * 2);
+		gh_section_exit(cache);
+	}
+	preempt_enable();
+	for (i = 0; i < PER_SPAN; i++)
+		goheap_free(p[i]);
+	KUNIT_EXPECT_NULL(test, gh_test_bin(test->priv, SIZE)->active);
+	KUNIT_EXPECT_NULL(test, gh_test_bin(test->priv, SIZE)->partial);
+	/* Some seconds; timers that may wait for an idle CPU can take longer. */
+	for (i = 0; i < 300 && pages_of(test) == NR_SPANS; i++)
+		msleep(100);
+	KUNIT_EXPECT_EQ(test, pages_of(test), (long)NR_SPANS - 1);
+	for (i = PER_SPAN; i < NR; i++)
+		goheap_free(p[i]);
+}
+
 static struct kunit_case magazine_cases[] = {
 	KUNIT_CASE(test_gh_magazine_consider_after_refills),
 	KUNIT_CASE(test_gh_magazine_consider_atomic),
@@ -462,6 +489,7 @@ static struct kunit_case magazine_cases[] = {
 	KUNIT_CASE(test_gh_reclaim_trim_keeps_objects),
 	KUNIT_CASE(test_gh_reclaim_trim_detaches),
 	KUNIT_CASE(test_gh_cache_list_tidies_magazine_first),
+	KUNIT_CASE(test_gh_reclaim_idle_magazine),
 	KUNIT_CASE(test_gh_magazine_random),
 	{}
 };
