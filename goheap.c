@@ -204,7 +204,7 @@ static noinline void *alloc_zeroed(struct gh_cache __percpu *caches, unsigned in
 	if (unlikely(!p))
 		return alloc_dry(cache, sc, gfp);
 	preempt_enable();
-	/* Zeroed pages that nothing was freed in need no clearing. */
+	/* What was never handed out of zeroed pages needs no clearing. */
 	return fresh ? p : memset(p, 0, gh_classes[gh_sc_class(sc)].size);
 }
 
@@ -274,7 +274,8 @@ static __always_inline bool is_tiny(size_t size, gfp_t gfp, bool noscan)
 #define GFP_ODD (GFP_REFUSED | __GFP_THISNODE | __GFP_ZERO)
 
 /* What the fast path does not want to know about. */
-static noinline void *alloc_odd(struct gh_cache __percpu *caches, size_t size, gfp_t gfp, bool noscan, int nid)
+static noinline void *alloc_odd(struct gh_cache __percpu *caches, size_t size, gfp_t gfp,
+				bool noscan, int nid)
 {
 	unsigned int sc;
 
@@ -288,11 +289,13 @@ static noinline void *alloc_odd(struct gh_cache __percpu *caches, size_t size, g
 	/* __GFP_THISNODE: this CPU's cache may have spans of other nodes */
 	if (gfp & __GFP_THISNODE && nid == NUMA_NO_NODE)
 		nid = numa_mem_id();
-	return nid == NUMA_NO_NODE ? alloc_zeroed(caches, sc, gfp) : gh_alloc_slow(heap_of(caches), sc, gfp, nid);
+	if (nid != NUMA_NO_NODE)
+		return gh_alloc_slow(heap_of(caches), sc, gfp, nid);
+	return alloc_zeroed(caches, sc, gfp);
 }
 
-static __always_inline void *alloc_any(struct gh_cache __percpu *caches, size_t size, gfp_t gfp, bool noscan,
-				       int nid)
+static __always_inline void *alloc_any(struct gh_cache __percpu *caches, size_t size, gfp_t gfp,
+				       bool noscan, int nid)
 {
 	/* size 0 counts as large here */
 	if (unlikely(gfp & GFP_ODD) || unlikely(size - 1 >= GH_SMALL_MAX))
