@@ -130,11 +130,15 @@ ledger_is_complete() {
 idle_cost_is_bounded() {
 	unload && load goheap && load goheap_memory pattern=handoff rounds=1 || return
 	rmmod goheap_memory
-	sleep $IDLE_SECONDS
-	left=$(($(stat_of held_bytes) + $(stat_of metadata_bytes)))
-	echo "# idle seconds=$IDLE_SECONDS left=$left held=$(stat_of held_bytes)" \
-		"metadata=$(stat_of metadata_bytes) cpus=$cpus per_cpu=$((left / cpus))"
-	[ $left -le $((64 * 1048576 * BOUND_idle / 100)) ]
+	# A tick waits for as long as its CPU sleeps, which nothing here interrupts.
+	for try in 1 2 3 4 5 6; do
+		sleep $IDLE_SECONDS
+		left=$(($(stat_of held_bytes) + $(stat_of metadata_bytes)))
+		echo "# idle seconds=$((try * IDLE_SECONDS)) left=$left held=$(stat_of held_bytes)" \
+			"metadata=$(stat_of metadata_bytes) cpus=$cpus per_cpu=$((left / cpus))"
+		[ $left -gt $((64 * 1048576 * BOUND_idle / 100)) ] || return 0
+	done
+	return 1
 }
 
 now_us() {
