@@ -87,17 +87,19 @@ static __always_inline void use_word(struct gh_cache *cache, struct gh_span *s, 
 /* Any free object, rather than all of a word. */
 static noinline bool use_any(struct gh_cache *cache, struct gh_span *s)
 {
-	unsigned int nwords = gh_span_nwords(s), i = gh_random_below(nwords), n;
+	unsigned int nwords = gh_span_nwords(s), left = nwords, i;
+	u32 draw = gh_random_draw();
 	unsigned long avail;
 
-	for (n = 0; n < nwords; n++, i = (i + 1) % nwords) {
-		avail = usable(&s->words[i]);
-		if (!avail)
-			continue;
-		use_word(cache, s, i, gh_random_bit(avail));
-		return true;
+	i = gh_random_word(draw, nwords);
+	while (!(avail = usable(&s->words[i]))) {
+		if (!--left)
+			return false;
+		if (++i == nwords)
+			i = 0;
 	}
-	return false;
+	use_word(cache, s, i, gh_random_bit(draw, avail));
+	return true;
 }
 
 /* Let the slot allocate from the span's first word with free objects, if any. */

@@ -134,8 +134,9 @@ static inline unsigned int gh_sc_bytes(unsigned int sc)
 /* random.c; preemption off */
 extern bool gh_random;
 void gh_random_init(void);
-unsigned int gh_random_below(unsigned int bound);
-unsigned long gh_random_bit(unsigned long bits);
+u32 gh_random_draw(void);
+unsigned int gh_random_word(u32 draw, unsigned int nwords);
+unsigned long gh_random_bit(u32 draw, unsigned long bits);
 
 enum gh_span_state {
 	GH_SPAN_FREE,			/* a run of free pages */
@@ -335,12 +336,6 @@ static inline unsigned long *gh_span_free_word(struct gh_span *s)
 		if (s->words[i].free)
 			return &s->words[i].free;
 	return NULL;
-}
-
-/* Which word to look at first for a free object; the others follow in a circle. */
-static inline unsigned int gh_span_first_word(const struct gh_span *s)
-{
-	return unlikely(gh_random) ? gh_random_below(gh_span_nwords(s)) : 0;
 }
 
 /*

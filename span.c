@@ -323,14 +323,15 @@ bool gh_span_use_fresh(struct gh_span *s, unsigned int word)
  */
 unsigned int gh_span_take(struct gh_span *s, bool *fresh)
 {
-	unsigned int i = gh_span_first_word(s);
+	u32 draw = gh_random ? gh_random_draw() : 0;
+	unsigned int i = gh_random_word(draw, gh_span_nwords(s));
 	unsigned long *word, bit;
 
 	while (!s->words[i].free)
 		if (++i == gh_span_nwords(s))
 			i = 0;
 	word = &s->words[i].free;
-	bit = gh_random ? gh_random_bit(*word) : *word & -*word;
+	bit = gh_random ? gh_random_bit(draw, *word) : *word & -*word;
 	WRITE_ONCE(*word, *word ^ bit);
 	*fresh = gh_span_use_fresh(s, i);
 	return i * BITS_PER_LONG + __ffs(bit);
