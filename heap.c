@@ -157,6 +157,15 @@ struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align
  */
 void gh_heap_free_span(struct gh_span *s)
 {
+	/*
+	 * An object that was freed twice at once has both bits, and whoever set the
+	 * second is late to see to the merge. Nobody waits for its readers: for one of
+	 * the two frees there were none.
+	 */
+	if (unlikely(!(s->flags & GH_F_LARGE) && gh_span_has_remote(s))) {
+		s->rcu_used = false;
+		gh_span_merge(s);
+	}
 	atomic_long_sub(s->npages, &s->heap->pages);
 	gh_arena_free(s);
 }

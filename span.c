@@ -306,21 +306,31 @@ bool gh_span_use_fresh(struct gh_span *s, unsigned int word)
 
 /**
  * gh_span_take() - allocate one object
- * @s: a SMALL span that is not full
+ * @s: a SMALL span
  * @fresh: set to whether the object is known to be zero
  *
+ * Leaves objects that were freed once more at the same time as they were freed to
+ * the merge, which reports them.
+ *
  * Context: The owner's section, or the central lock.
- * Return: the object's index.
+ * Return: the object's index, or -1 if there is none.
  */
-unsigned int gh_span_take(struct gh_span *s, bool *fresh)
+int gh_span_take(struct gh_span *s, bool *fresh)
 {
-	unsigned long *word = gh_span_free_word(s);
-	unsigned int bit = __ffs(*word);
-	unsigned int i = container_of(word, struct gh_word, free) - s->words;
+	unsigned long avail;
+	struct gh_word *w;
+	unsigned int i;
 
-	WRITE_ONCE(*word, *word & (*word - 1));
-	*fresh = gh_span_use_fresh(s, i);
-	return i * BITS_PER_LONG + bit;
+	for (i = 0; i < gh_span_nwords(s); i++) {
+		w = &s->words[i];
+		avail = w->free & ~atomic_long_read(&w->remote);
+		if (!avail)
+			continue;
+		WRITE_ONCE(w->free, w->free ^ (avail & -avail));
+		*fresh = gh_span_use_fresh(s, i);
+		return i * BITS_PER_LONG + __ffs(avail);
+	}
+	return -1;
 }
 
 /**
