@@ -328,6 +328,8 @@ inline let_go(c)
 	:: magazine[c] -> magazine[c] = 0; push(c)
 	:: else
 	fi
+#else
+	skip
 #endif
 }
 
