@@ -68,11 +68,6 @@ static void merge(struct gh_span *s)
 		gh_limbo_add(s);
 }
 
-static unsigned long usable(const struct gh_word *w)
-{
-	return w->free & ~atomic_long_read(&w->remote);
-}
-
 static __always_inline void use_word(struct gh_cache *cache, struct gh_span *s, unsigned int i,
 				     unsigned long avail)
 {
@@ -92,7 +87,7 @@ static noinline bool use_any(struct gh_cache *cache, struct gh_span *s)
 	unsigned long avail;
 
 	i = gh_random_word(draw, nwords);
-	while (!(avail = usable(&s->words[i]))) {
+	while (!(avail = gh_word_usable(&s->words[i]))) {
 		if (!--left)
 			return false;
 		if (++i == nwords)
@@ -115,7 +110,7 @@ static bool use_span(struct gh_cache *cache, struct gh_span *s)
 	if (unlikely(gh_random))
 		return use_any(cache, s);
 	for (i = 0; i < gh_span_nwords(s); i++) {
-		avail = usable(&s->words[i]);
+		avail = gh_word_usable(&s->words[i]);
 		if (avail)
 			break;
 	}

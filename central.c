@@ -195,9 +195,14 @@ int gh_central_merge(struct gh_span *s)
 
 static void *take_object(struct gh_central *central, struct gh_span *s, bool *fresh)
 {
+	int idx;
+
 	lockdep_assert_held(&central->lock);
+	idx = gh_span_take(s, fresh);
+	if (unlikely(idx < 0))
+		return NULL;
 	central->allocs++;
-	return gh_span_object(s, gh_span_take(s, fresh));
+	return gh_span_object(s, idx);
 }
 
 /**

@@ -170,6 +170,15 @@ void gh_heap_free_span(struct gh_span *s)
 {
 	struct gh_records *records = s->records;
 
+	/*
+	 * An object that was freed twice at once has both bits, and whoever set the
+	 * second is late to see to the merge. Nobody waits for its readers: for one of
+	 * the two frees there were none.
+	 */
+	if (unlikely(!(s->flags & GH_F_LARGE) && gh_span_has_remote(s))) {
+		s->rcu_used = false;
+		gh_span_merge(s);
+	}
 	if (records) {
 		gh_debug_validate(s);
 		WRITE_ONCE(s->records, NULL);

@@ -321,7 +321,7 @@ int gh_span_merge(struct gh_span *s);
 bool gh_span_rcu_pending(const struct gh_span *s);
 void gh_span_rcu_mark(struct gh_span *s);
 unsigned int gh_span_nfree(const struct gh_span *s);
-unsigned int gh_span_take(struct gh_span *s, bool *fresh);
+int gh_span_take(struct gh_span *s, bool *fresh);
 bool gh_span_use_fresh(struct gh_span *s, unsigned int word);
 void gh_span_count(const struct gh_span *s, struct gh_span_counts *counts);
 bool gh_span_is_live(const struct gh_span *s, unsigned int idx);
@@ -365,6 +365,12 @@ static __always_inline struct gh_word *gh_span_word(struct gh_span *s, unsigned 
 
 	OPTIMIZER_HIDE_VAR(w);	/* or compilers do the sum anew for each member */
 	return w;
+}
+
+/* Objects that may be handed out: free, and not freed once more at the same time. */
+static inline unsigned long gh_word_usable(const struct gh_word *w)
+{
+	return w->free & ~atomic_long_read(&w->remote);
 }
 
 /*

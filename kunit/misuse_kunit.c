@@ -481,6 +481,62 @@ static void test_goheap_free_large_twice_at_once(struct kunit *test)
 	gh_test_validate(test);
 }
 
+/*
+ * What is left when an object was freed by its owner and by another CPU at the same
+ * time, and the latter has not come to tell anybody: both bits.
+ */
+static void free_at_once(struct gh_span *s, unsigned int idx)
+{
+	WRITE_ONCE(s->words[0].free, s->words[0].free | BIT(idx));
+	atomic_long_or(BIT(idx), &s->words[0].remote);
+}
+
+static struct gh_span *new_span(struct kunit *test)
+{
+	static const struct goheap_params leak_ok = { .flags = GOHEAP_LEAK_OK };
+	struct goheap *heap = gh_test_heap(test, "kunit-misuse", &leak_ok);
+	struct gh_span *s = gh_heap_new_span(heap, gh_size_class(SIZE) * 2, GFP_KERNEL,
+					     NUMA_NO_NODE);
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	return s;
+}
+
+static void test_goheap_free_twice_at_once_then_central(struct kunit *test)
+{
+	struct gh_span *s = new_span(test);
+	void *first, *second, *third;
+	bool fresh;
+
+	preempt_disable();
+	first = gh_central_add(s, &fresh);
+	free_at_once(s, 1);
+	second = gh_central_alloc(s->heap, s->spanclass, s->nid, &fresh);
+	gh_remote_tell(s, false);
+	third = gh_central_alloc(s->heap, s->spanclass, s->nid, &fresh);
+	preempt_enable();
+	expect_report(test, "double free");
+	KUNIT_EXPECT_PTR_EQ(test, first, gh_span_object(s, 0));
+	KUNIT_EXPECT_PTR_EQ_MSG(test, second, gh_span_object(s, 2), "freed twice, and handed out");
+	KUNIT_EXPECT_PTR_EQ_MSG(test, third, gh_span_object(s, 1), "merged, and lost");
+	KUNIT_EXPECT_EQ(test, goheap_size(third), s->elemsize);
+	goheap_free(first);
+	goheap_free(second);
+	goheap_free(third);
+	expect_silence(test);
+}
+
+static void test_goheap_free_twice_at_once_then_release(struct kunit *test)
+{
+	struct gh_span *s = new_span(test);
+
+	free_at_once(s, 1);
+	preempt_disable();
+	gh_heap_free_span(s);
+	preempt_enable();
+	expect_report(test, "double free");
+}
+
 /* ---- interior pointers --------------------------------------------------- */
 
 static void test_goheap_free_interior_small(struct kunit *test)
@@ -723,6 +779,8 @@ static struct kunit_case misuse_cases[] = {
 	KUNIT_CASE(test_gh_tiny_merge_finds_double_free),
 	KUNIT_CASE(test_goheap_free_twice_at_once),
 	KUNIT_CASE(test_goheap_free_large_twice_at_once),
+	KUNIT_CASE(test_goheap_free_twice_at_once_then_central),
+	KUNIT_CASE(test_goheap_free_twice_at_once_then_release),
 	KUNIT_CASE(test_goheap_free_interior_small),
 	KUNIT_CASE(test_goheap_free_interior_large),
 	KUNIT_CASE(test_goheap_free_behind_last_object),

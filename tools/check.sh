@@ -9,7 +9,7 @@
 EXPECTED_SUITES=12	# KUnit suites linked into goheap.ko
 
 LANES=(selfcheck style build kunit-uml kunit-base kunit-san kunit-kcsan kunit-rt insn
-	stress-uml stress-san stress-kcsan stress-rt memory-uml litmus
+	stress-uml stress-san stress-kcsan stress-rt memory-uml litmus models
 	selftests-6.12 selftests-6.1 selftests-6.12-rt selftests-6.1-rt)
 
 # What a console must not show. A call trace alone is no report: goheap prints one
@@ -303,12 +303,12 @@ lane_selftests_6_1() { selftests 6.1; }
 lane_selftests_6_12_rt() { selftests 6.12-rt; }
 lane_selftests_6_1_rt() { selftests 6.1-rt; }
 
-# The lock-free protocols against the kernel's memory model, and their broken twins.
-lane_litmus() {
+# counted_lines COMMAND: it prints a line for each test, or ends with 4 and a reason.
+counted_lines() {
 	local line rc=0
-	"$TOP/tools/litmus.sh" >"$work/litmus" || rc=$?
+	"$@" >"$work/lines" || rc=$?
 	if [ $rc = 4 ]; then
-		skip "$(tail -n 1 "$work/litmus")"
+		skip "$(tail -n 1 "$work/lines")"
 		return
 	fi
 	while read -r line; do
@@ -316,8 +316,13 @@ lane_litmus() {
 		ok\ *) pass 1 ;;
 		*) fail "$line" ;;
 		esac
-	done <"$work/litmus"
+	done <"$work/lines"
 }
+
+# The lock-free protocols against the kernel's memory model, and who may touch a span
+# against all that may happen; and their broken twins.
+lane_litmus() { counted_lines "$TOP/tools/litmus.sh"; }
+lane_models() { counted_lines "$TOP/tools/models.sh"; }
 
 # ---- the runner itself -----------------------------------------------------
 
