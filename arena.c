@@ -705,7 +705,7 @@ static unsigned long cut_for_release(struct gh_page_heap *ph, unsigned long max,
 /**
  * gh_arena_scavenge() - give idle pages back to the kernel
  * @ph: whose
- * @nr: how many heap pages, at most
+ * @nr: how many heap pages, at most; rounded up to whole pages of the kernel
  *
  * The longest runs go first, from their end, because they are the least likely
  * to be needed for a best fit soon.
