@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-EXPECTED_SUITES=10	# KUnit suites linked into goheap.ko
+EXPECTED_SUITES=11	# KUnit suites linked into goheap.ko
 
 # What make check and .ci/run do
 LANES=(
