@@ -187,6 +187,7 @@ static int race(void *done)
 
 	while (time_before(jiffies, end)) {
 		raced++;
+		barrier();
 		cond_resched();
 	}
 	complete(done);
