@@ -381,6 +381,7 @@ lane_stress_kcsan() {
 lane_stress_rt() { stress rt 200000 --append loglevel=7 --timeout 600; }
 lane_stress_arm64() { stress arm64 1000000 --append loglevel=7 --timeout 300; }
 lane_stress_arm64_64k() { stress arm64-64k 1000000 --append loglevel=7 --timeout 300; }
+lane_selftests_arm64_64k() { selftests arm64-64k $TAINT_OWN; }
 lane_memory_uml() { selftests uml $TAINT_OWN memory FULL=1 --smp 3; }
 lane_selftests_6_12() { selftests 6.12; }
 lane_selftests_6_1() { selftests 6.1; }

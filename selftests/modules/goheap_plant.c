@@ -41,8 +41,9 @@ static int plant_warn(void)
 
 static int plant_oops(void)
 {
-	int *volatile nowhere = NULL;
+	int *nowhere = NULL;
 
+	OPTIMIZER_HIDE_VAR(nowhere);
 	return READ_ONCE(*nowhere);
 }
 
