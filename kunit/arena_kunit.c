@@ -318,6 +318,26 @@ static void test_gh_arena_scavenge_returns_pages(struct kunit *test)
 	gh_arena_free(s);
 }
 
+/* A run that ends within a page of the kernel is cut in two, which takes a descriptor. */
+static void test_gh_arena_scavenge_without_spares(struct kunit *test)
+{
+	struct gh_span *s, *next, *rest;
+
+	if (KERNEL_PAGE == 1)
+		kunit_skip(test, "every run ends where a page of the kernel does");
+	s = alloc(test, KERNEL_PAGE + 1);
+	next = alloc(test, 1);
+	rest = alloc(test, here()->idle);
+	gh_arena_trim_spares(here(), 0);
+	gh_arena_free(s);
+	KUNIT_EXPECT_EQ(test, here()->idle, KERNEL_PAGE + 1);
+	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(here(), ULONG_MAX), KERNEL_PAGE);
+	KUNIT_EXPECT_EQ(test, here()->idle, 1UL);
+	check(test);
+	gh_arena_free(next);
+	gh_arena_free(rest);
+}
+
 static void test_gh_arena_scavenge_last_page_of_arena(struct kunit *test)
 {
 	struct gh_span *s = alloc(test, 1);
@@ -584,6 +604,7 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(test_gh_arena_alloc_aligned_among_many),
 	KUNIT_CASE(test_gh_arena_alloc_grows_by_a_chunk),
 	KUNIT_CASE(test_gh_arena_scavenge_returns_pages),
+	KUNIT_CASE(test_gh_arena_scavenge_without_spares),
 	KUNIT_CASE(test_gh_arena_scavenge_last_page_of_arena),
 	KUNIT_CASE(test_gh_arena_release_idle_counts_kernel_pages),
 	KUNIT_CASE(test_gh_arena_trim_spares_keeps_some),
