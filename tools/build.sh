@@ -20,7 +20,7 @@ log=$TOP/build/logs/build-$flavour.log
 
 need_packages gcc make rsync dwarves libelf1
 kernel=$("$TOP/tools/kernel.sh" "$name")
-# shellcheck disable=SC2046
+# shellcheck disable=SC2046,SC2207
 mk=(make -C "$kernel/kdir" "ARCH=$(cat "$kernel/arch")" $(cat "$kernel/make" 2>/dev/null || :)
 	"-j$JOBS" W=1)
 
