@@ -676,6 +676,8 @@ static unsigned long cut_for_release(struct gh_page_heap *ph, unsigned long max,
 	lockdep_assert_held(&ph->lock);
 	for (; node; node = rb_prev(node)) {
 		s = rb_entry(node, struct gh_span, run);
+		if (s->npages < RELEASE_PAGES)
+			return 0;	/* and there may be very many of these */
 		end = ALIGN_DOWN(run_end(s), unit);
 		start = end - min(max << GH_PAGE_SHIFT, end - min(end, s->base));
 		start = ALIGN(start, unit);
@@ -706,7 +708,7 @@ static unsigned long cut_for_release(struct gh_page_heap *ph, unsigned long max,
 /**
  * gh_arena_scavenge() - give idle pages back to the kernel
  * @ph: whose
- * @nr: how many heap pages, at most
+ * @nr: how many heap pages, at most; rounded up to whole pages of the kernel
  *
  * The longest runs go first, from their end, because they are the least likely
  * to be needed for a best fit soon.
@@ -719,6 +721,9 @@ unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr)
 	unsigned long addr, flags, n, done = 0, i;
 
 	while (done < nr) {
+		/* A run that ends within a page of the kernel leaves two. */
+		if (RELEASE_PAGES > 1 && !READ_ONCE(ph->nr_spare[GH_KIND_1]))
+			spare_add(ph, GH_KIND_1, GFP_NOWAIT | __GFP_NOWARN);
 		raw_spin_lock_irqsave(&ph->lock, flags);
 		n = cut_for_release(ph, min(max(nr - done, RELEASE_PAGES), RELEASE_BATCH), &addr);
 		raw_spin_unlock_irqrestore(&ph->lock, flags);

@@ -75,6 +75,10 @@ free_pages() {
 	awk '/^ +nr_free_pages / { n += $2 } /^ +count: / { n += $2 } END { print n }' /proc/zoneinfo
 }
 
+page_size() {
+	awk '/^KernelPageSize:/ { print $2 * 1024; exit }' /proc/self/smaps
+}
+
 # The parts of stats add up: those inside small_bytes when nobody allocates or
 # frees meanwhile, the rest always. A private heap has no small_bytes and no
 # idle_bytes of its own.
