@@ -9,7 +9,7 @@
 EXPECTED_SUITES=10	# KUnit suites linked into goheap.ko
 
 LANES=(selfcheck style build kunit-uml kunit-base kunit-san kunit-kcsan kunit-rt insn
-	stress-uml stress-san stress-kcsan stress-rt memory-uml litmus
+	stress-uml stress-san faults-san stress-kcsan stress-rt memory-uml litmus
 	selftests-6.12 selftests-6.1 selftests-6.12-rt selftests-6.1-rt)
 
 # What a console must not show. A call trace alone is no report: goheap prints one
@@ -297,6 +297,8 @@ lane_stress_uml() { stress uml 10000000 --append loglevel=7 --timeout 300; }
 lane_stress_san() { stress san 20000 --append "loglevel=7 kmemleak=off" --timeout 900; }
 lane_stress_kcsan() { stress kcsan 200000 --append loglevel=7 --timeout 600; }
 lane_stress_rt() { stress rt 200000 --append loglevel=7 --timeout 600; }
+lane_faults_uml() { selftests umlfault $TAINT_OWN faults "OPS=30000" --append rcupdate.rcu_expedited=1; }
+lane_faults_san() { selftests san $TAINT_OWN faults "OPS=2000 STEP=20"; }
 lane_memory_uml() { selftests uml $TAINT_OWN memory FULL=1 --smp 3; }
 lane_selftests_6_12() { selftests 6.12; }
 lane_selftests_6_1() { selftests 6.1; }

@@ -8,6 +8,7 @@
 #   6.1 6.12 6.1-rt 6.12-rt   stock Debian kernels, downloaded and unpacked
 #   base san kcsan rt         our own small ones from linux-source-6.12
 #   uml 7.2                   User Mode Linux and x86-64 from Debian's newest source
+#   umlfault                  uml with fault injection
 #
 # Everything is kept below $GOHEAP_CACHE (default ~/.cache/goheap).
 
@@ -98,9 +99,10 @@ source_tree() {
 
 # ---- kernels of our own --------------------------------------------------
 
-declare -A SOURCE=([base]=6.12 [san]=6.12 [kcsan]=6.12 [rt]=6.12 [uml]=newest [7.2]=newest)
+declare -A SOURCE=([base]=6.12 [san]=6.12 [kcsan]=6.12 [rt]=6.12 [uml]=newest [7.2]=newest
+	[umlfault]=newest)
 declare -A FRAGMENTS=([base]=base [san]="base san" [kcsan]="base kcsan" [rt]="base rt"
-	[uml]=uml [7.2]=base)
+	[uml]=uml [7.2]=base [umlfault]="uml umlfault")
 
 fragments() {
 	local f
@@ -129,7 +131,7 @@ own_kernel() {
 	! is_ready "$dir" || return 0
 	need_packages "${BUILD_NEEDS[@]}"
 	src=$(source_tree "${SOURCE[$name]}")
-	[ "$name" != uml ] || { arch=um target=linux image=linux; }
+	[[ $name != uml* ]] || { arch=um target=linux image=linux; }
 	rm -rf "$CACHE/own-$name-"*
 	mkdir -p "$dir/kdir"
 	local mk=(make -C "$src" "O=$dir/kdir" "ARCH=$arch" "-j$JOBS")
@@ -151,13 +153,13 @@ own_kernel() {
 	echo "$dir"
 }
 
-[ $# -gt 0 ] || die "usage: kernel.sh NAME... (6.1 6.12 6.1-rt 6.12-rt base san kcsan rt uml 7.2)"
+[ $# -gt 0 ] || die "usage: kernel.sh NAME... (6.1 6.12 6.1-rt 6.12-rt base san kcsan rt uml umlfault 7.2)"
 mkdir -p "$CACHE"
 for name in "$@"; do
 	if [ -n "${FLAVOUR[$name]:-}" ]; then stock_kernel "$name"
 	elif [ -n "${SOURCE[$name]:-}" ]; then own_kernel "$name"
 	elif [ "$name" = source ]; then source_tree 6.12
 	elif [ "$name" = source-newest ]; then source_tree newest
-	else die "no kernel '$name': use 6.1, 6.12, 6.1-rt, 6.12-rt, base, san, kcsan, rt, uml or 7.2"
+	else die "no kernel '$name': use 6.1, 6.12, 6.1-rt, 6.12-rt, base, san, kcsan, rt, uml, umlfault or 7.2"
 	fi
 done
