@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-EXPECTED_SUITES=10	# KUnit suites linked into goheap.ko
+EXPECTED_SUITES=11	# KUnit suites linked into goheap.ko
 
 LANES=(selfcheck style build kunit-uml kunit-base kunit-san kunit-kcsan kunit-rt insn
 	stress-uml stress-san faults-san stress-kcsan stress-rt memory-uml litmus
@@ -141,6 +141,7 @@ kunit() {
 	new_guest <<-'END'
 		for d in /sys/kernel/debug/failslab /sys/kernel/debug/fail_page_alloc; do
 			[ ! -e $d ] || { echo N >$d/ignore-gfp-wait; echo 0 >$d/verbose; }
+			[ ! -e $d/min-order ] || echo 0 >$d/min-order
 		done
 		insmod /goheap.ko && rmmod goheap || exit
 		k=/sys/kernel/debug/kmemleak
