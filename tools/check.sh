@@ -299,7 +299,7 @@ lane_stress_san() { stress san 20000 --append "loglevel=7 kmemleak=off" --timeou
 lane_stress_kcsan() { stress kcsan 200000 --append loglevel=7 --timeout 600; }
 lane_stress_rt() { stress rt 200000 --append loglevel=7 --timeout 600; }
 lane_faults_uml() { selftests umlfault $TAINT_OWN faults "OPS=30000" --append rcupdate.rcu_expedited=1; }
-lane_faults_san() { selftests san $TAINT_OWN faults "OPS=2000 STEP=20"; }
+lane_faults_san() { selftests san $TAINT_OWN faults "OPS=5000 STEP=30" --append rcupdate.rcu_expedited=1; }
 lane_memory_uml() { selftests uml $TAINT_OWN memory FULL=1 --smp 3; }
 lane_selftests_6_12() { selftests 6.12; }
 lane_selftests_6_1() { selftests 6.1; }
