@@ -6,6 +6,8 @@
 #define _GOHEAP_COMPAT_H
 
 #include <linux/version.h>
+#include <linux/dcache.h>
+#include <linux/fault-inject.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/sched.h>
@@ -130,6 +132,17 @@ static inline u32 gh_depot_save(unsigned long *entries, unsigned int nr, bool ma
 #define GH_WQ_PERCPU	0
 #else
 #define GH_WQ_PERCPU	WQ_PERCPU
+#endif
+
+#ifdef CONFIG_FAULT_INJECTION
+/* An attribute keeps a reference to its directory, unless it has a name of its own. */
+static inline void gh_fault_attr_exit(struct fault_attr *attr)
+{
+#ifndef FAULT_ATTR_DNAME_LEN
+	dput(attr->dname);
+	attr->dname = NULL;
+#endif
+}
 #endif
 
 #endif /* _GOHEAP_COMPAT_H */

@@ -585,6 +585,7 @@ void gh_debugfs_init(void)
 	debugfs_create_file("percpu", 0400, root, NULL, &percpu_fops);
 	debugfs_create_file("validate", 0400, root, NULL, &validate_fops);
 	debugfs_create_file("trim", 0200, root, NULL, &trim_fops);
+	gh_fault_debugfs_init(root);
 	heaps_dir = debugfs_create_dir("heaps", root);
 	mutex_lock(&gh_heaps_mutex);
 	gh_debugfs_add_heap(gh_default);
@@ -601,6 +602,7 @@ void gh_debugfs_exit(void)
 	struct goheap *heap;
 
 	debugfs_remove(root);
+	gh_fault_debugfs_exit();
 	mutex_lock(&gh_heaps_mutex);
 	heaps_dir = NULL;
 	list_for_each_entry(heap, &gh_heaps, link)

@@ -35,10 +35,14 @@ stat_of() {
 	awk -v key="$1" '$1 == key { print $2 }' "${2:-$DEBUGFS/stats}"
 }
 
-# beside_stress COMMAND...: again and again while the stress test runs, which has to
-# pass. $rounds tells how often.
+# beside_stress [PARAM=VALUE] COMMAND...: again and again while the stress test runs,
+# which has to pass. $rounds tells how often.
 beside_stress() {
-	load goheap_stress ops="$OPS" &
+	param=
+	case $1 in
+	*=*) param=$1; shift ;;
+	esac
+	load goheap_stress ops="$OPS" $param &
 	stress=$!
 	rounds=0
 	while kill -0 $stress 2>/dev/null; do

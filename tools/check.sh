@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-EXPECTED_SUITES=12	# KUnit suites linked into goheap.ko
+EXPECTED_SUITES=13	# KUnit suites linked into goheap.ko
 
 # What make check and .ci/run do
 LANES=(
@@ -25,6 +25,7 @@ LANES=(
 	insn
 	stress-uml
 	stress-san
+	faults-san
 	stress-kcsan
 	stress-rt
 	memory-uml
@@ -39,6 +40,7 @@ LANES=(
 # What make check-full does
 LANES_FULL=(
 	"${LANES[@]}"
+	faults-uml
 	stress-arm64
 	kunit-arm64-64k
 	stress-arm64-64k
@@ -225,6 +227,7 @@ kunit() {
 	new_guest <<-'END'
 		for d in /sys/kernel/debug/failslab /sys/kernel/debug/fail_page_alloc; do
 			[ ! -e $d ] || { echo N >$d/ignore-gfp-wait; echo 0 >$d/verbose; }
+			[ ! -e $d/min-order ] || echo 0 >$d/min-order
 		done
 		insmod /goheap.ko && rmmod goheap || exit
 		[ ! -e /scan.sh ] || sh /scan.sh
@@ -392,6 +395,8 @@ lane_stress_arm64() { stress arm64 1000000 --append loglevel=7 --timeout 300; }
 lane_stress_arm64_64k() { stress arm64-64k 1000000 --append loglevel=7 --timeout 300; }
 # All but memory, whose bounds are those of x86-64 with 4 KiB.
 lane_selftests_64k() { selftests arm64-64k $TAINT_OWN '*[!y]'; }
+lane_faults_uml() { selftests umlfault $TAINT_OWN faults "OPS=30000" --append rcupdate.rcu_expedited=1; }
+lane_faults_san() { selftests san $TAINT_OWN faults "OPS=5000 STEP=30" --append rcupdate.rcu_expedited=1; }
 lane_memory_uml() { selftests uml $TAINT_OWN memory FULL=1 --smp 3; }
 lane_selftests_6_12() { selftests 6.12; }
 lane_selftests_6_1() { selftests 6.1; }

@@ -11,6 +11,7 @@
 #   uml 7.2                   User Mode Linux and x86-64 from Debian's newest source
 #   arm64 arm64-64k           arm64 with pages of 4 KiB and of 64 KiB, cross-compiled
 #   kmsan                     x86-64 with KMSAN, compiled by clang
+#   umlfault                  uml with fault injection
 #
 # Everything is kept below $GOHEAP_CACHE (default ~/.cache/goheap).
 
@@ -102,13 +103,13 @@ source_tree() {
 # ---- kernels of our own --------------------------------------------------
 
 declare -A SOURCE=([base]=6.12 [san]=6.12 [kcsan]=6.12 [rt]=6.12 [uml]=newest [7.2]=newest
-	[arm64]=6.12 [arm64-64k]=6.12 [kmsan]=6.12)
+	[arm64]=6.12 [arm64-64k]=6.12 [kmsan]=6.12 [umlfault]=newest)
 declare -A FRAGMENTS=([base]=base [san]="base san" [kcsan]="base kcsan" [rt]="base rt"
-	[uml]=uml [7.2]=base
+	[uml]=uml [7.2]=base [umlfault]="uml umlfault"
 	[arm64]="base arm64" [arm64-64k]="base arm64 arm64-64k" [kmsan]="base kmsan")
 
 # What is not said here: ARCH is x86_64, the compiler gcc.
-declare -A ARCHES=([uml]=um [arm64]=arm64 [arm64-64k]=arm64)
+declare -A ARCHES=([uml]=um [umlfault]=um [arm64]=arm64 [arm64-64k]=arm64)
 declare -A CROSS=([arm64]=aarch64-linux-gnu-)
 declare -A IMAGES=([x86_64]=arch/x86/boot/bzImage [um]=linux [arm64]=arch/arm64/boot/Image)
 declare -A COMPILER=([kmsan]=clang)

@@ -81,6 +81,10 @@ static unsigned int budget_kb = 4096;
 module_param(budget_kb, uint, 0444);
 MODULE_PARM_DESC(budget_kb, "most KiB that a thread owns at a time (default 4096)");
 
+static bool fail_allocs;
+module_param_named(fail, fail_allocs, bool, 0444);
+MODULE_PARM_DESC(fail, "the threads are tasks that fault injection's task-filter lets fail");
+
 struct object {
 	void *p;
 	size_t size;			/* asked for */
@@ -915,6 +919,9 @@ static int worker_main(void *data)
 	struct worker *w = data;
 	unsigned long step;
 
+#ifdef CONFIG_FAULT_INJECTION
+	current->make_it_fail = fail_allocs;
+#endif
 	for (step = 0; step < w->steps && !is_failed(); step++) {
 		struct draw d = draw_start(w->id, step);
 
