@@ -85,6 +85,7 @@
 #include <linux/lockdep.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
+#include <linux/ratelimit_types.h>
 #include <linux/rbtree.h>
 #include <linux/rcupdate.h>
 #include <linux/seq_file.h>
@@ -1024,6 +1025,7 @@ struct gh_damage {
 /* misuse.c */
 #define GH_REPORT_MAX	512
 extern char gh_last_report[GH_REPORT_MAX];
+extern struct ratelimit_state gh_misuse_limit;
 void gh_misuse(enum gh_misuse what, const void *p, struct gh_span *s);
 void gh_misuse_size(const void *p, struct gh_span *s, size_t size);
 void gh_misuse_damage(const void *p, struct gh_span *s, const struct gh_damage *damage);

@@ -166,7 +166,7 @@ static void *by_alloc(size_t size, gfp_t gfp)
 
 static void *by_class(size_t size, gfp_t gfp)
 {
-	return goheap_alloc_class(goheap_class_of(size), gfp);
+	return goheap_alloc_class(goheap_class_of(size), size, gfp);
 }
 
 static void *by_zalloc(size_t size, gfp_t gfp)
