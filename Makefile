@@ -30,12 +30,18 @@ bench-insn:	# the same in instructions, which do not depend on the machine
 bench-scale:	# instructions and locks per operation, from 1 CPU to 64
 	@tools/bench-scale.sh $(KERNEL)
 
+soak:		# everything at a time for HOURS, on KERNEL or several; see testing.rst
+	@HOURS=$(HOURS) SEED=$(SEED) tools/soak.sh \
+		$(if $(filter command line environment,$(origin KERNEL)),$(KERNEL))
+
 help:
 	@echo 'make [KDIR=...]   build goheap.ko for the running kernel, or for KDIR'
 	@echo 'make run          boot a Debian kernel in QEMU and show goheap at work'
 	@echo '                  (KERNEL=6.1, 6.12, 6.1-rt, 6.12-rt or 7.2)'
 	@echo 'make shell        the same guest, with a prompt'
 	@echo 'make check        run every test (LANES="..." for some of them)'
+	@echo 'make soak HOURS=1 every load together, content-checked, for so long (KERNEL="uml san",'
+	@echo '                  SEED= to replay a round)'
 	@echo 'make bench        compare speed with kmalloc and kmem_cache on User Mode Linux;'
 	@echo '                  KERNEL=6.12 in QEMU, BENCH="patterns=pair,cross runs=15"'
 	@echo 'make bench-insn   count instructions in an emulated guest (KERNEL=)'
@@ -44,5 +50,5 @@ help:
 	@echo 'make clean        remove what a build left here'
 
 .DEFAULT_GOAL := modules
-.PHONY: modules modules_install clean run shell check bench bench-insn bench-scale \
+.PHONY: modules modules_install clean run shell check soak bench bench-insn bench-scale \
 	bench-memory help

@@ -12,10 +12,6 @@ LANES=(selfcheck style build kunit-uml kunit-base kunit-san kunit-kcsan kunit-rt
 	stress-uml stress-san stress-kcsan stress-rt memory-uml litmus
 	selftests-6.12 selftests-6.1 selftests-6.12-rt selftests-6.1-rt)
 
-# What a console must not show. A call trace alone is no report: goheap prints one
-# with every misuse, and those are counted.
-REPORTS='BUG:|WARNING:|UBSAN:|INFO:|Oops|KASAN|KCSAN|unreferenced object'
-
 TAINT_KUNIT=266240	# out of tree, and test modules
 TAINT_OWN=4096		# out of tree
 TAINT_STOCK=12288	# out of tree, and unsigned
@@ -45,11 +41,6 @@ must() {
 }
 
 # ---- judging a console -----------------------------------------------------
-
-# Lines as the kernel and the scripts wrote them: no timestamps, no caller.
-plain() {
-	sed -E 's/\r$//; s/^\[ *[0-9]+\.[0-9]+\](\[ *[CT][0-9]+\])? //' "$1"
-}
 
 # summary FILE WORD: a number from the summary of kunit.py.
 summary() {
@@ -293,10 +284,10 @@ lane_insn() {
 	insn_verdict "$golden" "$out.counts"
 }
 
-lane_stress_uml() { stress uml 10000000 --append loglevel=7 --timeout 300; }
+lane_stress_uml() { stress uml 5000000 --append loglevel=7 --timeout 600; }
 lane_stress_san() { stress san 20000 --append "loglevel=7 kmemleak=off" --timeout 900; }
-lane_stress_kcsan() { stress kcsan 200000 --append loglevel=7 --timeout 600; }
-lane_stress_rt() { stress rt 200000 --append loglevel=7 --timeout 600; }
+lane_stress_kcsan() { stress kcsan 100000 --append loglevel=7 --timeout 600; }
+lane_stress_rt() { stress rt 100000 --append loglevel=7 --timeout 600; }
 lane_memory_uml() { selftests uml $TAINT_OWN memory FULL=1 --smp 3; }
 lane_selftests_6_12() { selftests 6.12; }
 lane_selftests_6_1() { selftests 6.1; }

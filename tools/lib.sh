@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by the scripts beside it: messages, the cache, and Debian packages.
+# Sourced by the scripts beside it: messages, the cache, Debian packages, consoles.
 
 set -euo pipefail
 
@@ -80,4 +80,13 @@ sid_options() {
 		-o "Dir::State::lists=$root/lists" -o "Dir::Cache=$root/cache")
 	say "reading the package lists of Debian sid"
 	apt-get -qq "${APT_OPTIONS[@]}" update >&2 || die "cannot read Debian sid's package lists"
+}
+
+# What a console must not show. A call trace alone is no report: goheap prints one
+# with every misuse, and those are counted.
+REPORTS='BUG:|WARNING:|UBSAN:|INFO:|Oops|KASAN|KCSAN|unreferenced object'
+
+# Lines as the kernel and the scripts wrote them: no timestamps, no caller.
+plain() {
+	sed -E 's/\r$//; s/^\[ *[0-9]+\.[0-9]+\](\[ *[CT][0-9]+\])? //' "$1"
 }
