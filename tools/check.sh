@@ -155,7 +155,13 @@ stress() {
 	shift 2
 	dir=$("$TOP/tools/build.sh" "$kernel") || { fail "the build"; return; }
 	new_guest <<-END
-		insmod /goheap.ko && insmod /goheap_stress.ko ops=$ops || exit 1
+		insmod /goheap.ko || exit 1
+		# whoever looks on must not race with those who count
+		while cat /sys/kernel/debug/goheap/stats /sys/kernel/debug/goheap/percpu; do
+			echo 1 >/sys/kernel/debug/goheap/trim
+		done >/dev/null &
+		insmod /goheap_stress.ko ops=$ops || exit 1
+		kill \$!
 		sleep 1		# what waits for RCU, and the caches' own work
 		grep -x 'heap ok' /sys/kernel/debug/goheap/validate && rmmod goheap_stress && rmmod goheap
 	END
