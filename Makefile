@@ -33,6 +33,10 @@ bench-insn:	# the same in instructions, which do not depend on the machine
 bench-scale:	# instructions and locks per operation, from 1 CPU to 64
 	@tools/bench-scale.sh $(KERNEL)
 
+soak:		# everything at a time for HOURS, on KERNEL or several; see testing.rst
+	@HOURS=$(HOURS) SEED=$(SEED) tools/soak.sh \
+		$(if $(filter command line environment,$(origin KERNEL)),$(KERNEL))
+
 help:
 	@echo 'make [KDIR=...]   build goheap.ko for the running kernel, or for KDIR'
 	@echo 'make run          boot a Debian kernel in QEMU and show goheap at work'
@@ -40,6 +44,8 @@ help:
 	@echo 'make shell        the same guest, with a prompt'
 	@echo 'make check        run every test (LANES="..." for some of them)'
 	@echo 'make check-full   and those that take longer, on more kernels'
+	@echo 'make soak HOURS=1 every load together, content-checked, for so long (KERNEL="uml san",'
+	@echo '                  SEED= to replay a round)'
 	@echo 'make bench        compare speed with kmalloc and kmem_cache on User Mode Linux;'
 	@echo '                  KERNEL=6.12 in QEMU, BENCH="patterns=pair,cross runs=15"'
 	@echo 'make bench-insn   count instructions in an emulated guest (KERNEL=)'
@@ -48,5 +54,5 @@ help:
 	@echo 'make clean        remove what a build left here'
 
 .DEFAULT_GOAL := modules
-.PHONY: modules modules_install clean run shell check check-full bench bench-insn bench-scale \
+.PHONY: modules modules_install clean run shell check check-full soak bench bench-insn bench-scale \
 	bench-memory help

@@ -751,7 +751,7 @@ unsigned long gh_arena_idle_pages(void)
 	int nid;
 
 	for_each_node(nid)
-		idle += READ_ONCE(gh_page_heaps[nid]->idle);
+		idle += gh_peek(gh_page_heaps[nid]->idle);
 	return (idle << GH_PAGE_SHIFT) >> PAGE_SHIFT;
 }
 

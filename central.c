@@ -95,7 +95,7 @@ struct gh_span *gh_central_fetch(struct gh_cache *cache, unsigned int sc, int ni
 	struct gh_span *s = NULL;
 	unsigned long flags;
 
-	if (!READ_ONCE(central->nr_spans) || !gh_lock(&central->lock, flags))
+	if (!gh_peek(central->nr_spans) || !gh_lock(&central->lock, flags))
 		return NULL;
 	central->locked++;
 	s = fullest(central);
@@ -224,7 +224,7 @@ void *gh_central_alloc(struct goheap *heap, unsigned int sc, int nid, bool *fres
 	unsigned long flags;
 	void *p = NULL;
 
-	if (!READ_ONCE(central->nr_spans) || !gh_lock(&central->lock, flags))
+	if (!gh_peek(central->nr_spans) || !gh_lock(&central->lock, flags))
 		return NULL;
 	central->locked++;
 	s = fullest(central);

@@ -228,8 +228,8 @@ void gh_heap_count_large(const struct goheap *heap, unsigned long *allocs, unsig
 	*live = atomic_long_read(&heap->large_live);
 	for_each_possible_cpu(cpu) {
 		cache = per_cpu_ptr(heap->cache, cpu);
-		*allocs += READ_ONCE(cache->large_allocs);
-		*live += READ_ONCE(cache->large_live);
+		*allocs += gh_peek(cache->large_allocs);
+		*live += gh_peek(cache->large_live);
 	}
 }
 

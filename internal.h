@@ -131,6 +131,13 @@ static inline unsigned int gh_sc_bytes(unsigned int sc)
 	return gh_classes[gh_sc_class(sc)].size;
 }
 
+/*
+ * A word that is written plainly, by its CPU or with its lock held, and read by
+ * somebody else who wants a number to show, or a hint. Marking the many who write
+ * instead would cost instructions where allocations are made.
+ */
+#define gh_peek(x)	data_race(READ_ONCE(x))
+
 /* ---- spans ------------------------------------------------------------------ */
 
 /* random.c; preemption off */

@@ -117,7 +117,7 @@ static bool is_worth_it(struct goheap *heap, unsigned int sc)
 	if (gh_random)
 		return false;
 	/* On whatever CPU: the answer is checked before it matters. */
-	return !READ_ONCE(bin->magazine) && READ_ONCE(bin->refills) >= bin->magazine_after;
+	return !gh_peek(bin->magazine) && gh_peek(bin->refills) >= bin->magazine_after;
 }
 
 /**

@@ -127,7 +127,7 @@ all_returned() {
 stress_failing() {
 	fail "$@"
 	shift
-	load goheap_stress ops="$OPS" fail=1 || { fail_no_more $ALL; return 1; }
+	load goheap_stress ops="$OPS" || { fail_no_more $ALL; return 1; }
 	fail_no_more "$@" && stress_says_so && all_returned
 }
 
@@ -138,7 +138,7 @@ cycle() {
 
 stress_failing_hotplug() {
 	fail 20 failslab goheap/fail_goheap
-	beside_stress fail=1 cycle || { fail_no_more $ALL; return 1; }
+	beside_stress cycle || { fail_no_more $ALL; return 1; }
 	ktap_print_msg "CPU 1 went offline and came back $rounds times"
 	fail_no_more failslab goheap/fail_goheap && all_returned
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by the scripts beside it: messages, the cache, and Debian packages.
+# Sourced by the scripts beside it: messages, the cache, Debian packages, consoles.
 
 set -euo pipefail
 
@@ -105,4 +105,13 @@ busybox_for() {
 	fi
 	exec 7>&-
 	echo "$dir/bin/busybox"
+}
+
+# What a console must not show. A call trace alone is no report: goheap prints one
+# with every misuse, and those are counted.
+REPORTS='BUG:|WARNING:|UBSAN:|INFO:|Oops|KASAN|KCSAN|unreferenced object'
+
+# Lines as the kernel and the scripts wrote them: no timestamps, no caller.
+plain() {
+	sed -E 's/\r$//; s/^\[ *[0-9]+\.[0-9]+\](\[ *[CT][0-9]+\])? //' "$1"
 }
