@@ -884,6 +884,7 @@ static void destroy_desc_caches(void)
 		kmem_cache_destroy(desc_caches[kind]);
 }
 
+/* kmemleak must not take a span's base for a pointer to its first object. */
 static int create_desc_caches(void)
 {
 	static const char *const names[GH_NR_KINDS] = {
@@ -894,7 +895,8 @@ static int create_desc_caches(void)
 
 	for (kind = 0; kind < GH_NR_KINDS; kind++) {
 		desc_caches[kind] = kmem_cache_create(names[kind], gh_span_desc_bytes(kind), 0,
-						      SLAB_HWCACHE_ALIGN, NULL);
+						      SLAB_HWCACHE_ALIGN | SLAB_NOLEAKTRACE,
+						      NULL);
 		if (!desc_caches[kind]) {
 			destroy_desc_caches();
 			return -ENOMEM;

@@ -9,6 +9,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cpu.h>
+#include <linux/kmemleak.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/nodemask.h>
@@ -335,6 +336,8 @@ static struct goheap *new_heap(const char *name, const struct goheap_params *par
 			heap->limit = max(params->limit >> GH_PAGE_SHIFT, 1UL);
 	}
 	heap->cache = alloc_percpu(struct gh_cache);
+	/* It points to free objects, and to nothing that kmemleak looks for. */
+	kmemleak_free_percpu(heap->cache);
 	if (!heap->cache || init_nodes(heap)) {
 		free_heap(heap);
 		return ERR_PTR(-ENOMEM);

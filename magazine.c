@@ -15,6 +15,7 @@
  * See internal.h for an overview.
  */
 
+#include <linux/kmemleak.h>
 #include <linux/slab.h>
 #include <linux/topology.h>
 
@@ -146,6 +147,7 @@ void gh_magazine_consider(struct goheap *heap, unsigned int sc, gfp_t gfp)
 	magazine = kzalloc_node(size_of(sc), GFP_NOWAIT | __GFP_NOWARN, numa_mem_id());
 	if (!magazine)
 		return;
+	kmemleak_ignore(magazine);	/* it points to free objects */
 	preempt_disable();
 	attached = attach(this_cpu_ptr(heap->cache), sc, magazine);
 	preempt_enable();

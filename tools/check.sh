@@ -19,6 +19,7 @@ LANES=(
 	kunit-base
 	kunit-san
 	kunit-kmemleak
+	leaks-san
 	kunit-kcsan
 	kunit-rt
 	kunit-arm64
@@ -393,6 +394,8 @@ lane_stress_arm64_64k() { stress arm64-64k 1000000 --append loglevel=7 --timeout
 lane_selftests_64k() { selftests arm64-64k $TAINT_OWN '*[!y]'; }
 lane_faults_uml() { selftests umlfault $TAINT_OWN faults "OPS=30000" --append rcupdate.rcu_expedited=1; }
 lane_faults_san() { selftests san $TAINT_OWN faults "OPS=5000 STEP=30" --append rcupdate.rcu_expedited=1; }
+# The heap reports what goheap_leak leaked when it goes.
+lane_leaks_san() { selftests san $TAINT_OWN leak ""; }
 lane_memory_uml() { selftests uml $TAINT_OWN memory FULL=1 --smp 3; }
 lane_selftests_6_12() { selftests 6.12; }
 lane_selftests_6_1() { selftests 6.1; }
