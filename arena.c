@@ -169,7 +169,7 @@ unsigned long gh_arena_metadata(void)
  */
 bool gh_lock_any_context(raw_spinlock_t *lock, unsigned long *flags)
 {
-	if (!in_nmi())
+	if (!gh_in_nmi())
 		raw_spin_lock_irqsave(lock, *flags);
 	else if (!raw_spin_trylock_irqsave(lock, *flags))
 		return false;

@@ -125,7 +125,7 @@ static void *alloc_once(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid
 	if (p)
 		return p;
 	/* The central lock could be taken there: gh_central_add() might fail. */
-	if (in_nmi() && (central || nested))
+	if (gh_in_nmi() && (central || nested))
 		return NULL;
 	s = gh_heap_new_span(heap, sc, central ? gfp | __GFP_THISNODE : gfp, nid);
 	if (s)
