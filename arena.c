@@ -28,7 +28,7 @@
 /* What a request for pages inherits from the caller of an allocation. */
 #define GFP_INHERITED	(__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS | __GFP_NOWARN | \
 			 __GFP_RETRY_MAYFAIL | __GFP_NORETRY | __GFP_MEMALLOC | \
-			 __GFP_NOMEMALLOC)
+			 __GFP_NOMEMALLOC | GH_GFP_ATOMIC)
 
 struct gh_page_heap **gh_page_heaps;
 

@@ -117,6 +117,13 @@ static inline void gh_shrinker_unregister(struct shrinker *shrinker)
 #define GH_WQ_PERCPU	WQ_PERCPU
 #endif
 
+/* Up to 6.2 a flag of its own gives GFP_ATOMIC its share of the reserves. */
+#ifdef __GFP_ATOMIC
+#define GH_GFP_ATOMIC	__GFP_ATOMIC
+#else
+#define GH_GFP_ATOMIC	0
+#endif
+
 /* 6.4 lets code tell lockdep which kinds of locks it may take, whoever calls it. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
 #define GH_DEFINE_WAIT_OVERRIDE(name)	struct lockdep_map name
