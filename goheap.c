@@ -194,6 +194,7 @@ static noinline void *alloc_zeroed(struct gh_cache __percpu *caches, unsigned in
 	bool fresh;
 	void *p;
 
+	gh_might_alloc(gfp);
 	preempt_disable();
 	cache = this_cpu_ptr(caches);
 	if (unlikely(!gh_section_enter(cache)))
@@ -216,6 +217,7 @@ static __always_inline void *alloc_slot(struct gh_cache __percpu *caches, unsign
 
 	if (want_init_on_alloc(0))
 		return alloc_zeroed(caches, sc, gfp);
+	gh_might_alloc(gfp);
 	preempt_disable();
 	cache = this_cpu_ptr(caches);
 	if (unlikely(!gh_section_enter(cache)))
@@ -468,6 +470,7 @@ unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 	bool batches = size - 1 < GH_SMALL_MAX && !(gfp & (GFP_REFUSED | __GFP_THISNODE));
 	unsigned int i = 0, sc, got;
 
+	gh_might_alloc(gfp);
 	while (i < n) {
 		if (batches) {
 			sc = gh_size_class(size) * 2;

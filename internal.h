@@ -85,6 +85,7 @@
 #include <linux/preempt.h>
 #include <linux/rbtree.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -530,6 +531,16 @@ static inline bool gh_may_allocate_pages(void)
 		return false;
 	/* The page allocator's locks sleep there. */
 	return !IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible();
+}
+
+/*
+ * May the caller ask for this? Kernels with checks for that ask every time, as for
+ * kmalloc(); on others there would be nothing to see on the fast paths.
+ */
+static __always_inline void gh_might_alloc(gfp_t gfp)
+{
+	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) || IS_ENABLED(CONFIG_PROVE_LOCKING))
+		might_alloc(gfp);
 }
 
 /* arena.c */

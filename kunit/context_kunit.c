@@ -231,7 +231,7 @@ static void visit_cold(struct visit *v)
 static struct visit *traced;
 
 #ifdef CONFIG_TRACEPOINTS
-static struct tracepoint *mm_page_alloc;
+static struct tracepoint *mm_page_alloc, *lock_acquire_event;
 
 static void see_page_alloc(void *data, struct page *page, unsigned int order, gfp_t gfp,
 			   int migratetype)
@@ -248,6 +248,8 @@ static void find_tracepoint(struct tracepoint *tp, void *arg)
 {
 	if (!strcmp(tp->name, "mm_page_alloc"))
 		mm_page_alloc = tp;
+	else if (!strcmp(tp->name, "lock_acquire"))
+		lock_acquire_event = tp;
 }
 
 static int suite_init(struct kunit_suite *suite)
@@ -623,7 +625,7 @@ static struct visit *new_visit(struct kunit *test, void (*fn)(struct visit *v))
 
 	KUNIT_ASSERT_NOT_NULL(test, v);
 	v->fn = fn;
-	v->heap = gh_test_heap(test, "kunit-context", NULL);
+	v->heap = gh_default;
 	return v;
 }
 
@@ -666,6 +668,7 @@ static void test_context_all(struct kunit *test)
 	struct visit *v = new_visit(test, visit_all);
 	unsigned int tries = 0;
 
+	v->heap = gh_test_heap(test, "kunit-context", NULL);
 	/* Background work may give it back meanwhile. */
 	do {
 		visit_warm(test, v, contexts);
@@ -697,7 +700,8 @@ static void test_context_cold(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(some); i++) {
-		gh_test_flush_limbo();
+		if (!i || context->nmi)
+			gh_test_flush_limbo();
 		gh_reclaim_trim();
 		taken = pages_taken();
 		v->size = some[i];
@@ -712,6 +716,69 @@ static void test_context_cold(struct kunit *test)
 #endif
 	}
 }
+
+/* ---- callers that may not do what they ask for ------------------------------- */
+
+#if defined(CONFIG_TRACEPOINTS) && defined(CONFIG_PROVE_LOCKING)
+struct asked {
+	struct task_struct *task;
+	unsigned int times;
+};
+
+/* What lockdep is told by everything that may reclaim. */
+static void see_lock(void *data, struct lockdep_map *lock, unsigned int subclass, int trylock,
+		     int read, int check, struct lockdep_map *nest, unsigned long ip)
+{
+	struct asked *asked = data;
+
+	if (asked->task == current && lock->name && !strcmp(lock->name, "fs_reclaim"))
+		asked->times++;
+}
+
+#define EXPECT_ASKED(test, asked, allocation) do {			\
+	void *_p;							\
+									\
+	/* The second one comes from the CPU's cache. */		\
+	goheap_free(allocation);					\
+	(asked)->times = 0;						\
+	_p = allocation;						\
+	KUNIT_EXPECT_GT_MSG(test, (asked)->times, 0U, #allocation);	\
+	goheap_free(_p);						\
+} while (0)
+
+/* On the fast paths as well, or it would depend on the cache who finds the bug. */
+static void test_goheap_alloc_asks_lockdep(struct kunit *test)
+{
+	struct asked asked = { .task = current };
+	void *p[NR_BULK];
+
+	KUNIT_ASSERT_NOT_NULL(test, lock_acquire_event);
+	KUNIT_ASSERT_EQ(test, tracepoint_probe_register(lock_acquire_event, see_lock, &asked), 0);
+	EXPECT_ASKED(test, &asked, goheap_alloc(100, GFP_KERNEL));
+	EXPECT_ASKED(test, &asked, (goheap_alloc)(100, GFP_KERNEL));
+	EXPECT_ASKED(test, &asked, goheap_zalloc(100, GFP_KERNEL));
+	EXPECT_ASKED(test, &asked, goheap_alloc_noscan(100, GFP_KERNEL));
+	EXPECT_ASKED(test, &asked, goheap_alloc_noscan(5, GFP_KERNEL));
+	EXPECT_ASKED(test, &asked, goheap_alloc_aligned(100, 64, GFP_KERNEL));
+	EXPECT_ASKED(test, &asked, goheap_heap_alloc(gh_default, 100, GFP_KERNEL, 0));
+	EXPECT_ASKED(test, &asked, goheap_strdup("lockdep", GFP_KERNEL));
+	EXPECT_ASKED(test, &asked, goheap_alloc(100000, GFP_KERNEL));
+	asked.times = 0;
+	KUNIT_EXPECT_EQ(test, goheap_alloc_bulk(100, GFP_KERNEL, NR_BULK, p), NR_BULK);
+	KUNIT_EXPECT_GT(test, asked.times, 0U);
+	goheap_free_bulk(NR_BULK, p);
+	asked.times = 0;
+	goheap_free(goheap_alloc(100, GFP_ATOMIC));
+	KUNIT_EXPECT_EQ(test, asked.times, 0U);
+	tracepoint_probe_unregister(lock_acquire_event, see_lock, &asked);
+	tracepoint_synchronize_unregister();
+}
+#else
+static void test_goheap_alloc_asks_lockdep(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_PROVE_LOCKING and CONFIG_TRACEPOINTS");
+}
+#endif
 
 /* ---- in NMI ------------------------------------------------------------------ */
 
@@ -889,6 +956,7 @@ static void test_nmi_free_many(struct kunit *test)
 static struct kunit_case context_cases[] = {
 	KUNIT_CASE_PARAM(test_context_all, contexts_gen_params),
 	KUNIT_CASE_PARAM(test_context_cold, contexts_gen_params),
+	KUNIT_CASE(test_goheap_alloc_asks_lockdep),
 	KUNIT_CASE(test_nmi_alloc_central_lock_taken),
 	KUNIT_CASE(test_nmi_alloc_page_heap_lock_taken),
 	KUNIT_CASE(test_nmi_alloc_in_section),
