@@ -9,7 +9,7 @@
 EXPECTED_SUITES=11	# KUnit suites linked into goheap.ko
 
 LANES=(selfcheck style build kunit-uml kunit-base kunit-san kunit-kcsan kunit-rt insn
-	stress-uml stress-san stress-kcsan stress-rt memory-uml litmus
+	stress-uml stress-san stress-kcsan stress-rt nmi-san memory-uml litmus
 	selftests-6.12 selftests-6.1 selftests-6.12-rt selftests-6.1-rt)
 
 # What a console must not show. A call trace alone is no report: goheap prints one
@@ -269,7 +269,7 @@ lane_build() {
 	must "the build for uml with W=1" build uml
 }
 
-lane_kunit_uml() { kunit uml --mem 512M; }
+lane_kunit_uml() { kunit uml --mem 512M --timeout 300; }
 lane_kunit_base() { kunit base --append "loglevel=7 init_on_alloc=1 init_on_free=1" --timeout 300; }
 lane_kunit_san() { kunit san --timeout 900; }
 lane_kunit_kcsan() { kunit kcsan --timeout 600; }
@@ -297,6 +297,7 @@ lane_stress_uml() { stress uml 10000000 --append loglevel=7 --timeout 300; }
 lane_stress_san() { stress san 20000 --append "loglevel=7 kmemleak=off" --timeout 900; }
 lane_stress_kcsan() { stress kcsan 200000 --append loglevel=7 --timeout 600; }
 lane_stress_rt() { stress rt 200000 --append loglevel=7 --timeout 600; }
+lane_nmi_san() { selftests san $TAINT_OWN nmi NMIS=300 --append kmemleak=off; }
 lane_memory_uml() { selftests uml $TAINT_OWN memory FULL=1 --smp 3; }
 lane_selftests_6_12() { selftests 6.12; }
 lane_selftests_6_1() { selftests 6.1; }
