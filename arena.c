@@ -28,12 +28,35 @@
 /* What a request for pages inherits from the caller of an allocation. */
 #define GFP_INHERITED	(__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS | __GFP_NOWARN | \
 			 __GFP_RETRY_MAYFAIL | __GFP_NORETRY | __GFP_MEMALLOC | \
-			 __GFP_NOMEMALLOC)
+			 __GFP_NOMEMALLOC | GH_GFP_ATOMIC)
 
 struct gh_page_heap **gh_page_heaps;
 
 static struct kmem_cache *desc_caches[GH_NR_KINDS];
 static atomic_long_t nr_descs[GH_NR_KINDS];
+
+/*
+ * The page allocator's locks are spinlocks, and a caller may hold a raw one, or be
+ * in an interrupt that PREEMPT_RT would not make a thread of. There is nothing
+ * wrong with that where spinlocks do not sleep, and where they do the allocator is
+ * not called; but lockdep would object for the sake of kernels which this is not.
+ */
+static GH_DEFINE_WAIT_OVERRIDE(any_context);
+
+static bool pages_begin(gfp_t gfp)
+{
+	if (!gh_may_allocate_pages())
+		return false;
+	if (!gfpflags_allow_blocking(gfp))
+		gh_wait_override_begin(&any_context);
+	return true;
+}
+
+static void pages_end(gfp_t gfp)
+{
+	if (!gfpflags_allow_blocking(gfp))
+		gh_wait_override_end(&any_context);
+}
 
 /* ---- descriptors -------------------------------------------------------------------- */
 
@@ -107,9 +130,10 @@ static int spare_add(struct gh_page_heap *ph, enum gh_kind kind, gfp_t gfp)
 	struct gh_span *s;
 	unsigned long flags;
 
-	if (!gh_may_allocate_pages())
+	if (!pages_begin(gfp))
 		return -ENOMEM;
 	s = desc_new(kind, ph->nid, gfp);
+	pages_end(gfp);
 	if (!s)
 		return -ENOMEM;
 	raw_spin_lock_irqsave(&ph->lock, flags);
@@ -170,7 +194,7 @@ unsigned long gh_arena_metadata(void)
  */
 bool gh_lock_any_context(raw_spinlock_t *lock, unsigned long *flags)
 {
-	if (!in_nmi())
+	if (!gh_in_nmi())
 		raw_spin_lock_irqsave(lock, *flags);
 	else if (!raw_spin_trylock_irqsave(lock, *flags))
 		return false;
@@ -510,15 +534,12 @@ static int chunk_add(struct page *page, unsigned int order, bool zeroed, gfp_t g
 	return 0;
 }
 
-/* Take a chunk from the kernel. The node it came from, or -ENOMEM. */
-static int grow(int nid, unsigned int npages, unsigned int align, gfp_t gfp)
+static int take_chunk(int nid, unsigned int npages, unsigned int align, gfp_t gfp)
 {
 	unsigned long bytes = (unsigned long)max(npages, align) << GH_PAGE_SHIFT;
 	unsigned int order, nr;
 	struct page *page;
 
-	if (!gh_may_allocate_pages())
-		return -ENOMEM;
 	page = chunk_alloc(nid, get_order(bytes), gfp, &order);
 	if (!page)
 		return -ENOMEM;
@@ -536,6 +557,16 @@ thaw:
 free:
 	free_pages_singly(page, nr);
 	return -ENOMEM;
+}
+
+/* Take a chunk from the kernel. The node it came from, or -ENOMEM. */
+static int grow(int nid, unsigned int npages, unsigned int align, gfp_t gfp)
+{
+	if (!pages_begin(gfp))
+		return -ENOMEM;
+	nid = take_chunk(nid, npages, align, gfp);
+	pages_end(gfp);
+	return nid;
 }
 
 /* From one node, which grows if it has to. ERR_PTR(-ENOSPC) if it cannot. */

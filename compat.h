@@ -5,6 +5,7 @@
 #ifndef _GOHEAP_COMPAT_H
 #define _GOHEAP_COMPAT_H
 
+#include <linux/lockdep.h>
 #include <linux/version.h>
 #include <linux/dcache.h>
 #include <linux/fault-inject.h>
@@ -143,6 +144,24 @@ static inline void gh_fault_attr_exit(struct fault_attr *attr)
 	attr->dname = NULL;
 #endif
 }
+#endif
+
+/* Up to 6.2 a flag of its own gives GFP_ATOMIC its share of the reserves. */
+#ifdef __GFP_ATOMIC
+#define GH_GFP_ATOMIC	__GFP_ATOMIC
+#else
+#define GH_GFP_ATOMIC	0
+#endif
+
+/* 6.4 lets code tell lockdep which kinds of locks it may take, whoever calls it. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define GH_DEFINE_WAIT_OVERRIDE(name)	struct lockdep_map name
+#define gh_wait_override_begin(map)	((void)(map))
+#define gh_wait_override_end(map)	((void)(map))
+#else
+#define GH_DEFINE_WAIT_OVERRIDE(name)	DEFINE_WAIT_OVERRIDE_MAP(name, LD_WAIT_CONFIG)
+#define gh_wait_override_begin(map)	lock_map_acquire_try(map)
+#define gh_wait_override_end(map)	lock_map_release(map)
 #endif
 
 #endif /* _GOHEAP_COMPAT_H */

@@ -131,7 +131,7 @@ static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gf
 	if (p)
 		return p;
 	/* The central lock could be taken there: gh_central_add() might fail. */
-	if (in_nmi() && (central || nested))
+	if (gh_in_nmi() && (central || nested))
 		return NULL;
 	s = gh_heap_new_span(heap, sc, central ? gfp | __GFP_THISNODE : gfp, nid);
 	if (s)
@@ -244,6 +244,7 @@ static noinline void *alloc_zeroed(struct gh_cache __percpu *caches, unsigned in
 	bool fresh;
 	void *p;
 
+	gh_might_alloc(gfp);
 	preempt_disable();
 	cache = this_cpu_ptr(caches);
 	if (unlikely(!gh_section_enter(cache)))
@@ -267,6 +268,7 @@ static __always_inline void *alloc_slot(struct gh_cache __percpu *caches, unsign
 
 	if (want_init_on_alloc(0))
 		return alloc_zeroed(caches, sc, size, gfp);
+	gh_might_alloc(gfp);
 	preempt_disable();
 	cache = this_cpu_ptr(caches);
 	if (unlikely(!gh_section_enter(cache)))
@@ -538,6 +540,7 @@ unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 	unsigned int i = 0, sc, got;
 
 	n = gh_fault_hits_bulk(size, gfp, n);
+	gh_might_alloc(gfp);
 	while (i < n) {
 		if (batches) {
 			sc = gh_size_class(size) * 2;

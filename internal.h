@@ -88,6 +88,7 @@
 #include <linux/ratelimit_types.h>
 #include <linux/rbtree.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -542,12 +543,37 @@ bool gh_lock_any_context(raw_spinlock_t *lock, unsigned long *flags);
 #define gh_lock(lock, flags) \
 	gh_cond_lock(lock, gh_lock_any_context(lock, &(flags)))
 
+#ifdef CONFIG_GOHEAP_KUNIT_TEST
+extern struct task_struct *gh_test_nmi;
+
+/* A test says that its task, which has turned interrupts off, is in NMI. */
+static inline bool gh_in_nmi(void)
+{
+	return in_nmi() || unlikely(READ_ONCE(gh_test_nmi) == current);
+}
+#else
+static inline bool gh_in_nmi(void)
+{
+	return in_nmi();
+}
+#endif
+
 static inline bool gh_may_allocate_pages(void)
 {
-	if (in_nmi())
+	if (gh_in_nmi())
 		return false;
 	/* The page allocator's locks sleep there. */
 	return !IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible();
+}
+
+/*
+ * May the caller ask for this? Kernels with checks for that ask every time, as for
+ * kmalloc(); on others there would be nothing to see on the fast paths.
+ */
+static __always_inline void gh_might_alloc(gfp_t gfp)
+{
+	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) || IS_ENABLED(CONFIG_PROVE_LOCKING))
+		might_alloc(gfp);
 }
 
 /* arena.c */

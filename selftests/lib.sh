@@ -21,7 +21,8 @@ load() {
 }
 
 unload() {
-	for module in goheap_leak goheap_memory goheap_stress goheap_misuse goheap_sample goheap; do
+	for module in goheap_leak goheap_memory goheap_nmi goheap_stress goheap_misuse goheap_sample \
+		goheap; do
 		! grep -q "^$module " /proc/modules || rmmod $module || return
 	done
 }

@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-EXPECTED_SUITES=13	# KUnit suites linked into goheap.ko
+EXPECTED_SUITES=14	# KUnit suites linked into goheap.ko
 
 # What make check and .ci/run do
 LANES=(
@@ -29,6 +29,7 @@ LANES=(
 	faults-san
 	stress-kcsan
 	stress-rt
+	nmi-san
 	memory-uml
 	litmus
 	models
@@ -350,7 +351,7 @@ lane_build() {
 	must "the build for uml with W=1" build uml
 }
 
-lane_kunit_uml() { kunit uml --mem 512M; }
+lane_kunit_uml() { kunit uml --mem 512M --timeout 300; }
 lane_kunit_base() { kunit base --append "loglevel=7 init_on_alloc=1 init_on_free=1" --timeout 300; }
 lane_kunit_san() { kunit san --append "loglevel=7 kmemleak=off" --timeout 900; }
 lane_kunit_kmemleak() {
@@ -396,6 +397,7 @@ lane_faults_uml() { selftests umlfault $TAINT_OWN faults "OPS=30000" --append rc
 lane_faults_san() { selftests san $TAINT_OWN faults "OPS=5000 STEP=30" --append rcupdate.rcu_expedited=1; }
 # The heap reports what goheap_leak leaked when it goes.
 lane_leaks_san() { selftests san $TAINT_OWN leak ""; }
+lane_nmi_san() { selftests san $TAINT_OWN nmi NMIS=300 --append kmemleak=off; }
 lane_memory_uml() { selftests uml $TAINT_OWN memory FULL=1 --smp 3; }
 lane_selftests_6_12() { selftests 6.12; }
 lane_selftests_6_1() { selftests 6.1; }
