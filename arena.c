@@ -735,37 +735,29 @@ unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr)
 
 /**
  * gh_arena_idle_pages() - what a shrinker could have
+ * @ph: of which node
  *
  * Context: Any.
  * Return: kernel pages in free runs.
  */
-unsigned long gh_arena_idle_pages(void)
+unsigned long gh_arena_idle_pages(const struct gh_page_heap *ph)
 {
-	unsigned long idle = 0;
-	int nid;
-
-	for_each_node(nid)
-		idle += READ_ONCE(gh_page_heaps[nid]->idle);
-	return (idle << GH_PAGE_SHIFT) >> PAGE_SHIFT;
+	return (READ_ONCE(ph->idle) << GH_PAGE_SHIFT) >> PAGE_SHIFT;
 }
 
 /**
- * gh_arena_release_idle() - give idle pages of all nodes back
- * @kernel_pages: how many, at most
+ * gh_arena_release_idle() - give idle pages back
+ * @ph: of which node
+ * @kernel_pages: how many, at most, but for a heap page's rest
  *
  * Context: As for gh_arena_scavenge().
  * Return: how many kernel pages went.
  */
-unsigned long gh_arena_release_idle(unsigned long kernel_pages)
+unsigned long gh_arena_release_idle(struct gh_page_heap *ph, unsigned long kernel_pages)
 {
 	unsigned long want = DIV_ROUND_UP(kernel_pages << PAGE_SHIFT, GH_PAGE_SIZE);
-	unsigned long done = 0;
-	int nid;
 
-	for_each_node(nid)
-		if (done < want)
-			done += gh_arena_scavenge(gh_page_heaps[nid], want - done);
-	return (done << GH_PAGE_SHIFT) >> PAGE_SHIFT;
+	return (gh_arena_scavenge(ph, want) << GH_PAGE_SHIFT) >> PAGE_SHIFT;
 }
 
 /**

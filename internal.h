@@ -525,8 +525,8 @@ struct gh_span *gh_arena_alloc(unsigned int npages, unsigned int align, unsigned
 void gh_arena_commit(struct gh_span *s);
 void gh_arena_free(struct gh_span *s);
 unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr);
-unsigned long gh_arena_release_idle(unsigned long kernel_pages);
-unsigned long gh_arena_idle_pages(void);
+unsigned long gh_arena_release_idle(struct gh_page_heap *ph, unsigned long kernel_pages);
+unsigned long gh_arena_idle_pages(const struct gh_page_heap *ph);
 unsigned long gh_arena_metadata(void);
 void gh_arena_trim_spares(struct gh_page_heap *ph, unsigned int keep);
 int gh_arena_validate(struct gh_page_heap *ph);
@@ -905,12 +905,14 @@ int gh_heap_cpu_dead(unsigned int cpu);
 void gh_heap_destroy_all(void);
 
 /* reclaim.c */
+extern struct shrinker *gh_shrinker;
 int gh_reclaim_init(void);
 void gh_reclaim_exit(void);
 void gh_reclaim_kick(void);
 void gh_reclaim_drain(struct gh_cache *cache);
 void gh_reclaim_drain_irq(struct irq_work *work);
 void gh_reclaim_trim(void);
+unsigned long gh_reclaim_last_resort(void);
 
 /* A live object, as resolved from an address. */
 struct gh_ref {
