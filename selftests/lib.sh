@@ -7,7 +7,8 @@ here=$(dirname "$0")
 MODULES=${MODULES:-$here}
 DEBUGFS=/sys/kernel/debug/goheap
 KV=/sys/kernel/debug/goheap_kv
-REPORTS='BUG:|WARNING:|UBSAN:|INFO:|Oops|KASAN|KCSAN|unreferenced object'
+# The last one is a test module's: insmod tries once more, and then it may go well.
+REPORTS='BUG:|WARNING:|UBSAN:|INFO:|Oops|KASAN|KCSAN|unreferenced object|goheap_[a-z]*: FAILED'
 
 ktap=$here/ktap_helpers.sh
 [ -e "$ktap" ] || ktap=$here/../kselftest/ktap_helpers.sh
@@ -21,7 +22,7 @@ load() {
 }
 
 unload() {
-	for module in goheap_memory goheap_stress goheap_misuse goheap_sample goheap; do
+	for module in goheap_pressure goheap_memory goheap_stress goheap_misuse goheap_sample goheap; do
 		! grep -q "^$module " /proc/modules || rmmod $module || return
 	done
 }
