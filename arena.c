@@ -464,12 +464,13 @@ static void free_pages_singly(struct page *page, unsigned int nr)
 }
 
 /*
- * A chunk of at least @need pages. Large ones only when they cost nothing; the
- * order that is really needed as hard as the caller allows.
+ * A chunk of at least @need pages. Large ones only when they cost nothing, and never
+ * out of a reserve; the order that is really needed as hard as the caller allows.
  */
 static struct page *chunk_alloc(int nid, unsigned int need, gfp_t gfp, unsigned int *order)
 {
-	gfp_t light = (gfp | __GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC) & ~__GFP_RECLAIM;
+	gfp_t light = (gfp | __GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC) &
+		      ~(__GFP_RECLAIM | __GFP_HIGH | __GFP_MEMALLOC);
 	struct page *page;
 
 	for (*order = max(need, CHUNK_ORDER); *order > need; --*order) {
