@@ -10,6 +10,7 @@ EXPECTED_SUITES=11	# KUnit suites linked into goheap.ko
 
 LANES=(selfcheck style build kunit-uml kunit-base kunit-san kunit-kcsan kunit-rt insn
 	stress-uml stress-san stress-kcsan stress-rt memory-uml litmus
+	hotplug-6.12 pressure-6.12 numa-6.12
 	selftests-6.12 selftests-6.1 selftests-6.12-rt selftests-6.1-rt)
 
 # What a console must not show. A call trace alone is no report: goheap prints one
@@ -299,6 +300,15 @@ lane_stress_san() { stress san 20000 --append "loglevel=7 kmemleak=off" --timeou
 lane_stress_kcsan() { stress kcsan 200000 --append loglevel=7 --timeout 600; }
 lane_stress_rt() { stress rt 200000 --append loglevel=7 --timeout 600; }
 lane_memory_uml() { selftests uml $TAINT_OWN memory FULL=1 --smp 3; }
+lane_hotplug_6_12() { selftests 6.12 $TAINT_STOCK hotplug CYCLES=200; }
+lane_pressure_6_12() { selftests 6.12 $TAINT_STOCK pressure FULL=1 --mem 256M; }
+# Four alike; then one without CPUs, and a CPU whose node has no memory.
+lane_numa_6_12() {
+	local shape
+	for shape in "0:256M 1:256M 2:256M 3:256M" "0-1:512M 2:256M -:256M 3:-"; do
+		selftests 6.12 $TAINT_STOCK numa FULL=1 --smp 4 --numa "$shape"
+	done
+}
 lane_selftests_6_12() { selftests 6.12; }
 lane_selftests_6_1() { selftests 6.1; }
 lane_selftests_6_12_rt() { selftests 6.12-rt; }

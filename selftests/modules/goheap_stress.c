@@ -71,7 +71,15 @@ MODULE_PARM_DESC(threads, "threads, 0 for one per CPU (default), at most 64");
 
 static unsigned long ops = 1000000;
 module_param(ops, ulong, 0444);
-MODULE_PARM_DESC(ops, "steps of all threads together (default 1000000)");
+MODULE_PARM_DESC(ops, "steps of all threads together (default 1000000), 0 for until stop=1");
+
+static bool stop;
+module_param(stop, bool, 0644);
+MODULE_PARM_DESC(stop, "write 1 to end it");
+
+static bool bind = true;
+module_param(bind, bool, 0444);
+MODULE_PARM_DESC(bind, "each thread has a CPU of its own (default yes)");
 
 static unsigned long seed;
 module_param(seed, ulong, 0444);
@@ -915,7 +923,7 @@ static int worker_main(void *data)
 	struct worker *w = data;
 	unsigned long step;
 
-	for (step = 0; step < w->steps && !is_failed(); step++) {
+	for (step = 0; step < w->steps && !is_failed() && !READ_ONCE(stop); step++) {
 		struct draw d = draw_start(w->id, step);
 
 		WRITE_ONCE(w->step, step);
@@ -946,7 +954,7 @@ static int worker_main(void *data)
 static int worker_create(struct worker *w, unsigned int id, unsigned int cpu)
 {
 	w->id = id;
-	w->steps = div_u64(ops, nr_workers) + (id < ops % nr_workers);
+	w->steps = ops ? div_u64(ops, nr_workers) + (id < ops % nr_workers) : ULONG_MAX;
 	spin_lock_init(&w->inbox_lock);
 	init_completion(&w->done);
 	timer_setup_mode(&w->hard, w, HARD_MODE);
@@ -959,7 +967,8 @@ static int worker_create(struct worker *w, unsigned int id, unsigned int cpu)
 		kvfree(w->objects);
 		return PTR_ERR(w->task);
 	}
-	kthread_bind(w->task, cpu);
+	if (bind)
+		kthread_bind(w->task, cpu);
 	return 0;
 }
 
@@ -984,6 +993,16 @@ static void workers_wait(void)
 	}
 }
 
+static unsigned long steps_done(void)
+{
+	unsigned long done = 0;
+	unsigned int i;
+
+	for (i = 0; i < nr_workers; i++)
+		done += workers[i].step + 1;
+	return done;
+}
+
 static int workers_run(void)
 {
 	unsigned int i, nr, cpu = cpumask_first(cpu_online_mask);
@@ -1005,6 +1024,8 @@ static int workers_run(void)
 	for (i = 0; i < nr_workers; i++)
 		wake_up_process(workers[i].task);
 	workers_wait();
+	if (!ops || stop)
+		ops = steps_done();
 	for (i = 0; i < nr_workers; i++)
 		worker_destroy(&workers[i]);
 	return 0;
