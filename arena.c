@@ -447,14 +447,6 @@ static void free_frozen_page(struct page *page)
 	__free_page(page);
 }
 
-static void thaw_pages(struct page *page, unsigned int nr)
-{
-	unsigned int i;
-
-	for (i = 0; i < nr; i++)
-		page_ref_unfreeze(page + i, 1);
-}
-
 static void free_pages_singly(struct page *page, unsigned int nr)
 {
 	unsigned int i;
@@ -481,10 +473,28 @@ static struct page *chunk_alloc(int nid, unsigned int need, gfp_t gfp, unsigned 
 	return alloc_pages_node(nid, gfp, *order);
 }
 
-/* Make split and frozen pages a free run of their node. */
-static int chunk_add(struct page *page, unsigned int order, bool zeroed, gfp_t gfp)
+/*
+ * Make split pages ours. They are in the map before they are frozen: memory that is
+ * about to go offline is searched for pages with a reference first, and then we are
+ * asked. Pages that neither of the two finds would be waited for without an end.
+ */
+static int chunk_own(struct page *page, unsigned int order, gfp_t gfp)
 {
 	unsigned long addr = (unsigned long)page_address(page);
+	unsigned int npages = (PAGE_SIZE << order) >> GH_PAGE_SHIFT;
+	int err = gh_map_claim(addr, npages, gfp);
+
+	if (err)
+		return err;
+	if (freeze_pages(page, 1U << order))
+		return 0;
+	gh_map_unclaim(addr, npages);
+	return -EBUSY;
+}
+
+/* Make split pages a free run of their node. */
+static int chunk_add(struct page *page, unsigned int order, bool zeroed, gfp_t gfp)
+{
 	unsigned int npages = (PAGE_SIZE << order) >> GH_PAGE_SHIFT;
 	struct gh_page_heap *ph = gh_page_heaps[page_to_nid(page)];
 	struct gh_span *s = desc_new(GH_KIND_1, ph->nid, gfp);
@@ -493,12 +503,12 @@ static int chunk_add(struct page *page, unsigned int order, bool zeroed, gfp_t g
 
 	if (!s)
 		return -ENOMEM;
-	err = gh_map_claim(addr, npages, gfp);
+	err = chunk_own(page, order, gfp);
 	if (err) {
 		desc_delete(s);
 		return err;
 	}
-	s->base = addr;
+	s->base = (unsigned long)page_address(page);
 	s->npages = npages;
 	s->needzero = !zeroed;
 	account_pages(ph->nid, npages);
@@ -514,7 +524,7 @@ static int chunk_add(struct page *page, unsigned int order, bool zeroed, gfp_t g
 static int grow(int nid, unsigned int npages, unsigned int align, gfp_t gfp)
 {
 	unsigned long bytes = (unsigned long)max(npages, align) << GH_PAGE_SHIFT;
-	unsigned int order, nr;
+	unsigned int order;
 	struct page *page;
 
 	if (!gh_may_allocate_pages())
@@ -522,20 +532,14 @@ static int grow(int nid, unsigned int npages, unsigned int align, gfp_t gfp)
 	page = chunk_alloc(nid, get_order(bytes), gfp, &order);
 	if (!page)
 		return -ENOMEM;
-	nr = 1U << order;
 	nid = page_to_nid(page);
 	split_page(page, order);
-	if (!freeze_pages(page, nr))
-		goto free;
-	if (chunk_add(page, order, want_init_on_alloc(gfp), gfp & ~__GFP_THISNODE))
-		goto thaw;
+	if (chunk_add(page, order, want_init_on_alloc(gfp), gfp & ~__GFP_THISNODE)) {
+		free_pages_singly(page, 1U << order);
+		return -ENOMEM;
+	}
 	gh_reclaim_kick();
 	return nid;
-thaw:
-	thaw_pages(page, nr);
-free:
-	free_pages_singly(page, nr);
-	return -ENOMEM;
 }
 
 /* From one node, which grows if it has to. ERR_PTR(-ENOSPC) if it cannot. */
