@@ -554,6 +554,23 @@ static struct gh_span *alloc_growing(int nid, unsigned int npages, unsigned int 
 	return s;
 }
 
+/**
+ * gh_nearest_node() - whose memory does a node use that has none
+ * @nid: the node
+ *
+ * Context: Any.
+ * Return: a node that has memory for the kernel.
+ */
+int gh_nearest_node(int nid)
+{
+	int other, nearest = first_node(node_states[N_NORMAL_MEMORY]);
+
+	for_each_node_state(other, N_NORMAL_MEMORY)
+		if (node_distance(nid, other) < node_distance(nid, nearest))
+			nearest = other;
+	return nearest;
+}
+
 /* What other nodes have; then whatever node the kernel thinks best, with reclaim. */
 static struct gh_span *alloc_anywhere(int nid, unsigned int npages, unsigned int align,
 				      unsigned int sc, gfp_t gfp)

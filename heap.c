@@ -67,7 +67,7 @@ struct gh_span *gh_heap_new_span(struct goheap *heap, unsigned int sc, gfp_t gfp
 
 	if (!charge(heap, npages))
 		return NULL;
-	s = gh_arena_alloc(npages, align, sc, gfp, nid == NUMA_NO_NODE ? numa_mem_id() : nid);
+	s = gh_arena_alloc(npages, align, sc, gfp, nid == NUMA_NO_NODE ? gh_mem_node() : nid);
 	if (!s) {
 		atomic_long_sub(npages, &heap->pages);
 		return NULL;
@@ -107,7 +107,7 @@ static struct gh_span *new_pages(struct goheap *heap, unsigned int npages, unsig
 	if (!charge(heap, npages))
 		return NULL;
 	s = gh_arena_alloc(npages, align, GH_SC_LARGE, gfp,
-			   nid == NUMA_NO_NODE ? numa_mem_id() : nid);
+			   nid == NUMA_NO_NODE ? gh_mem_node() : nid);
 	if (!s)
 		atomic_long_sub(npages, &heap->pages);
 	return s;

@@ -81,12 +81,14 @@
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/lockdep.h>
+#include <linux/nodemask.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/rbtree.h>
 #include <linux/rcupdate.h>
 #include <linux/seq_file.h>
 #include <linux/spinlock.h>
+#include <linux/topology.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
@@ -515,6 +517,19 @@ static inline bool gh_may_allocate_pages(void)
 		return false;
 	/* The page allocator's locks sleep there. */
 	return !IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible();
+}
+
+int gh_nearest_node(int nid);
+
+/*
+ * The node that this CPU gets memory from. A node without memory, or with movable memory
+ * only, has page heaps and central lists like all, but nothing would ever be found there.
+ */
+static inline int gh_mem_node(void)
+{
+	int nid = numa_mem_id();
+
+	return likely(node_state(nid, N_NORMAL_MEMORY)) ? nid : gh_nearest_node(nid);
 }
 
 /* arena.c */
