@@ -22,7 +22,7 @@ load() {
 }
 
 unload() {
-	for module in goheap_pressure goheap_memory goheap_stress goheap_misuse goheap_sample goheap; do
+	for module in goheap_numa goheap_pressure goheap_memory goheap_stress goheap_misuse goheap_sample goheap; do
 		! grep -q "^$module " /proc/modules || rmmod $module || return
 	done
 }

@@ -10,7 +10,7 @@ EXPECTED_SUITES=11	# KUnit suites linked into goheap.ko
 
 LANES=(selfcheck style build kunit-uml kunit-base kunit-san kunit-kcsan kunit-rt insn
 	stress-uml stress-san stress-kcsan stress-rt memory-uml litmus
-	hotplug-6.12 pressure-6.12 numa-6.12
+	pressure-uml hotplug-6.12 numa-6.12
 	selftests-6.12 selftests-6.1 selftests-6.12-rt selftests-6.1-rt)
 
 # What a console must not show. A call trace alone is no report: goheap prints one
@@ -301,6 +301,7 @@ lane_stress_kcsan() { stress kcsan 200000 --append loglevel=7 --timeout 600; }
 lane_stress_rt() { stress rt 200000 --append loglevel=7 --timeout 600; }
 lane_memory_uml() { selftests uml $TAINT_OWN memory FULL=1 --smp 3; }
 lane_hotplug_6_12() { selftests 6.12 $TAINT_STOCK hotplug CYCLES=200; }
+lane_pressure_uml() { selftests uml $TAINT_OWN pressure FULL=1 --mem 256M; }
 lane_pressure_6_12() { selftests 6.12 $TAINT_STOCK pressure FULL=1 --mem 256M; }
 # Four alike; then one without CPUs, and a CPU whose node has no memory.
 lane_numa_6_12() {

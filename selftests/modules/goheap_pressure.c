@@ -18,6 +18,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/bitmap.h>
 #include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
@@ -288,17 +289,23 @@ static int run_reserve(void)
 	return found && before - after < 128 ? 0 : -EIO;
 }
 
+/* One line for so much memory that objects lie in: the log is short. */
+#define WINDOW_SHIFT	24
+#define NR_WINDOWS	4096U		/* beyond, some are not told */
+
 static int run_hold(void)
 {
+	static DECLARE_BITMAP(seen, NR_WINDOWS);
 	int err = chain_fill(&kept, (size_t)mib << 20);
+	phys_addr_t addr;
 	void **p;
 
 	if (err)
 		return err;
 	for (p = kept.last; p; p = *p) {
-		if (goheap_size(p) < SZ_32K)
-			continue;
-		pr_info("object at %#llx\n", (unsigned long long)virt_to_phys(p));
+		addr = virt_to_phys(p);
+		if (!test_and_set_bit((addr >> WINDOW_SHIFT) % NR_WINDOWS, seen))
+			pr_info("object at %pap\n", &addr);
 	}
 	return 0;
 }
