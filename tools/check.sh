@@ -273,6 +273,7 @@ lane_build() {
 
 lane_kunit_uml() { kunit uml --mem 512M; }
 lane_kunit_base() { kunit base --append "loglevel=7 init_on_alloc=1 init_on_free=1" --timeout 300; }
+lane_kunit_numa() { kunit base --smp 4 --nodes 4 --append "loglevel=7" --timeout 300; }
 lane_kunit_san() { kunit san --timeout 900; }
 lane_kunit_kcsan() { kunit kcsan --timeout 600; }
 lane_kunit_rt() { kunit rt --timeout 600; }
