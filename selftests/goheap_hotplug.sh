@@ -87,8 +87,8 @@ hotplug=$(ls $CPUS/cpu[0-9]*/online 2>/dev/null | grep -v cpu0/)
 cpu1=$CPUS/cpu1/online
 cpus=$(grep -c '^processor' /proc/cpuinfo)
 
+[ -e $cpu1 ] || skip_all "CPU 1 cannot go offline"
 start 7
-[ -e $cpu1 ] || ktap_skip_all "CPU 1 cannot go offline"
 cycle 0		# what is allocated once
 sleep 1
 before=$(free_pages)

@@ -303,6 +303,8 @@ lane_stress_rt() { stress rt 200000 --append loglevel=7 --timeout 600; }
 lane_memory_uml() { selftests uml $TAINT_OWN memory FULL=1 --smp 3; }
 lane_hotplug_6_12() { selftests 6.12 $TAINT_STOCK hotplug CYCLES=200; }
 lane_pressure_uml() { selftests uml $TAINT_OWN pressure FULL=1 --mem 256M; }
+lane_pressure_6_1() { selftests 6.1 $TAINT_STOCK pressure FULL=1 --mem 256M; }
+lane_pressure_6_12_rt() { selftests 6.12-rt $TAINT_STOCK pressure FULL=1 --mem 512M; }
 lane_pressure_6_12() { selftests 6.12 $TAINT_STOCK pressure FULL=1 --mem 256M; }
 # Four alike; then one without CPUs, and a CPU whose node has no memory.
 lane_numa_6_12() {
