@@ -472,14 +472,6 @@ static void free_frozen_page(struct page *page)
 	__free_page(page);
 }
 
-static void thaw_pages(struct page *page, unsigned int nr)
-{
-	unsigned int i;
-
-	for (i = 0; i < nr; i++)
-		page_ref_unfreeze(page + i, 1);
-}
-
 static void free_pages_singly(struct page *page, unsigned int nr)
 {
 	unsigned int i;
@@ -489,12 +481,13 @@ static void free_pages_singly(struct page *page, unsigned int nr)
 }
 
 /*
- * A chunk of at least @need pages. Large ones only when they cost nothing; the
- * order that is really needed as hard as the caller allows.
+ * A chunk of at least @need pages. Large ones only when they cost nothing, and never
+ * out of a reserve; the order that is really needed as hard as the caller allows.
  */
 static struct page *chunk_alloc(int nid, unsigned int need, gfp_t gfp, unsigned int *order)
 {
-	gfp_t light = (gfp | __GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC) & ~__GFP_RECLAIM;
+	gfp_t light = (gfp | __GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC) &
+		      ~(__GFP_RECLAIM | __GFP_HIGH | __GFP_MEMALLOC);
 	struct page *page;
 
 	for (*order = max(need, CHUNK_ORDER); *order > need; --*order) {
@@ -505,10 +498,28 @@ static struct page *chunk_alloc(int nid, unsigned int need, gfp_t gfp, unsigned 
 	return alloc_pages_node(nid, gfp, *order);
 }
 
-/* Make split and frozen pages a free run of their node. */
-static int chunk_add(struct page *page, unsigned int order, bool zeroed, gfp_t gfp)
+/*
+ * Make split pages ours. They are in the map before they are frozen: memory that is
+ * about to go offline is searched for pages with a reference first, and then we are
+ * asked. Pages that neither of the two finds would be waited for without an end.
+ */
+static int chunk_own(struct page *page, unsigned int order, gfp_t gfp)
 {
 	unsigned long addr = (unsigned long)page_address(page);
+	unsigned int npages = (PAGE_SIZE << order) >> GH_PAGE_SHIFT;
+	int err = gh_map_claim(addr, npages, gfp);
+
+	if (err)
+		return err;
+	if (freeze_pages(page, 1U << order))
+		return 0;
+	gh_map_unclaim(addr, npages);
+	return -EBUSY;
+}
+
+/* Make split pages a free run of their node. */
+static int chunk_add(struct page *page, unsigned int order, bool zeroed, gfp_t gfp)
+{
 	unsigned int npages = (PAGE_SIZE << order) >> GH_PAGE_SHIFT;
 	struct gh_page_heap *ph = gh_page_heaps[page_to_nid(page)];
 	struct gh_span *s = desc_new(GH_KIND_1, ph->nid, gfp);
@@ -517,12 +528,12 @@ static int chunk_add(struct page *page, unsigned int order, bool zeroed, gfp_t g
 
 	if (!s)
 		return -ENOMEM;
-	err = gh_map_claim(addr, npages, gfp);
+	err = chunk_own(page, order, gfp);
 	if (err) {
 		desc_delete(s);
 		return err;
 	}
-	s->base = addr;
+	s->base = (unsigned long)page_address(page);
 	s->npages = npages;
 	s->needzero = !zeroed;
 	account_pages(ph->nid, npages);
@@ -537,26 +548,20 @@ static int chunk_add(struct page *page, unsigned int order, bool zeroed, gfp_t g
 static int take_chunk(int nid, unsigned int npages, unsigned int align, gfp_t gfp)
 {
 	unsigned long bytes = (unsigned long)max(npages, align) << GH_PAGE_SHIFT;
-	unsigned int order, nr;
+	unsigned int order;
 	struct page *page;
 
 	page = chunk_alloc(nid, get_order(bytes), gfp, &order);
 	if (!page)
 		return -ENOMEM;
-	nr = 1U << order;
 	nid = page_to_nid(page);
 	split_page(page, order);
-	if (!freeze_pages(page, nr))
-		goto free;
-	if (chunk_add(page, order, want_init_on_alloc(gfp), gfp & ~__GFP_THISNODE))
-		goto thaw;
+	if (chunk_add(page, order, want_init_on_alloc(gfp), gfp & ~__GFP_THISNODE)) {
+		free_pages_singly(page, 1U << order);
+		return -ENOMEM;
+	}
 	gh_reclaim_kick();
 	return nid;
-thaw:
-	thaw_pages(page, nr);
-free:
-	free_pages_singly(page, nr);
-	return -ENOMEM;
 }
 
 /* Take a chunk from the kernel. The node it came from, or -ENOMEM. */
@@ -579,6 +584,23 @@ static struct gh_span *alloc_growing(int nid, unsigned int npages, unsigned int 
 		s = alloc_from(gh_page_heaps[nid], npages, align, sc, gfp & ~__GFP_THISNODE);
 	} while (s == ERR_PTR(-ENOSPC) && grow(nid, npages, align, gfp) >= 0);
 	return s;
+}
+
+/**
+ * gh_nearest_node() - whose memory does a node use that has none
+ * @nid: the node
+ *
+ * Context: Any.
+ * Return: a node that has memory for the kernel.
+ */
+int gh_nearest_node(int nid)
+{
+	int other, nearest = first_node(node_states[N_NORMAL_MEMORY]);
+
+	for_each_node_state(other, N_NORMAL_MEMORY)
+		if (node_distance(nid, other) < node_distance(nid, nearest))
+			nearest = other;
+	return nearest;
 }
 
 /* What other nodes have; then whatever node the kernel thinks best, with reclaim. */
@@ -772,37 +794,29 @@ unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr)
 
 /**
  * gh_arena_idle_pages() - what a shrinker could have
+ * @ph: of which node
  *
  * Context: Any.
  * Return: kernel pages in free runs.
  */
-unsigned long gh_arena_idle_pages(void)
+unsigned long gh_arena_idle_pages(const struct gh_page_heap *ph)
 {
-	unsigned long idle = 0;
-	int nid;
-
-	for_each_node(nid)
-		idle += gh_peek(gh_page_heaps[nid]->idle);
-	return (idle << GH_PAGE_SHIFT) >> PAGE_SHIFT;
+	return (gh_peek(ph->idle) << GH_PAGE_SHIFT) >> PAGE_SHIFT;
 }
 
 /**
- * gh_arena_release_idle() - give idle pages of all nodes back
- * @kernel_pages: how many, at most
+ * gh_arena_release_idle() - give idle pages back
+ * @ph: of which node
+ * @kernel_pages: how many, at most, but for a heap page's rest
  *
  * Context: As for gh_arena_scavenge().
  * Return: how many kernel pages went.
  */
-unsigned long gh_arena_release_idle(unsigned long kernel_pages)
+unsigned long gh_arena_release_idle(struct gh_page_heap *ph, unsigned long kernel_pages)
 {
 	unsigned long want = DIV_ROUND_UP(kernel_pages << PAGE_SHIFT, GH_PAGE_SIZE);
-	unsigned long done = 0;
-	int nid;
 
-	for_each_node(nid)
-		if (done < want)
-			done += gh_arena_scavenge(gh_page_heaps[nid], want - done);
-	return (done << GH_PAGE_SHIFT) >> PAGE_SHIFT;
+	return (gh_arena_scavenge(ph, want) << GH_PAGE_SHIFT) >> PAGE_SHIFT;
 }
 
 /**

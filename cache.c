@@ -439,7 +439,7 @@ bool gh_cache_refill(struct gh_cache *cache, unsigned int sc)
 		if (use_partial(cache, sc))
 			return true;
 	}
-	s = gh_central_fetch(cache, sc, numa_mem_id());
+	s = gh_central_fetch(cache, sc, gh_mem_node());
 	return s && set_current(cache, s);
 }
 
@@ -458,7 +458,7 @@ bool gh_cache_refill(struct gh_cache *cache, unsigned int sc)
 bool gh_cache_park(struct gh_cache *cache, struct gh_span *s)
 {
 	if (s->npages > PARK_MAX || cache->parked_pages + s->npages > PARK_PAGES ||
-	    s->nid != numa_mem_id())
+	    s->nid != gh_mem_node())
 		return false;
 	s->next = cache->parked;
 	cache->parked = s;

@@ -50,6 +50,16 @@ static inline void gh_account_reclaimed(unsigned long pages)
 #endif
 }
 
+/* What reclaim was told. For tests. */
+static inline unsigned long gh_reclaimed(const struct reclaim_state *state)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+	return state->reclaimed_slab;
+#else
+	return state->reclaimed;
+#endif
+}
+
 typedef unsigned long gh_shrink_fn(struct shrinker *, struct shrink_control *);
 
 /* 6.7 moved shrinkers from the caller's memory to the kernel's. */
@@ -64,6 +74,7 @@ static inline struct shrinker *gh_shrinker_register(const char *name, gh_shrink_
 	shrinker->count_objects = count;
 	shrinker->scan_objects = scan;
 	shrinker->seeks = DEFAULT_SEEKS;
+	shrinker->flags = SHRINKER_NUMA_AWARE;
 	if (register_shrinker(shrinker, "%s", name)) {
 		kfree(shrinker);
 		return NULL;
@@ -80,7 +91,7 @@ static inline void gh_shrinker_unregister(struct shrinker *shrinker)
 static inline struct shrinker *gh_shrinker_register(const char *name, gh_shrink_fn *count,
 						    gh_shrink_fn *scan)
 {
-	struct shrinker *shrinker = shrinker_alloc(0, "%s", name);
+	struct shrinker *shrinker = shrinker_alloc(SHRINKER_NUMA_AWARE, "%s", name);
 
 	if (!shrinker)
 		return NULL;

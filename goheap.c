@@ -119,7 +119,16 @@ static void *alloc_any_node(struct goheap *heap, unsigned int sc, bool *zero)
 	return NULL;
 }
 
-static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid, bool *zero)
+/* The node's own pages first; without a word, and without reclaim, if others will do. */
+static gfp_t gfp_of_node(gfp_t gfp)
+{
+	if (gfp & __GFP_THISNODE)
+		return gfp;
+	return (gfp & ~__GFP_DIRECT_RECLAIM) | __GFP_THISNODE | __GFP_NOWARN;
+}
+
+static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid,
+					bool *zero)
 {
 	bool central = nid != NUMA_NO_NODE, nested = false;
 	struct gh_span *s;
@@ -127,13 +136,13 @@ static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gf
 
 	p = central ? NULL : alloc_refill(heap, sc, zero, &nested);
 	if (!p && (central || nested))
-		p = alloc_central(heap, sc, central ? nid : numa_mem_id(), zero);
+		p = alloc_central(heap, sc, central ? nid : gh_mem_node(), zero);
 	if (p)
 		return p;
 	/* The central lock could be taken there: gh_central_add() might fail. */
 	if (gh_in_nmi() && (central || nested))
 		return NULL;
-	s = gh_heap_new_span(heap, sc, central ? gfp | __GFP_THISNODE : gfp, nid);
+	s = gh_heap_new_span(heap, sc, central ? gfp_of_node(gfp) : gfp, nid);
 	if (s)
 		return alloc_install(heap, s, central || nested, zero);
 	if (gfp & __GFP_THISNODE)
@@ -179,7 +188,7 @@ static void *alloc_debug(struct goheap *heap, unsigned int sc, size_t size, gfp_
 		return alloc_large(heap, size, size & -size, gfp, noscan, nid);
 	sc = gh_size_class(room) * 2 + noscan;
 	if (nid == NUMA_NO_NODE)
-		nid = numa_mem_id();
+		nid = gh_mem_node();
 	might_alloc(gfp);
 	do {
 		p = alloc_once(heap, sc, gfp, nid, &zero);
@@ -344,7 +353,7 @@ static noinline void *alloc_odd(struct gh_cache __percpu *caches, size_t size, g
 	sc = gh_size_class(size) * 2 + noscan;
 	/* __GFP_THISNODE: this CPU's cache may have spans of other nodes */
 	if (gfp & __GFP_THISNODE && nid == NUMA_NO_NODE)
-		nid = numa_mem_id();
+		nid = gh_mem_node();
 	if (nid != NUMA_NO_NODE)
 		return gh_alloc_slow(heap_of(caches), sc, size, gfp, nid);
 	return alloc_zeroed(caches, sc, size, gfp);
@@ -390,17 +399,35 @@ void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool n
 	return alloc_large(heap, size, max(align, size & -size), gfp, noscan, nid);
 }
 
-static bool online_node(int *nid, gfp_t gfp)
+/* Turns a node into none if this CPU's cache, or any node, will do. False if it is not there. */
+static bool choose_node(int *nid, gfp_t gfp)
 {
+	bool online = *nid >= 0 && *nid < nr_node_ids && node_online(*nid);
+
 	if (*nid == NUMA_NO_NODE)
 		return true;
-	if (*nid >= 0 && *nid < nr_node_ids && node_online(*nid)) {
-		if (*nid == numa_mem_id() && !(gfp & __GFP_THISNODE))
-			*nid = NUMA_NO_NODE;
-		return true;
-	}
-	*nid = NUMA_NO_NODE;
-	return !(gfp & __GFP_THISNODE);
+	if (gfp & __GFP_THISNODE)
+		return online;
+	if (!online || !node_state(*nid, N_NORMAL_MEMORY) || *nid == gh_mem_node())
+		*nid = NUMA_NO_NODE;
+	return true;
+}
+
+/*
+ * This CPU's cache has spans of other nodes when its own had no memory left. Is there
+ * some again? Then it is that which was asked for.
+ */
+static void *bring_home(void *p, size_t size, gfp_t gfp, int nid)
+{
+	void *q;
+
+	if (ZERO_OR_NULL_PTR(p) || page_to_nid(virt_to_page(p)) == nid)
+		return p;
+	q = alloc_any(default_caches, size, gfp_of_node(gfp), false, nid);
+	if (!q)
+		return p;
+	goheap_free(p);
+	return q;
 }
 
 void *(goheap_alloc)(size_t size, gfp_t gfp)
@@ -444,9 +471,15 @@ EXPORT_SYMBOL_GPL(goheap_alloc_noscan);
 
 void *goheap_alloc_node(size_t size, gfp_t gfp, int nid)
 {
-	if (gh_should_fail(size, gfp) || unlikely(!online_node(&nid, gfp)))
+	int asked = nid;
+	void *p;
+
+	if (gh_should_fail(size, gfp) || unlikely(!choose_node(&nid, gfp)))
 		return NULL;
-	return alloc_any(default_caches, size, gfp, false, nid);
+	p = alloc_any(default_caches, size, gfp, false, nid);
+	if (nid == asked || nr_online_nodes == 1 || asked != gh_mem_node())
+		return p;
+	return bring_home(p, size, gfp, asked);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc_node);
 

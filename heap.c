@@ -63,7 +63,7 @@ static struct gh_span *new_pages(struct goheap *heap, unsigned int npages, unsig
 		return NULL;
 	if (!charge(heap, npages))
 		goto drop;
-	s = gh_arena_alloc(npages, align, sc, gfp, nid == NUMA_NO_NODE ? numa_mem_id() : nid);
+	s = gh_arena_alloc(npages, align, sc, gfp, nid == NUMA_NO_NODE ? gh_mem_node() : nid);
 	if (!s)
 		goto uncharge;
 	s->records = IS_ERR(records) ? NULL : records;

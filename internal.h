@@ -83,6 +83,7 @@
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/lockdep.h>
+#include <linux/nodemask.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/ratelimit_types.h>
@@ -91,6 +92,7 @@
 #include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 #include <linux/spinlock.h>
+#include <linux/topology.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
@@ -576,6 +578,19 @@ static __always_inline void gh_might_alloc(gfp_t gfp)
 		might_alloc(gfp);
 }
 
+int gh_nearest_node(int nid);
+
+/*
+ * The node that this CPU gets memory from. A node without memory, or with movable memory
+ * only, has page heaps and central lists like all, but nothing would ever be found there.
+ */
+static inline int gh_mem_node(void)
+{
+	int nid = numa_mem_id();
+
+	return likely(node_state(nid, N_NORMAL_MEMORY)) ? nid : gh_nearest_node(nid);
+}
+
 /* arena.c */
 int gh_arena_init(void);
 void gh_arena_exit(void);
@@ -584,8 +599,8 @@ struct gh_span *gh_arena_alloc(unsigned int npages, unsigned int align, unsigned
 void gh_arena_commit(struct gh_span *s);
 void gh_arena_free(struct gh_span *s);
 unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr);
-unsigned long gh_arena_release_idle(unsigned long kernel_pages);
-unsigned long gh_arena_idle_pages(void);
+unsigned long gh_arena_release_idle(struct gh_page_heap *ph, unsigned long kernel_pages);
+unsigned long gh_arena_idle_pages(const struct gh_page_heap *ph);
 unsigned long gh_arena_metadata(void);
 void gh_arena_trim_spares(struct gh_page_heap *ph, unsigned int keep);
 int gh_arena_validate(struct gh_page_heap *ph);
@@ -966,12 +981,14 @@ int gh_heap_cpu_dead(unsigned int cpu);
 void gh_heap_destroy_all(void);
 
 /* reclaim.c */
+extern struct shrinker *gh_shrinker;
 int gh_reclaim_init(void);
 void gh_reclaim_exit(void);
 void gh_reclaim_kick(void);
 void gh_reclaim_drain(struct gh_cache *cache);
 void gh_reclaim_drain_irq(struct irq_work *work);
 void gh_reclaim_trim(void);
+unsigned long gh_reclaim_last_resort(void);
 
 /* A live object, as resolved from an address. */
 struct gh_ref {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Giving memory back: in the background (as the Go runtime's scavenger), under
- * memory pressure (a shrinker), and on request (debugfs, module exit).
+ * memory pressure (a shrinker, and before the OOM killer kills), and on request
+ * (debugfs, module exit).
  *
  * The work proceeds from the outside in: CPUs' caches first, then free runs. A
  * cache is touched by its own CPU only, so the background work asks each CPU
- * that has something to take over, or did not refill for a while, to do it.
+ * that has something to take over, or did not refill for a while, to do it. The
+ * shrinker cannot wait for CPUs, so it has free runs to offer only; whoever is about
+ * to call the OOM killer waits.
  *
  * See internal.h for an overview.
  */
@@ -13,8 +16,12 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cpu.h>
+#include <linux/jiffies.h>
 #include <linux/mutex.h>
 #include <linux/nodemask.h>
+#include <linux/notifier.h>
+#include <linux/oom.h>
+#include <linux/sched.h>
 #include <linux/workqueue.h>
 
 #include "internal.h"
@@ -30,12 +37,16 @@
 #define PEAK_DECAY		4
 /* Never worth the trouble: the smallest chunk. */
 #define RETAIN_LEAST		((1UL << 20) >> GH_PAGE_SHIFT)
+/* Under pressure ticks come so fast, and no faster: a busy cache must not look idle. */
+#define PRESSED_TICK		(HZ / 10)
+/* How long the OOM killer may have to wait for caches. */
+#define OOM_PATIENCE		HZ
 /* Descriptors without pages that a node keeps, of each kind. */
 #define SPARES_KEPT		64
 
 /* Two, because the tick takes gh_heaps_mutex and trim waits for drains with it. */
 static struct workqueue_struct *tick_queue, *drain_queue;
-static struct shrinker *shrinker;
+struct shrinker *gh_shrinker;
 
 static void tick(struct work_struct *work);
 static DECLARE_DEFERRABLE_WORK(tick_work, tick);
@@ -177,14 +188,13 @@ static void tick(struct work_struct *work)
 		queue_delayed_work(tick_queue, &tick_work, TICK);
 }
 
-static void flush_caches(void)
+static void ask_for_flush(void)
 {
 	struct gh_cache *cache;
 	struct goheap *heap;
 	int cpu;
 
-	cpus_read_lock();
-	mutex_lock(&gh_heaps_mutex);
+	lockdep_assert_held(&gh_heaps_mutex);
 	list_for_each_entry(heap, &gh_heaps, link) {
 		for_each_online_cpu(cpu) {
 			cache = per_cpu_ptr(heap->cache, cpu);
@@ -192,6 +202,16 @@ static void flush_caches(void)
 			queue_work_on(cpu, drain_queue, &cache->drain);
 		}
 	}
+}
+
+static void flush_caches(void)
+{
+	struct goheap *heap;
+	int cpu;
+
+	cpus_read_lock();
+	mutex_lock(&gh_heaps_mutex);
+	ask_for_flush();
 	list_for_each_entry(heap, &gh_heaps, link)
 		for_each_online_cpu(cpu)
 			flush_work(&per_cpu_ptr(heap->cache, cpu)->drain);
@@ -215,20 +235,110 @@ void gh_reclaim_trim(void)
 	}
 }
 
+/* ---- memory pressure -------------------------------------------------------------- */
+
+/* Caches cannot be waited for here; have them looked at soon. */
+static void tick_soon(void)
+{
+	static unsigned long next = INITIAL_JIFFIES;
+
+	if (time_before(jiffies, READ_ONCE(next)))
+		return;
+	WRITE_ONCE(next, jiffies + PRESSED_TICK);
+	mod_delayed_work(tick_queue, &tick_work, 0);
+}
+
 static unsigned long shrink_count(struct shrinker *s, struct shrink_control *sc)
 {
-	return gh_arena_idle_pages() ?: SHRINK_EMPTY;
+	struct gh_page_heap *ph = gh_page_heaps[sc->nid];
+	unsigned long idle = gh_arena_idle_pages(ph);
+
+	if (idle)
+		return idle;
+	/* Then nobody would call shrink_scan(), but caches may have something. */
+	if (READ_ONCE(ph->small) || READ_ONCE(ph->large))
+		tick_soon();
+	return SHRINK_EMPTY;
 }
 
 static unsigned long shrink_scan(struct shrinker *s, struct shrink_control *sc)
 {
-	unsigned long done = gh_arena_release_idle(sc->nr_to_scan);
+	unsigned long done = gh_arena_release_idle(gh_page_heaps[sc->nid], sc->nr_to_scan);
 
 	gh_account_reclaimed(done);
-	/* Caches cannot be waited for here; have them looked at soon. */
-	mod_delayed_work(tick_queue, &tick_work, 0);
+	tick_soon();
 	return done ?: SHRINK_STOP;
 }
+
+static unsigned long release_all(void)
+{
+	unsigned long done = 0;
+	int nid;
+
+	for_each_node(nid)
+		done += gh_arena_scavenge(gh_page_heaps[nid], ULONG_MAX);
+	return (done << GH_PAGE_SHIFT) >> PAGE_SHIFT;
+}
+
+static bool is_draining(void)
+{
+	struct goheap *heap;
+	int cpu;
+
+	lockdep_assert_held(&gh_heaps_mutex);
+	list_for_each_entry(heap, &gh_heaps, link)
+		for_each_online_cpu(cpu)
+			if (work_busy(&per_cpu_ptr(heap->cache, cpu)->drain))
+				return true;
+	return false;
+}
+
+/* Not flush_work(): a CPU that is kept busy for ever must not keep the OOM killer. */
+static void flush_caches_patiently(void)
+{
+	unsigned long until = jiffies + OOM_PATIENCE;
+
+	ask_for_flush();
+	do {
+		schedule_timeout_uninterruptible(1);
+	} while (is_draining() && time_before(jiffies, until));
+}
+
+/**
+ * gh_reclaim_last_resort() - give back all that is idle, before somebody is killed
+ *
+ * The caller may be in the middle of anything that allocates, goheap_create() and
+ * the hotplugging of a CPU among them, so locks are tried only; and nothing here
+ * waits for somebody who allocates, since the caller keeps others from killing, too.
+ *
+ * Context: Process context.
+ * Return: how many kernel pages went.
+ */
+unsigned long gh_reclaim_last_resort(void)
+{
+	unsigned long done = release_all();
+
+	if (done || !cpus_read_trylock())
+		return done;
+	if (mutex_trylock(&gh_heaps_mutex)) {
+		flush_caches_patiently();
+		mutex_unlock(&gh_heaps_mutex);
+	}
+	cpus_read_unlock();
+	return release_all();
+}
+
+static int oom_event(struct notifier_block *nb, unsigned long action, void *data)
+{
+	unsigned long *freed = data;
+
+	*freed += gh_reclaim_last_resort();
+	return NOTIFY_OK;
+}
+
+static struct notifier_block oom_nb = { .notifier_call = oom_event };
+
+/* ---- init and exit ---------------------------------------------------------------- */
 
 /**
  * gh_reclaim_init() - start giving back
@@ -244,11 +354,15 @@ int gh_reclaim_init(void)
 	drain_queue = alloc_workqueue("goheap_drain", WQ_MEM_RECLAIM | GH_WQ_PERCPU, 0);
 	if (!drain_queue)
 		goto destroy_tick;
-	shrinker = gh_shrinker_register("goheap", shrink_count, shrink_scan);
-	if (!shrinker)
+	gh_shrinker = gh_shrinker_register("goheap", shrink_count, shrink_scan);
+	if (!gh_shrinker)
 		goto destroy_drain;
+	if (register_oom_notifier(&oom_nb))
+		goto unregister_shrinker;
 	return 0;
 
+unregister_shrinker:
+	gh_shrinker_unregister(gh_shrinker);
 destroy_drain:
 	destroy_workqueue(drain_queue);
 destroy_tick:
@@ -265,7 +379,8 @@ void gh_reclaim_exit(void)
 {
 	struct workqueue_struct *queue = drain_queue;
 
-	gh_shrinker_unregister(shrinker);
+	unregister_oom_notifier(&oom_nb);
+	gh_shrinker_unregister(gh_shrinker);
 	cancel_delayed_work_sync(&tick_work);
 	WRITE_ONCE(drain_queue, NULL);
 	synchronize_rcu();

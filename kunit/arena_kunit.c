@@ -356,11 +356,11 @@ static void test_gh_arena_scavenge_last_page_of_arena(struct kunit *test)
 static void test_gh_arena_release_idle_counts_kernel_pages(struct kunit *test)
 {
 	struct gh_span *s = alloc(test, 1);
-	unsigned long idle = gh_arena_idle_pages();
+	unsigned long idle = gh_arena_idle_pages(here());
 
 	KUNIT_EXPECT_EQ(test, idle, (here()->idle << GH_PAGE_SHIFT) >> PAGE_SHIFT);
-	KUNIT_EXPECT_EQ(test, gh_arena_release_idle(8), 8UL);
-	KUNIT_EXPECT_EQ(test, gh_arena_idle_pages(), idle - 8);
+	KUNIT_EXPECT_EQ(test, gh_arena_release_idle(here(), 8), 8UL);
+	KUNIT_EXPECT_EQ(test, gh_arena_idle_pages(here()), idle - 8);
 	gh_arena_free(s);
 }
 

@@ -5,36 +5,99 @@
 
 . "$(dirname "$0")/lib.sh"
 
-OPS=${OPS:-200000}
-CPU=/sys/devices/system/cpu/cpu1
+CYCLES=${CYCLES:-20}
+CPUS=/sys/devices/system/cpu
+STOP=/sys/module/goheap_stress/parameters/stop
 
-cycle() {
-	echo 0 >$CPU/online && echo 1 >$CPU/online
+look_around() {
+	echo 1 >$DEBUGFS/trim
+	cat $DEBUGFS/stats $DEBUGFS/spans $DEBUGFS/percpu $DEBUGFS/validate >/dev/null
 }
 
+# cycle N: another CPU each time. Somebody looks around and tidies up now and then.
+cycle() {
+	set -- "$1" $hotplug
+	shift $(($1 % ($# - 1) + 1))
+	echo 0 >"$1" || return
+	[ $((done_cycles % 10)) != 0 ] || look_around
+	echo 1 >"$1"
+}
+
+# More threads than CPUs, none of them bound to one, until all cycles are through.
 cycles_under_load() {
-	beside_stress cycle || return
-	ktap_print_msg "$rounds times offline and online"
-	[ $rounds -ge 3 ]
+	load goheap_stress ops=1000000000 threads=$((2 * cpus)) &
+	stress=$!
+	while [ ! -e $STOP ] && kill -0 $stress; do sleep 0.1; done
+	sleep 0.5
+	done_cycles=0
+	while [ $done_cycles -lt "$CYCLES" ] && kill -0 $stress 2>/dev/null; do
+		cycle $done_cycles || break
+		done_cycles=$((done_cycles + 1))
+	done
+	echo 1 >$STOP
+	wait $stress || return
+	ktap_print_msg "$done_cycles of $CYCLES times offline and online;" \
+		"$(log_since | sed -n 's/.*goheap_stress: passed/stress test:/p')"
+	rmmod goheap_stress
+	[ $done_cycles = "$CYCLES" ]
+}
+
+# What is left of everything that CPUs had: not a page.
+nothing_is_lost() {
+	for try in 1 2 3 4 5; do
+		sleep 1		# what waits for RCU
+		echo 1 >$DEBUGFS/trim
+		[ "$(stat_of held_bytes)" != 0 ] || break
+	done
+	after=$(free_pages)
+	ktap_print_msg "held $(stat_of held_bytes), live $(stat_of small_live_bytes) bytes;" \
+		"free pages before $before, after $after"
+	[ "$(stat_of held_bytes)" = 0 ] && [ "$(stat_of small_live_bytes)" = 0 ] &&
+		[ $((before - after)) -lt "$SLACK" ]
 }
 
 heap_is_valid() {
-	sleep 1
 	grep -qx 'heap ok' $DEBUGFS/validate
+}
+
+nobody_owns() {
+	! awk -v cpu="$1" '$5 == "cpu" && $6 == cpu' $DEBUGFS/spans | grep .
 }
 
 # Nothing in a dead CPU's cache, and nothing that is still its own.
 dead_cpu_has_nothing() {
-	kv fill 500 && kv clear && echo 0 >$CPU/online || return
-	! awk '$5 == "cpu" && $6 == 1' $DEBUGFS/spans | grep . && echo 1 >$CPU/online
+	taskset 2 sh -c "echo fill 500 >$KV/cmd" && ! nobody_owns 1 >/dev/null &&
+		kv clear && echo 0 >$cpu1 && nobody_owns 1 && echo 1 >$cpu1
 }
 
-start 5
-[ -e $CPU/online ] || ktap_skip_all "CPU 1 cannot go offline"
+# The caches' own work comes after three seconds, or later if CPUs sleep.
+idle_cpu_gives_back() {
+	taskset 2 sh -c "echo fill 500 >$KV/cmd" && ! nobody_owns 1 >/dev/null || return
+	taskset 2 sh -c "echo clear >$KV/cmd"
+	for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		sleep 1
+		! nobody_owns 1 >/dev/null || break
+	done
+	ktap_print_msg "after $try s"
+	nobody_owns 1
+}
+
+SLACK=300	# pages; elsewhere in the kernel a CPU that comes back takes some
+hotplug=$(ls $CPUS/cpu[0-9]*/online 2>/dev/null | grep -v cpu0/)
+cpu1=$CPUS/cpu1/online
+cpus=$(grep -c '^processor' /proc/cpuinfo)
+
+[ -e $cpu1 ] || skip_all "CPU 1 cannot go offline"
+start 7
+cycle 0		# what is allocated once
+sleep 1
+before=$(free_pages)
 ktap_test_result "cycles_under_load" cycles_under_load
 ktap_test_result "stress_says_so" stress_says_so
+ktap_test_result "nothing_is_lost" nothing_is_lost
 ktap_test_result "heap_is_valid" heap_is_valid
 load goheap_sample
 ktap_test_result "dead_cpu_has_nothing" dead_cpu_has_nothing
+ktap_test_result "idle_cpu_gives_back" idle_cpu_gives_back
 ktap_test_result "log_is_clean" log_is_clean
 finish

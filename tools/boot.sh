@@ -8,6 +8,8 @@
 #   --smp N         CPUs (2)
 #   --mem M         memory, as QEMU writes it (1G)
 #   --nodes N       NUMA nodes, which share CPUs and memory evenly (1); QEMU only
+#   --numa "..."    nodes of any shape instead: CPUS:MEM of each, where - is none; QEMU
+#                   only, as in --smp 3 --mem 768M --numa "0-1:512M -:256M 2:-"
 #   --append "..."  more of the kernel's command line
 #   --timeout S     seconds until a guest counts as hung (120)
 #   --log FILE      keep the console there too
@@ -17,10 +19,10 @@
 
 . "$(dirname "$0")/lib.sh"
 
-usage="usage: boot.sh KERNEL DIR [--smp N] [--mem M] [--nodes N] [--append ARGS] [--timeout S] \
-[--log FILE] [--icount] [--interactive]"
+usage="usage: boot.sh KERNEL DIR [--smp N] [--mem M] [--nodes N] [--numa NODES] [--append ARGS] \
+[--timeout S] [--log FILE] [--icount] [--interactive]"
 [ $# -ge 2 ] || die "$usage"
-name=$1 tree=$2 smp=2 mem=1G nodes=1 append="" limit=120 log="" icount="" interactive=""
+name=$1 tree=$2 smp=2 mem=1G nodes=1 numa="" append="" limit=120 log="" icount="" interactive=""
 shift 2
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -29,6 +31,7 @@ while [ $# -gt 0 ]; do
 	--smp) smp=${2:?$usage} ;;
 	--mem) mem=${2:?$usage} ;;
 	--nodes) nodes=${2:?$usage} ;;
+	--numa) numa=${2:?$usage} ;;
 	--append) append=${2:?$usage} ;;
 	--timeout) limit=${2:?$usage} ;;
 	--log) log=${2:?$usage} ;;
@@ -76,13 +79,26 @@ numa_options() {
 	done
 }
 
+shaped_numa_options() {
+	local node i=0 cpus bytes
+	for node in $numa; do
+		cpus=${node%:*} bytes=${node#*:}
+		[ "$bytes" = - ] || echo "-object memory-backend-ram,id=m$i,size=$bytes"
+		echo "-numa node,nodeid=$i$([ "$cpus" = - ] || echo ",cpus=$cpus")$([ "$bytes" = - ] ||
+			echo ",memdev=m$i")"
+		i=$((i + 1))
+	done
+}
+
 # qemu_boot ROOT COMMAND-LINE OPTION...
 qemu_boot() {
-	local root=$1 cmdline=$2
+	local root=$1 cmdline=$2 sockets=$nodes
 	shift 2
 	(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$root.cpio.gz"
+	[ -z "$numa" ] || sockets=$smp
 	# shellcheck disable=SC2046
-	"${limited[@]}" "${qemu[@]}" -smp "$smp,sockets=$nodes" -m "$mem" $(numa_options) \
+	"${limited[@]}" "${qemu[@]}" -smp "$smp,sockets=$sockets" -m "$mem" \
+		$([ -z "$numa" ] && numa_options || shaped_numa_options) \
 		-display none -nodefaults -no-reboot -kernel "$kernel/image" -initrd "$root.cpio.gz" \
 		-append "console=$tty panic=-1 quiet $cmdline" "$@"
 }

@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-EXPECTED_SUITES=14	# KUnit suites linked into goheap.ko
+EXPECTED_SUITES=15	# KUnit suites linked into goheap.ko
 
 # What make check and .ci/run do
 LANES=(
@@ -33,6 +33,9 @@ LANES=(
 	memory-uml
 	litmus
 	models
+	pressure-uml
+	hotplug-6.12
+	numa-6.12
 	selftests-6.12
 	selftests-6.1
 	selftests-6.12-rt
@@ -43,6 +46,10 @@ LANES=(
 LANES_FULL=(
 	"${LANES[@]}"
 	faults-uml
+	kunit-numa
+	pressure-6.12
+	pressure-6.1
+	pressure-6.12-rt
 	stress-arm64
 	kunit-arm64-64k
 	stress-arm64-64k
@@ -353,6 +360,7 @@ lane_build() {
 
 lane_kunit_uml() { kunit uml --mem 512M --timeout 300; }
 lane_kunit_base() { kunit base --append "loglevel=7 init_on_alloc=1 init_on_free=1" --timeout 300; }
+lane_kunit_numa() { kunit base --smp 4 --nodes 4 --append "loglevel=7" --timeout 300; }
 lane_kunit_san() { kunit san --append "loglevel=7 kmemleak=off" --timeout 900; }
 lane_kunit_kmemleak() {
 	local scan=1
@@ -399,6 +407,18 @@ lane_faults_san() { selftests san $TAINT_OWN faults "OPS=5000 STEP=30" --append 
 lane_leaks_san() { selftests san $TAINT_OWN leak ""; }
 lane_nmi_san() { selftests san $TAINT_OWN nmi NMIS=300 --append kmemleak=off; }
 lane_memory_uml() { selftests uml $TAINT_OWN memory FULL=1 --smp 3; }
+lane_hotplug_6_12() { selftests 6.12 $TAINT_STOCK hotplug CYCLES=200; }
+lane_pressure_uml() { selftests uml $TAINT_OWN pressure FULL=1 --mem 256M; }
+lane_pressure_6_1() { selftests 6.1 $TAINT_STOCK pressure FULL=1 --mem 256M; }
+lane_pressure_6_12_rt() { selftests 6.12-rt $TAINT_STOCK pressure FULL=1 --mem 512M; }
+lane_pressure_6_12() { selftests 6.12 $TAINT_STOCK pressure FULL=1 --mem 256M; }
+# Four alike; then one without CPUs, and a CPU whose node has no memory.
+lane_numa_6_12() {
+	local shape
+	for shape in "0:256M 1:256M 2:256M 3:256M" "0-1:512M 2:256M -:256M 3:-"; do
+		selftests 6.12 $TAINT_STOCK numa FULL=1 --smp 4 --numa "$shape"
+	done
+}
 lane_selftests_6_12() { selftests 6.12; }
 lane_selftests_6_1() { selftests 6.1; }
 lane_selftests_6_12_rt() { selftests 6.12-rt; }
@@ -485,6 +505,8 @@ lane_selfcheck() {
 	judged fail "a skip that does not say why" < <(canned "$n" | sed "0,/$one/s//& # SKIP/")
 	judged fail "a planted report" < <(canned "$n" |
 		sed '/^TAINT/i [    1.0] BUG: KASAN: use-after-free in f+0x1/0x2')
+	judged fail "a test module that passed when it was tried again" < <(canned "$n" |
+		sed '/^TAINT/i [    1.0] goheap_stress: FAILED seed=1 x\ngoheap_stress: passed ops=1')
 	judged fail "misuse outside its suite" < <(canned "$n" | sed '/^TAINT/i goheap: misuse: x')
 	judged fail "another taint" < <(canned "$n" | sed 's/^TAINT .*/TAINT 266752/')
 	judged fail "a guest that failed" < <(canned "$n" | sed 's/END 0$/END 1/')

@@ -109,7 +109,7 @@ busybox_for() {
 
 # What a console must not show. A call trace alone is no report: goheap prints one
 # with every misuse, and those are counted.
-REPORTS='BUG:|WARNING:|UBSAN:|INFO:|Oops|KASAN|KCSAN|unreferenced object'
+REPORTS='BUG:|WARNING:|UBSAN:|INFO:|Oops|KASAN|KCSAN|unreferenced object|goheap_[a-z]*: FAILED'
 
 # Lines as the kernel and the scripts wrote them: no timestamps, no caller.
 plain() {

@@ -56,6 +56,10 @@ static unsigned int seconds;
 module_param(seconds, uint, 0444);
 MODULE_PARM_DESC(seconds, "stop after so many, even if there are steps left (default 0: never)");
 
+static bool stop;
+module_param(stop, bool, 0644);
+MODULE_PARM_DESC(stop, "write 1 to end it");
+
 unsigned long seed;
 module_param(seed, ulong, 0444);
 MODULE_PARM_DESC(seed, "what the randomness starts from, 0 for a new one (default)");
@@ -93,7 +97,7 @@ static void move(unsigned int cpu)
 
 static bool is_over(void)
 {
-	return is_failed() || (seconds && time_after_eq(jiffies, deadline));
+	return is_failed() || READ_ONCE(stop) || (seconds && time_after_eq(jiffies, deadline));
 }
 
 static void work(struct worker *w)

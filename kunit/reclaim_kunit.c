@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the kernel gets back when it is short of memory: from the shrinker, whose
+ * functions are called as the kernel calls them, and before somebody is killed.
+ */
+
+#include <linux/mutex.h>
+#include <linux/nodemask.h>
+#include <linux/sched.h>
+#include <linux/sizes.h>
+
+#include "testlib.h"
+
+#define SIZE	SZ_8K
+#define NR	24		/* objects, fewer than a cache gives back unasked */
+
+static struct gh_page_heap *here(void)
+{
+	return gh_page_heaps[numa_mem_id()];
+}
+
+/* Let the background retain what is idle while a case runs, or nothing. */
+static void set_peak(unsigned long pages)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&here()->lock, flags);
+	here()->peak = pages;
+	raw_spin_unlock_irqrestore(&here()->lock, flags);
+}
+
+static int init(struct kunit *test)
+{
+	int err = gh_test_init(test);
+
+	if (err)
+		return err;
+	gh_test_flush_limbo();
+	gh_reclaim_trim();
+	set_peak(1UL << 30);
+	return 0;
+}
+
+static void finish(struct kunit *test)
+{
+	set_peak(here()->small + here()->large);
+	gh_test_exit(test);
+}
+
+static void use_and_free(struct goheap *heap)
+{
+	void *p[NR] = {};
+	unsigned int i;
+
+	for (i = 0; i < NR; i++)
+		p[i] = goheap_heap_alloc(heap, SIZE, GFP_KERNEL, 0);
+	for (i = 0; i < NR; i++)
+		goheap_free(p[i]);
+}
+
+static long use_there(void *heap)
+{
+	use_and_free(heap);
+	return 0;
+}
+
+static unsigned long pages_of(struct goheap *heap)
+{
+	return atomic_long_read(&heap->pages);
+}
+
+static unsigned long count(int nid)
+{
+	struct shrink_control sc = { .gfp_mask = GFP_KERNEL, .nid = nid };
+
+	return gh_shrinker->count_objects(gh_shrinker, &sc);
+}
+
+static unsigned long scan(int nid, unsigned long nr)
+{
+	struct shrink_control sc = { .gfp_mask = GFP_KERNEL, .nid = nid, .nr_to_scan = nr };
+
+	return gh_shrinker->scan_objects(gh_shrinker, &sc);
+}
+
+/* What is live is in the way of what is idle: the rest of its chunk. */
+static void *make_idle(struct kunit *test)
+{
+	void *p = goheap_alloc(SZ_64K, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	return p;
+}
+
+/* ---- the shrinker -------------------------------------------------------- */
+
+static void test_shrinker_credits_the_caller(struct kunit *test)
+{
+	struct reclaim_state *old = current->reclaim_state, state = {};
+	void *p = make_idle(test);
+	unsigned long nr = count(here()->nid), done;
+
+	KUNIT_ASSERT_GE(test, nr, 16UL);
+	KUNIT_ASSERT_NE(test, nr, SHRINK_EMPTY);
+	current->reclaim_state = &state;
+	done = scan(here()->nid, 16);
+	current->reclaim_state = old;
+	KUNIT_EXPECT_EQ(test, done, 16UL);
+	KUNIT_EXPECT_EQ(test, gh_reclaimed(&state), done);
+	goheap_free(p);
+}
+
+/* It runs for kmalloc() in any context that may reclaim, and mostly for itself. */
+static void test_shrinker_without_anything_idle(struct kunit *test)
+{
+	struct reclaim_state *old = current->reclaim_state, state = {};
+	void *p = make_idle(test);
+
+	current->reclaim_state = &state;
+	while (scan(here()->nid, 128) != SHRINK_STOP)
+		;
+	KUNIT_EXPECT_EQ(test, here()->idle, 0UL);
+	KUNIT_EXPECT_EQ(test, count(here()->nid), SHRINK_EMPTY);
+	KUNIT_EXPECT_GT(test, gh_reclaimed(&state), 0UL);
+	current->reclaim_state = old;
+	goheap_free(p);
+}
+
+/* A node that is short of memory has nothing of what others give up. */
+static void test_shrinker_keeps_to_its_node(struct kunit *test)
+{
+	int nid = numa_mem_id(), other;
+	unsigned long idle;
+	void *p;
+
+	other = next_online_node(nid);
+	if (other == MAX_NUMNODES)
+		other = first_online_node;
+	if (other == nid)
+		kunit_skip(test, "there is one node");
+	while (scan(other, 128) != SHRINK_STOP)
+		;
+	p = make_idle(test);
+	idle = here()->idle;
+	KUNIT_ASSERT_GT(test, idle, 0UL);
+	KUNIT_EXPECT_EQ(test, count(other), SHRINK_EMPTY);
+	KUNIT_EXPECT_EQ(test, scan(other, 128), SHRINK_STOP);
+	KUNIT_EXPECT_EQ(test, here()->idle, idle);
+	goheap_free(p);
+}
+
+/* ---- before somebody is killed ------------------------------------------- */
+
+static void test_gh_reclaim_last_resort_idle_runs(struct kunit *test)
+{
+	void *p = make_idle(test);
+	unsigned long idle = count(here()->nid);
+
+	KUNIT_EXPECT_GE(test, gh_reclaim_last_resort(), idle);
+	KUNIT_EXPECT_EQ(test, here()->idle, 0UL);
+	goheap_free(p);
+}
+
+/* Nothing is idle but in caches; with the second call at the latest they are empty. */
+static void empty_caches(struct kunit *test, struct goheap *heap)
+{
+	unsigned long held = pages_of(heap), done;
+
+	KUNIT_ASSERT_GE(test, held, (unsigned long)NR / 2);
+	done = gh_reclaim_last_resort();
+	done += gh_reclaim_last_resort();
+	KUNIT_EXPECT_EQ(test, pages_of(heap), 0UL);
+	KUNIT_EXPECT_GE(test, done, (held << GH_PAGE_SHIFT) >> PAGE_SHIFT);
+}
+
+static void test_gh_reclaim_last_resort_cache(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-resort", NULL);
+
+	use_and_free(heap);
+	empty_caches(test, heap);
+}
+
+static void test_gh_reclaim_last_resort_cache_of_other_cpu(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-resort", NULL);
+	int cpu = gh_test_other_cpu(test);
+
+	gh_test_on(cpu, use_there, heap);
+	empty_caches(test, heap);
+}
+
+/* goheap_create() allocates with the mutex held, and may be what runs out of memory. */
+static void test_gh_reclaim_last_resort_in_goheap_create(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-resort", NULL);
+	unsigned long idle;
+	void *p = make_idle(test);
+
+	use_and_free(heap);
+	idle = count(here()->nid);
+	mutex_lock(&gh_heaps_mutex);
+	KUNIT_EXPECT_GE(test, gh_reclaim_last_resort(), idle);
+	KUNIT_EXPECT_EQ(test, gh_reclaim_last_resort(), 0UL);
+	mutex_unlock(&gh_heaps_mutex);
+	KUNIT_EXPECT_GT(test, pages_of(heap), 0UL);
+	goheap_free(p);
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(test_shrinker_credits_the_caller),
+	KUNIT_CASE(test_shrinker_without_anything_idle),
+	KUNIT_CASE(test_shrinker_keeps_to_its_node),
+	KUNIT_CASE(test_gh_reclaim_last_resort_idle_runs),
+	KUNIT_CASE(test_gh_reclaim_last_resort_cache),
+	KUNIT_CASE(test_gh_reclaim_last_resort_cache_of_other_cpu),
+	KUNIT_CASE(test_gh_reclaim_last_resort_in_goheap_create),
+	{}
+};
+
+static struct kunit_suite suite = {
+	.name = "goheap_reclaim",
+	.init = init,
+	.exit = finish,
+	.test_cases = cases,
+};
+kunit_test_suite(suite);
