@@ -43,7 +43,14 @@ static atomic_long_t nr_descs[GH_NR_KINDS];
  */
 static GH_DEFINE_WAIT_OVERRIDE(any_context);
 
-static bool pages_begin(gfp_t gfp)
+/**
+ * gh_memory_begin() - the kernel is about to be asked for memory
+ * @gfp: the caller's
+ *
+ * Context: Any.
+ * Return: false if it cannot be asked here, and gh_memory_end() need not be called.
+ */
+bool gh_memory_begin(gfp_t gfp)
 {
 	if (!gh_may_allocate_pages())
 		return false;
@@ -52,7 +59,13 @@ static bool pages_begin(gfp_t gfp)
 	return true;
 }
 
-static void pages_end(gfp_t gfp)
+/**
+ * gh_memory_end() - it was asked
+ * @gfp: the caller's
+ *
+ * Context: As for gh_memory_begin().
+ */
+void gh_memory_end(gfp_t gfp)
 {
 	if (!gfpflags_allow_blocking(gfp))
 		gh_wait_override_end(&any_context);
@@ -130,10 +143,10 @@ static int spare_add(struct gh_page_heap *ph, enum gh_kind kind, gfp_t gfp)
 	struct gh_span *s;
 	unsigned long flags;
 
-	if (!pages_begin(gfp))
+	if (!gh_memory_begin(gfp))
 		return -ENOMEM;
 	s = desc_new(kind, ph->nid, gfp);
-	pages_end(gfp);
+	gh_memory_end(gfp);
 	if (!s)
 		return -ENOMEM;
 	raw_spin_lock_irqsave(&ph->lock, flags);
@@ -567,10 +580,10 @@ static int take_chunk(int nid, unsigned int npages, unsigned int align, gfp_t gf
 /* Take a chunk from the kernel. The node it came from, or -ENOMEM. */
 static int grow(int nid, unsigned int npages, unsigned int align, gfp_t gfp)
 {
-	if (!pages_begin(gfp))
+	if (!gh_memory_begin(gfp))
 		return -ENOMEM;
 	nid = take_chunk(nid, npages, align, gfp);
-	pages_end(gfp);
+	gh_memory_end(gfp);
 	return nid;
 }
 

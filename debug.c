@@ -209,9 +209,10 @@ struct gh_records *gh_debug_records(const struct goheap *heap, unsigned int nr, 
 
 	if (!heap->debug)
 		return ERR_PTR(-ENOENT);
-	if (!gh_may_allocate_pages())
+	if (!gh_memory_begin(gfp))
 		return NULL;
 	r = kzalloc(records_bytes(nr), gfp & (GFP_KERNEL | GFP_ATOMIC | __GFP_NOWARN));
+	gh_memory_end(gfp);
 	if (!r)
 		return NULL;
 	kmemleak_ignore(r);	/* only the span knows it, where kmemleak does not look */

@@ -592,6 +592,8 @@ static inline int gh_mem_node(void)
 }
 
 /* arena.c */
+bool gh_memory_begin(gfp_t gfp);
+void gh_memory_end(gfp_t gfp);
 int gh_arena_init(void);
 void gh_arena_exit(void);
 struct gh_span *gh_arena_alloc(unsigned int npages, unsigned int align, unsigned int sc,

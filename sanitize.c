@@ -131,13 +131,14 @@ static bool freed_in_nmi;
  */
 void gh_tell_leak_checker(const void *p, size_t size, bool noscan, gfp_t gfp)
 {
-	if (!gh_may_allocate_pages())
+	if (!IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) || !gh_memory_begin(gfp))
 		return;
 	if (unlikely(READ_ONCE(freed_in_nmi)))
 		kmemleak_free(p);
 	kmemleak_alloc(p, size, 1, gfp);
 	if (noscan)
 		kmemleak_no_scan(p);
+	gh_memory_end(gfp);
 }
 
 /**
