@@ -319,6 +319,24 @@ lane_litmus() {
 	done <"$work/litmus"
 }
 
+# The kernel's own tests of its allocators, on goheap.
+judges() {
+	local kind count text
+	"$TOP/tools/judges.sh" "$@" >"$work/judges" || fail "tools/judges.sh $*"
+	while read -r kind count text; do
+		case $kind in
+		pass) pass "$count" ;;
+		skip) skip "$count $text" ;;
+		*) fail "$count $text" ;;
+		esac
+	done <"$work/judges"
+}
+
+lane_judges_uml() { judges uml meminit slub overflow lkdtm; }
+lane_judges_base() { judges base meminit slub overflow lkdtm card; }
+lane_judges_6_12() { judges 6.12 meminit lkdtm card; }
+lane_judges_san() { judges san kasan lkdtm card; }
+
 # ---- the runner itself -----------------------------------------------------
 
 # canned SUITES: a console on which all is well.
