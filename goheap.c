@@ -36,6 +36,12 @@ static noinline void *refuse(size_t size, gfp_t gfp)
 	return NULL;
 }
 
+/* An object of the class, of which @size bytes were asked for, is its owner's now. */
+static __always_inline void *told(void *p, size_t size, unsigned int sc, gfp_t gfp)
+{
+	return gh_sanitize_alloc(p, size, gh_sc_bytes(sc), gh_sc_noscan(sc), gfp);
+}
+
 /* The section is held; NULL if this takes a new span. @zero is cleared if it is done. */
 static void *take(struct gh_cache *cache, unsigned int sc, bool *zero)
 {
@@ -153,6 +159,7 @@ static bool try_for_ever(gfp_t gfp)
  * gh_alloc_slow() - allocate when the slot has run dry
  * @heap: where
  * @sc: span class or GH_SC_TINY
+ * @size: what was asked for
  * @gfp: see goheap_alloc()
  * @nid: the node, or NUMA_NO_NODE for this CPU's cache
  *
@@ -160,7 +167,8 @@ static bool try_for_ever(gfp_t gfp)
  * Return: the object, zeroed if @gfp or the kernel's command line wants it, or
  * NULL.
  */
-noinline void *gh_alloc_slow(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid)
+noinline void *gh_alloc_slow(struct goheap *heap, unsigned int sc, size_t size, gfp_t gfp,
+			     int nid)
 {
 	bool zero = want_init_on_alloc(gfp);
 	void *p;
@@ -170,17 +178,18 @@ noinline void *gh_alloc_slow(struct goheap *heap, unsigned int sc, gfp_t gfp, in
 		p = alloc_once(heap, sc, gfp, nid, &zero);
 	} while (!p && try_for_ever(gfp));
 	if (p && zero)
-		memset(p, 0, gh_classes[gh_sc_class(sc)].size);
+		gh_clear(p, gh_sc_bytes(sc));
 	if (nid == NUMA_NO_NODE)
 		gh_magazine_consider(heap, sc, gfp);
-	return p;
+	/* tiny.c tells about what it makes of a block */
+	return p && sc != GH_SC_TINY ? told(p, size, sc, gfp) : p;
 }
 
 /* How a fast path goes on, with preemption off, when the slot has run dry. */
-static noinline void *alloc_dry(struct gh_cache *cache, unsigned int sc, gfp_t gfp)
+static noinline void *alloc_dry(struct gh_cache *cache, unsigned int sc, size_t size, gfp_t gfp)
 {
 	preempt_enable();
-	return gh_alloc_slow(cache->heap, sc, gfp, NUMA_NO_NODE);
+	return gh_alloc_slow(cache->heap, sc, size, gfp, NUMA_NO_NODE);
 }
 
 static struct goheap *heap_of(struct gh_cache __percpu *caches)
@@ -188,7 +197,8 @@ static struct goheap *heap_of(struct gh_cache __percpu *caches)
 	return raw_cpu_ptr(caches)->heap;
 }
 
-static noinline void *alloc_zeroed(struct gh_cache __percpu *caches, unsigned int sc, gfp_t gfp)
+static noinline void *alloc_zeroed(struct gh_cache __percpu *caches, unsigned int sc, size_t size,
+				   gfp_t gfp)
 {
 	struct gh_cache *cache;
 	bool fresh;
@@ -197,37 +207,39 @@ static noinline void *alloc_zeroed(struct gh_cache __percpu *caches, unsigned in
 	preempt_disable();
 	cache = this_cpu_ptr(caches);
 	if (unlikely(!gh_section_enter(cache)))
-		return alloc_dry(cache, sc, gfp);
+		return alloc_dry(cache, sc, size, gfp);
 	fresh = gh_cache_next_is_fresh(cache, sc);
 	p = gh_cache_take(cache, sc);
 	gh_section_exit(cache);
 	if (unlikely(!p))
-		return alloc_dry(cache, sc, gfp);
+		return alloc_dry(cache, sc, size, gfp);
 	preempt_enable();
 	/* What was never handed out of zeroed pages needs no clearing. */
-	return fresh ? p : memset(p, 0, gh_classes[gh_sc_class(sc)].size);
+	if (!fresh)
+		gh_clear(p, gh_sc_bytes(sc));
+	return told(p, size, sc, gfp);
 }
 
 static __always_inline void *alloc_slot(struct gh_cache __percpu *caches, unsigned int sc,
-					gfp_t gfp)
+					size_t size, gfp_t gfp)
 {
 	struct gh_cache *cache;
 	void *p;
 
 	if (want_init_on_alloc(0))
-		return alloc_zeroed(caches, sc, gfp);
+		return alloc_zeroed(caches, sc, size, gfp);
 	preempt_disable();
 	cache = this_cpu_ptr(caches);
 	if (unlikely(!gh_section_enter(cache)))
-		return alloc_dry(cache, sc, gfp);
+		return alloc_dry(cache, sc, size, gfp);
 	p = gh_cache_take(cache, sc);
 	if (unlikely(!p)) {
 		gh_section_exit(cache);
-		return alloc_dry(cache, sc, gfp);
+		return alloc_dry(cache, sc, size, gfp);
 	}
 	gh_section_exit(cache);
 	preempt_enable();
-	return p;
+	return told(p, size, sc, gfp);
 }
 
 static __always_inline void *alloc_small(struct gh_cache __percpu *caches, size_t size, gfp_t gfp,
@@ -236,8 +248,8 @@ static __always_inline void *alloc_small(struct gh_cache __percpu *caches, size_
 	unsigned int sc = gh_size_class(size) * 2 + noscan;
 
 	if (unlikely(nid != NUMA_NO_NODE))
-		return gh_alloc_slow(heap_of(caches), sc, gfp, nid);
-	return alloc_slot(caches, sc, gfp);
+		return gh_alloc_slow(heap_of(caches), sc, size, gfp, nid);
+	return alloc_slot(caches, sc, size, gfp);
 }
 
 static noinline void *alloc_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
@@ -255,8 +267,8 @@ static noinline void *alloc_large(struct goheap *heap, size_t size, size_t align
 	if (!s)
 		return NULL;
 	if (zero)
-		memset((void *)s->base, 0, s->limit);
-	return (void *)s->base;
+		gh_clear((void *)s->base, s->limit);
+	return gh_sanitize_alloc((void *)s->base, size, s->limit, noscan, gfp);
 }
 
 /* What kmalloc() promises for the size, for tiny ones. */
@@ -290,8 +302,8 @@ static noinline void *alloc_odd(struct gh_cache __percpu *caches, size_t size, g
 	if (gfp & __GFP_THISNODE && nid == NUMA_NO_NODE)
 		nid = numa_mem_id();
 	if (nid != NUMA_NO_NODE)
-		return gh_alloc_slow(heap_of(caches), sc, gfp, nid);
-	return alloc_zeroed(caches, sc, gfp);
+		return gh_alloc_slow(heap_of(caches), sc, size, gfp, nid);
+	return alloc_zeroed(caches, sc, size, gfp);
 }
 
 static __always_inline void *alloc_any(struct gh_cache __percpu *caches, size_t size, gfp_t gfp,
@@ -353,13 +365,13 @@ void *(goheap_alloc)(size_t size, gfp_t gfp)
 }
 EXPORT_SYMBOL_GPL(goheap_alloc);
 
-void *goheap_alloc_class(unsigned int class, gfp_t gfp)
+void *goheap_alloc_class(unsigned int class, size_t size, gfp_t gfp)
 {
 	if (WARN_ON_ONCE(class - 1 >= GH_NR_CLASSES - 1))
 		return NULL;
 	if (unlikely(gfp & GFP_ODD))
-		return alloc_odd(default_caches, gh_classes[class].size, gfp, false, NUMA_NO_NODE);
-	return alloc_slot(default_caches, class * 2, gfp);
+		return alloc_odd(default_caches, size, gfp, false, NUMA_NO_NODE);
+	return alloc_slot(default_caches, class * 2, size, gfp);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc_class);
 
@@ -367,7 +379,7 @@ void *goheap_zalloc(size_t size, gfp_t gfp)
 {
 	gfp |= __GFP_ZERO;
 	if (likely((gfp & GFP_ODD) == __GFP_ZERO && size - 1 < GH_SMALL_MAX))
-		return alloc_zeroed(default_caches, gh_size_class(size) * 2, gfp);
+		return alloc_zeroed(default_caches, gh_size_class(size) * 2, size, gfp);
 	return alloc_odd(default_caches, size, gfp, false, NUMA_NO_NODE);
 }
 EXPORT_SYMBOL_GPL(goheap_zalloc);
@@ -457,10 +469,15 @@ static unsigned int alloc_batch(unsigned int sc, unsigned int n, void **p)
 	return i;
 }
 
-static void clear_batch(unsigned int sc, unsigned int n, void **p)
+static void finish_batch(unsigned int sc, size_t size, gfp_t gfp, unsigned int n, void **p)
 {
-	while (n--)
-		memset(p[n], 0, gh_classes[gh_sc_class(sc)].size);
+	if (!GH_SANITIZES && !want_init_on_alloc(gfp))
+		return;
+	while (n--) {
+		if (want_init_on_alloc(gfp))
+			gh_clear(p[n], gh_sc_bytes(sc));
+		told(p[n], size, sc, gfp);
+	}
 }
 
 unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
@@ -472,8 +489,7 @@ unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 		if (batches) {
 			sc = gh_size_class(size) * 2;
 			got = alloc_batch(sc, n - i, p + i);
-			if (want_init_on_alloc(gfp))
-				clear_batch(sc, got, p + i);
+			finish_batch(sc, size, gfp, got, p + i);
 			i += got;
 		}
 		if (i == n)
@@ -498,7 +514,7 @@ static noinline void free_twice(struct gh_cache *cache, struct gh_span *s, unsig
 static noinline void clear_object(struct gh_span *s, unsigned int idx)
 {
 	if (gh_span_is_live(s, idx))
-		memset(gh_span_object(s, idx), 0, s->elemsize);
+		gh_clear(gh_span_object(s, idx), s->elemsize);
 }
 
 /* @cpu is this one. */
@@ -517,6 +533,7 @@ static __always_inline void free_object(struct gh_span *s, unsigned int idx, int
 	} else if (unlikely(!gh_span_give(s, idx))) {
 		free_twice(cache, s, idx);
 	} else {
+		gh_sanitize_free(gh_span_object(s, idx), s->elemsize);
 		if (!gh_cache_keep(cache, s, gh_span_word(s, idx), BIT(idx % BITS_PER_LONG),
 				   gh_span_object(s, idx)))
 			gh_cache_list(cache, s);
@@ -537,7 +554,7 @@ static noinline void free_large(struct gh_span *s, const void *p, bool rcu)
 		return;
 	}
 	if (want_init_on_free() && !rcu && gh_span_is_live(s, 0))
-		memset((void *)s->base, 0, s->limit);
+		gh_clear((void *)s->base, s->limit);
 	gh_remote_free_large(s, rcu);
 }
 
@@ -650,6 +667,7 @@ void goheap_free(const void *p)
 	bit = BIT(idx % BITS_PER_LONG);
 	if (unlikely(!gh_word_give(w, bit)))
 		return free_elsewhere(cache, s, p);
+	gh_sanitize_free(p, s->elemsize);
 	if (unlikely(!gh_cache_keep(cache, s, w, bit, (void *)p)))
 		return list_freed(cache, s);
 	gh_section_exit(cache);
@@ -732,7 +750,7 @@ static unsigned int free_neighbours(struct gh_span *s, unsigned int n, void **p)
 {
 	unsigned long next = (unsigned long)p[0], off = next - s->base, end = s->base + s->limit;
 	unsigned long bit, taken, mask = 0;
-	unsigned int idx, i = 0;
+	unsigned int idx, run, i = 0;
 	struct gh_word *w;
 
 	if (off >= s->limit || !gh_span_starts(s, off, &idx))
@@ -746,6 +764,8 @@ static unsigned int free_neighbours(struct gh_span *s, unsigned int n, void **p)
 			break;
 	}
 	WRITE_ONCE(w->free, w->free | mask);
+	for (run = 0; GH_SANITIZES && run < i; run++)
+		gh_sanitize_free(p[run], s->elemsize);
 	return i;
 }
 

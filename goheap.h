@@ -409,6 +409,7 @@ static __always_inline unsigned int goheap_class_of(size_t size)
 /**
  * goheap_alloc_class() - allocate an object of a size class
  * @class: from goheap_class_of()
+ * @size: what that was asked about
  * @gfp: see goheap_alloc()
  *
  * What goheap_alloc() is for a size that is known when the caller is built.
@@ -416,14 +417,15 @@ static __always_inline unsigned int goheap_class_of(size_t size)
  * Context: Any context that @gfp allows.
  * Return: the object, or NULL.
  */
-void *goheap_alloc_class(unsigned int class, gfp_t gfp) __malloc;
+void *goheap_alloc_class(unsigned int class, size_t size, gfp_t gfp)
+	__alloc_size(2) __malloc;
 
 static __always_inline __alloc_size(1) __malloc
 void *goheap_alloc_inline(size_t size, gfp_t gfp)
 {
 	if (__builtin_constant_p(size) && size && size <= GOHEAP_CLASS_MAX &&
 	    ARCH_KMALLOC_MINALIGN == 8 && !IS_ENABLED(CONFIG_DMA_BOUNCE_UNALIGNED_KMALLOC))
-		return goheap_alloc_class(goheap_class_of(size), gfp);
+		return goheap_alloc_class(goheap_class_of(size), size, gfp);
 	return goheap_alloc(size, gfp);
 }
 

@@ -72,6 +72,7 @@ struct gh_span *gh_heap_new_span(struct goheap *heap, unsigned int sc, gfp_t gfp
 		atomic_long_sub(npages, &heap->pages);
 		return NULL;
 	}
+	gh_close_pages(s->base, gh_span_bytes(s));
 	gh_span_init_small(s, heap, sc);
 	gh_arena_commit(s);
 	return s;
@@ -158,6 +159,7 @@ struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align
 void gh_heap_free_span(struct gh_span *s)
 {
 	atomic_long_sub(s->npages, &s->heap->pages);
+	gh_close_pages(s->base, gh_span_bytes(s));
 	gh_arena_free(s);
 }
 

@@ -92,6 +92,7 @@
 
 #include "compat.h"
 #include "goheap.h"
+#include "sanitize.h"
 #include "sizeclass.h"
 
 #define GH_PAGE_SHIFT		13
@@ -119,6 +120,12 @@ static inline unsigned int gh_sc_class(unsigned int sc)
 static inline bool gh_sc_noscan(unsigned int sc)
 {
 	return sc == GH_SC_TINY || sc % 2;
+}
+
+/* Bytes of an object; 0 if large. */
+static inline unsigned int gh_sc_bytes(unsigned int sc)
+{
+	return gh_classes[gh_sc_class(sc)].size;
 }
 
 /* ---- spans ------------------------------------------------------------------ */
@@ -878,7 +885,7 @@ extern struct mutex gh_heaps_mutex;
 
 /* goheap.c */
 void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan, int nid);
-void *gh_alloc_slow(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid);
+void *gh_alloc_slow(struct goheap *heap, unsigned int sc, size_t size, gfp_t gfp, int nid);
 
 /* tiny.c */
 void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp);

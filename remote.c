@@ -104,7 +104,8 @@ static void limbo_leave(struct gh_span *s)
 	}
 	if (s->flags & GH_F_LARGE) {
 		if (want_init_on_free())
-			memset((void *)s->base, 0, s->limit);
+			gh_clear((void *)s->base, s->limit);
+		gh_close((void *)s->base, s->limit);
 		gh_heap_free_large(s);
 	} else {
 		deliver(s);
@@ -181,6 +182,8 @@ void gh_remote_tell(struct gh_span *s, bool rcu)
  */
 void gh_remote_free(struct gh_span *s, unsigned int idx)
 {
+	if (GH_SANITIZES && gh_span_is_live(s, idx))
+		gh_sanitize_free(gh_span_object(s, idx), s->elemsize);
 	if (unlikely(!set_remote(s, idx)))
 		gh_misuse(GH_DOUBLE_FREE, gh_span_object(s, idx), s);
 	else
@@ -197,6 +200,7 @@ void gh_remote_free(struct gh_span *s, unsigned int idx)
 void gh_remote_free_rcu(struct gh_span *s, unsigned int idx)
 {
 	gh_span_rcu_mark(s);
+	gh_sanitize_forget(gh_span_object(s, idx));
 	if (unlikely(!set_remote(s, idx)))
 		gh_misuse(GH_DOUBLE_FREE, gh_span_object(s, idx), s);
 	else
@@ -212,8 +216,12 @@ void gh_remote_free_rcu(struct gh_span *s, unsigned int idx)
  */
 void gh_remote_free_large(struct gh_span *s, bool rcu)
 {
-	if (rcu)
+	if (rcu) {
 		gh_span_rcu_mark(s);
+		gh_sanitize_forget((void *)s->base);
+	} else if (GH_SANITIZES && gh_span_is_live(s, 0)) {
+		gh_sanitize_free((void *)s->base, s->limit);
+	}
 	if (unlikely(!set_remote(s, 0))) {
 		gh_misuse(GH_DOUBLE_FREE, (void *)s->base, s);
 		return;

@@ -202,12 +202,18 @@ bool gh_span_rcu_pending(const struct gh_span *s)
 	       !poll_state_synchronize_rcu(READ_ONCE(s->rcu_cookie));
 }
 
-static void clear_objects(struct gh_span *s, unsigned int word, unsigned long bits)
+/* What freers leave to us while readers are still looking. */
+static void wipe_objects(struct gh_span *s, unsigned int word, unsigned long bits)
 {
 	unsigned long bit;
+	void *p;
 
-	for_each_set_bit(bit, &bits, BITS_PER_LONG)
-		memset(gh_span_object(s, word * BITS_PER_LONG + bit), 0, s->elemsize);
+	for_each_set_bit(bit, &bits, BITS_PER_LONG) {
+		p = gh_span_object(s, word * BITS_PER_LONG + bit);
+		if (want_init_on_free())
+			gh_clear(p, s->elemsize);
+		gh_close(p, s->elemsize);
+	}
 }
 
 static void report_twice(struct gh_span *s, unsigned int word, unsigned long bits)
@@ -226,9 +232,8 @@ static unsigned int merge_word(struct gh_span *s, unsigned int i, unsigned long 
 	/* Freed by the owner and by another CPU at the same time. */
 	if (unlikely(twice))
 		report_twice(s, i, twice);
-	/* Their freers could not: readers were still looking. */
-	if (s->rcu_used && want_init_on_free())
-		clear_objects(s, i, remote & ~twice);
+	if (s->rcu_used && (GH_CLOSES || want_init_on_free()))
+		wipe_objects(s, i, remote & ~twice);
 	/*
 	 * Free first, then no longer remote, so that a second free of the object
 	 * finds it in one of the two. The full barrier orders both, and what the

@@ -75,6 +75,20 @@ static unsigned int gone_of(struct gh_span *s, unsigned long off)
 	       STARTS;
 }
 
+/* For KASAN: which steps hold a live object, or one that is gone and not merged. */
+static void sanitize(unsigned long block, u8 live)
+{
+	unsigned int step, steps = 0;
+	bool inside = false;
+
+	for (step = 0; GH_KASAN && step < NR_STEPS; step++) {
+		if (live & edge_bit(step * STEP))
+			inside = live & start_bit(step * STEP);
+		steps |= inside << step;
+	}
+	gh_sanitize_tiny(block, steps);
+}
+
 /* ---- open blocks ------------------------------------------------------------------- */
 
 static struct gh_tiny_open *open_with(struct gh_cache *cache, unsigned int steps)
@@ -136,6 +150,7 @@ static __always_inline void *alloc_in_open(struct gh_cache *cache, unsigned int 
 		if (!block || first + steps > NR_STEPS)
 			continue;
 		WRITE_ONCE(*open->live, *open->live | object_bits(first, steps));
+		sanitize(block, *open->live);
 		open->block = 0;
 		open_block(cache, block, open->live, NR_STEPS - first - steps);
 		cache->tiny_allocs++;
@@ -150,6 +165,7 @@ static u8 *begin(struct gh_span *s, unsigned long block, unsigned int steps)
 	u8 *live = live_of(s, block - s->base);
 
 	WRITE_ONCE(*live, object_bits(0, steps));
+	sanitize(block, *live);
 	return live;
 }
 
@@ -170,7 +186,7 @@ static noinline void *alloc_block(struct gh_cache *cache, unsigned int steps)
 /* A block for one object alone: when the section or a new span is needed. */
 static noinline void *alloc_alone(struct goheap *heap, unsigned int steps, gfp_t gfp)
 {
-	void *block = gh_alloc_slow(heap, GH_SC_TINY, gfp, NUMA_NO_NODE);
+	void *block = gh_alloc_slow(heap, GH_SC_TINY, GH_TINY_BLOCK, gfp, NUMA_NO_NODE);
 
 	if (!block)
 		return NULL;
@@ -207,8 +223,12 @@ void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp)
 	}
 	preempt_enable();
 	if (unlikely(!p))
-		return alloc_alone(heap, steps, gfp);
-	return want_init_on_alloc(0) ? memset(p, 0, size) : p;
+		p = alloc_alone(heap, steps, gfp);
+	else if (want_init_on_alloc(0))
+		memset(p, 0, size);
+	if (GH_SANITIZES && p)
+		gh_tell_leak_checker(p, size, true, gfp);
+	return p;
 }
 
 /* ---- freeing ----------------------------------------------------------------------- */
@@ -250,7 +270,8 @@ static void leave_block(struct gh_cache *cache, struct gh_span *s, unsigned long
 	unsigned long block = s->base + ALIGN_DOWN(off, GH_TINY_BLOCK);
 
 	if (want_init_on_free())
-		memset((void *)block, 0, GH_TINY_BLOCK);
+		gh_clear((void *)block, GH_TINY_BLOCK);
+	gh_sanitize_tiny(block, 0);
 	if (cache)
 		close_block(cache, block);
 }
@@ -273,7 +294,9 @@ bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long o
 	/* Nobody moves gone to live meanwhile, so their order does not matter. */
 	if (off >= s->limit || !gh_tiny_may_start(off) || !(*live & ~gone_of(s, off) & start))
 		return false;
+	gh_sanitize_forget((void *)(s->base + off));
 	WRITE_ONCE(*live, *live & ~start);
+	sanitize(s->base + ALIGN_DOWN(off, GH_TINY_BLOCK), *live);
 	/* Those that are gone and not merged count as live here: who knows who reads them. */
 	if (*live & STARTS)
 		return true;
@@ -298,8 +321,10 @@ static bool free_remote(struct gh_span *s, unsigned long off, bool rcu)
 	 * of both atomic operations pair with the one in gh_tiny_merge().
 	 */
 	if (!gh_tiny_may_start(off) ||
-	    !(READ_ONCE(*live_of(s, off)) & start_bit(off % GH_TINY_BLOCK)) ||
-	    test_and_set_bit(step_of(off), gh_span_tiny_gone(s)))
+	    !(READ_ONCE(*live_of(s, off)) & start_bit(off % GH_TINY_BLOCK)))
+		return false;
+	gh_sanitize_forget((void *)(s->base + off));
+	if (test_and_set_bit(step_of(off), gh_span_tiny_gone(s)))
 		return false;
 	if (gh_word_set_remote(gh_span_word(s, idx), idx))
 		gh_remote_tell(s, rcu);
@@ -343,6 +368,7 @@ static unsigned int take_gone(struct gh_span *s, unsigned int idx, unsigned int 
 		if (twice & 1)
 			gh_misuse(GH_DOUBLE_FREE, (void *)(s->base + off + step * STEP), s);
 	WRITE_ONCE(*live, *live & ~gone);
+	sanitize(s->base + off, *live);
 	atomic_long_fetch_andnot((unsigned long)gone << first % BITS_PER_LONG, word);
 	return *live & STARTS;
 }

@@ -79,8 +79,12 @@ size_t goheap_size(const void *p)
 	if (ZERO_OR_NULL_PTR(p))
 		return 0;
 	preempt_disable();
-	if (gh_lookup_live(p, &ref))
+	if (gh_lookup_live(p, &ref)) {
 		size = gh_ref_size(&ref);
+		/* Who asks may use it; of a tiny one all is open. */
+		if (!(ref.span->flags & GH_F_TINY))
+			gh_open(p, size);
+	}
 	preempt_enable();
 	return size;
 }
@@ -124,6 +128,7 @@ struct old {
 	struct goheap *heap;
 	size_t size;
 	bool noscan;
+	bool tiny;
 };
 
 static bool look_up_old(const void *p, struct old *old)
@@ -137,6 +142,10 @@ static bool look_up_old(const void *p, struct old *old)
 		old->heap = ref.span->heap;
 		old->size = gh_ref_size(&ref);
 		old->noscan = gh_sc_noscan(ref.span->spanclass);
+		old->tiny = ref.span->flags & GH_F_TINY;
+		/* It is about to be copied, or to get more or less room. */
+		if (!old->tiny)
+			gh_open(p, old->size);
 	} else {
 		gh_misuse_address(p);
 	}
@@ -151,6 +160,17 @@ static bool stays(const void *p, const struct old *old, size_t size)
 		return false;
 	return size <= old->size && size > old->size / 2 &&
 	       IS_ALIGNED((unsigned long)p, size & -size);
+}
+
+/* What was asked for has changed, and the object has not. */
+static void told(void *p, size_t size, const struct old *old, gfp_t gfp)
+{
+	if (!GH_SANITIZES)
+		return;
+	gh_sanitize_forget(p);
+	if (!old->tiny)
+		gh_sanitize_resize(p, size, old->size);
+	gh_tell_leak_checker(p, size, old->noscan, gfp);
 }
 
 /* Above this an object gets less room to grow. */
@@ -198,6 +218,7 @@ void *goheap_realloc(const void *p, size_t size, gfp_t gfp)
 		/* so that what it gains when it grows again is zero */
 		if (gfp & __GFP_ZERO)
 			memset((void *)p + size, 0, old.size - size);
+		told((void *)p, size, &old, gfp);
 		return (void *)p;
 	}
 	new = alloc_new(&old, size, gfp);

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Telling KASAN, KMSAN, KCSAN and kmemleak about objects; see sanitize.h. Compiled
+ * without KASAN's checks: it writes KASAN's shadow.
+ *
+ * KASAN's own functions for slabs want a kmem_cache. What a module can reach is
+ * kasan_poison(), which is exported and has no header; what it wants of values is
+ * that of mm/kasan/kasan.h, because reports are worded by them.
+ */
+
+#include <linux/bitops.h>
+#include <linux/gfp.h>
+#include <linux/kasan.h>
+#include <linux/kcsan-checks.h>
+#include <linux/kmemleak.h>
+#include <linux/kmsan-checks.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+#if GH_KASAN
+#define GRANULE		8U
+
+#define FREE_PAGES	0xff		/* "use-after-free" */
+#define REDZONE		0xfc		/* "slab-out-of-bounds" */
+#define FREED		0xfb		/* "slab-use-after-free" */
+
+void kasan_poison(const void *addr, size_t size, u8 value, bool init);
+
+/* Whole granules. */
+static void poison(const void *p, size_t bytes, u8 value)
+{
+	kasan_poison(p, round_up(bytes, GRANULE), value, false);
+}
+
+/* All bytes of a granule, or as many as @value says. */
+static void set_granule(const void *p, u8 value)
+{
+	*(u8 *)kasan_mem_to_shadow(p) = value;
+}
+
+/**
+ * gh_do_open() - let KASAN allow access
+ * @p: an object
+ * @bytes: how much of it
+ *
+ * Context: Any.
+ */
+void gh_do_open(const void *p, size_t bytes)
+{
+	poison(p, bytes, 0);
+}
+
+/**
+ * gh_do_tail() - let KASAN allow access to what was asked for, and no more
+ * @p: an object
+ * @size: what was asked for
+ * @usable: what there is
+ *
+ * Context: Any.
+ */
+void gh_do_tail(const void *p, size_t size, size_t usable)
+{
+	size_t whole = round_down(size, GRANULE);
+
+	poison(p, whole, 0);
+	poison(p + whole, usable - whole, REDZONE);
+	if (size != whole)
+		set_granule(p + whole, size - whole);
+}
+
+/**
+ * gh_do_close_pages() - let KASAN allow no access to pages
+ * @base: address of the first
+ * @bytes: how many bytes of them
+ *
+ * Context: Any.
+ */
+void gh_do_close_pages(unsigned long base, size_t bytes)
+{
+	poison((void *)base, bytes, FREE_PAGES);
+}
+
+/**
+ * gh_do_tiny() - let KASAN allow access to the live objects of a tiny block
+ * @block: its address
+ * @steps: a bit for each of its 4 steps of 4 bytes
+ *
+ * A granule is two steps, and its shadow cannot say that only the second is live:
+ * then the first is open as well.
+ *
+ * Context: Nobody else changes the block.
+ */
+void gh_do_tiny(unsigned long block, unsigned int steps)
+{
+	static const u8 values[] = { FREED, GRANULE / 2, 0, 0 };
+
+	set_granule((void *)block, values[steps & 3]);
+	set_granule((void *)block + GRANULE, values[steps >> 2 & 3]);
+}
+
+static void kasan_alloc(const void *p, size_t size, size_t usable)
+{
+	gh_do_tail(p, size, usable);
+}
+
+static void kasan_close(const void *p, size_t bytes)
+{
+	poison(p, bytes, FREED);
+}
+#else
+static void kasan_alloc(const void *p, size_t size, size_t usable) { }
+static void kasan_close(const void *p, size_t bytes) { }
+#endif
+
+/*
+ * An object that was freed in NMI, where kmemleak cannot be called: from now on it
+ * is told to forget each object before it is told of it anew. It does not mind.
+ */
+static bool freed_in_nmi;
+
+/**
+ * gh_tell_leak_checker() - tell kmemleak about a new object
+ * @p: the object
+ * @size: what was asked for
+ * @noscan: it holds no pointers
+ * @gfp: the caller's
+ *
+ * Context: Any that @gfp allows. Where nothing can be allocated kmemleak does not
+ * learn of the object, and may report as leaked what is reachable from there only.
+ */
+void gh_tell_leak_checker(const void *p, size_t size, bool noscan, gfp_t gfp)
+{
+	if (!gh_may_allocate_pages())
+		return;
+	if (unlikely(READ_ONCE(freed_in_nmi)))
+		kmemleak_free(p);
+	kmemleak_alloc(p, size, 1, gfp);
+	if (noscan)
+		kmemleak_no_scan(p);
+}
+
+/**
+ * gh_tell_alloc() - an object has an owner
+ * @p: the object
+ * @size: what was asked for
+ * @usable: what there is
+ * @noscan: it holds no pointers
+ * @gfp: the caller's
+ *
+ * Context: Any that @gfp allows.
+ */
+void gh_tell_alloc(void *p, size_t size, size_t usable, bool noscan, gfp_t gfp)
+{
+	kasan_alloc(p, size, usable);
+	if (want_init_on_alloc(gfp))
+		kmsan_unpoison_memory(p, size);
+	else
+		kmsan_poison_memory(p, size, gfp);
+	gh_tell_leak_checker(p, size, noscan, gfp);
+}
+
+/**
+ * gh_tell_forget() - kmemleak need not look for an object any more
+ * @p: the object
+ *
+ * Context: Any.
+ */
+void gh_tell_forget(const void *p)
+{
+	if (in_nmi())
+		WRITE_ONCE(freed_in_nmi, true);
+	else
+		kmemleak_free(p);
+}
+
+/**
+ * gh_do_close() - nobody may touch an object
+ * @p: the object
+ * @bytes: how large it is
+ *
+ * Context: Any.
+ */
+void gh_do_close(const void *p, size_t bytes)
+{
+	kmsan_poison_memory(p, bytes, GFP_NOWAIT);
+	kasan_close(p, bytes);
+}
+
+/**
+ * gh_tell_free() - an object has no owner any more
+ * @p: the object
+ * @usable: what there is of it
+ *
+ * Context: Any; nobody else can have the object yet.
+ */
+void gh_tell_free(const void *p, size_t usable)
+{
+	/* Whoever frees an object is the only one to use it. */
+	__kcsan_check_access(p, usable, KCSAN_ACCESS_WRITE | KCSAN_ACCESS_ASSERT);
+	gh_sanitize_forget(p);
+	gh_close(p, usable);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What KASAN, KMSAN, KCSAN and kmemleak are told, so that they see in goheap's
+ * objects what they see in kmalloc()'s. All of it is nothing on kernels without
+ * them.
+ *
+ * An object is opened before goheap itself writes to it, told as allocated when
+ * it is its owner's, and told as freed before others can have it. What nobody
+ * owns is closed: KASAN reports whoever touches it.
+ */
+#ifndef _GOHEAP_SANITIZE_H
+#define _GOHEAP_SANITIZE_H
+
+#include <linux/kconfig.h>
+#include <linux/string.h>
+#include <linux/types.h>
+
+struct gh_span;
+
+#define GH_KASAN	IS_ENABLED(CONFIG_KASAN_GENERIC)
+#define GH_CLOSES	(GH_KASAN || IS_ENABLED(CONFIG_KMSAN))
+#define GH_SANITIZES	(GH_CLOSES || IS_ENABLED(CONFIG_KCSAN) || \
+			 IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
+
+/* sanitize.c */
+void gh_tell_alloc(void *p, size_t size, size_t usable, bool noscan, gfp_t gfp);
+void gh_tell_leak_checker(const void *p, size_t size, bool noscan, gfp_t gfp);
+void gh_tell_free(const void *p, size_t usable);
+void gh_tell_forget(const void *p);
+void gh_do_open(const void *p, size_t bytes);
+void gh_do_close(const void *p, size_t bytes);
+void gh_do_tail(const void *p, size_t size, size_t usable);
+void gh_do_close_pages(unsigned long base, size_t bytes);
+void gh_do_tiny(unsigned long block, unsigned int steps);
+
+/*
+ * Allocated: @size of @usable bytes are its owner's. Where @gfp may be used, since
+ * kmemleak allocates.
+ */
+static __always_inline void *gh_sanitize_alloc(void *p, size_t size, size_t usable, bool noscan,
+					       gfp_t gfp)
+{
+	if (GH_SANITIZES)
+		gh_tell_alloc(p, size, usable, noscan, gfp);
+	return p;
+}
+
+/* Freed: nobody but the caller can have it yet. Any context. */
+static __always_inline void gh_sanitize_free(const void *p, size_t usable)
+{
+	if (GH_SANITIZES)
+		gh_tell_free(p, usable);
+}
+
+/* Freed, but readers may look at it for a grace period. Any context. */
+static __always_inline void gh_sanitize_forget(const void *p)
+{
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
+		gh_tell_forget(p);
+}
+
+/* goheap is about to touch all of an object. */
+static __always_inline void gh_open(const void *p, size_t bytes)
+{
+	if (GH_KASAN)
+		gh_do_open(p, bytes);
+}
+
+/* An object that gh_sanitize_forget() was told about: its readers have gone. */
+static __always_inline void gh_close(const void *p, size_t bytes)
+{
+	if (GH_CLOSES)
+		gh_do_close(p, bytes);
+}
+
+/* The owner's part of an object has another size. */
+static __always_inline void gh_sanitize_resize(const void *p, size_t size, size_t usable)
+{
+	if (GH_KASAN)
+		gh_do_tail(p, size, usable);
+}
+
+/* Pages with no object, or no live object, in them. */
+static __always_inline void gh_close_pages(unsigned long base, size_t bytes)
+{
+	if (GH_KASAN)
+		gh_do_close_pages(base, bytes);
+}
+
+/* Which 4-byte steps of a tiny block are somebody's. */
+static __always_inline void gh_sanitize_tiny(unsigned long block, unsigned int steps)
+{
+	if (GH_KASAN)
+		gh_do_tiny(block, steps);
+}
+
+/* memset() of an object that may be closed. */
+static __always_inline void *gh_clear(void *p, size_t bytes)
+{
+	gh_open(p, bytes);
+	return memset(p, 0, bytes);
+}
+
+#endif /* _GOHEAP_SANITIZE_H */
