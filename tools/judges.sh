@@ -5,7 +5,7 @@
 # selftests/judges/Kbuild tells how they are rewired. JUDGE is one of
 #
 #   meminit    lib/test_meminit.c
-#   slub       lib/slub_kunit.c, with goheap's debug mode
+#   slub       lib/slub_kunit.c, whose caches are debugged
 #   overflow   lib/overflow_kunit.c
 #   kasan      mm/kasan/kasan_test_c.c; KERNEL must have KASAN
 #   lkdtm      drivers/misc/lkdtm/heap.c
@@ -77,7 +77,7 @@ build_judges() {
 	mkdir -p "$dir"
 	cp -r "$TOP/selftests/judges/." "$dir/"
 	for judge; do
-		[ $judge != card ] || continue
+		[ "$judge" != card ] || continue
 		[ -n "${MODULES[$judge]:-}" ] ||
 			die "there is no judge '$judge': use meminit, slub, overflow, kasan, lkdtm or card"
 		fetch "$judge"
@@ -136,7 +136,7 @@ verdict() {
 	case $outcome:$3 in
 	none:skip) others=$((others + 1)) ;;
 	pass:pass) passed=$((passed + 1)) ;;
-	fail:fail|skip:skip|self:skip) echo "skip $1: $2: $reason" ;;
+	fail:fail|skip:skip) echo "skip $1: $2: $reason" ;;
 	*) echo "fail $1: $2: is '$3' and should be '$outcome'; see $log" ;;
 	esac
 }
@@ -168,13 +168,13 @@ judge_meminit() {
 		echo "fail meminit: not all of its four functions passed"
 }
 
-# run_suite JUDGE MODULE DEBUG OPTION...: a KUnit suite; its cases go to $scores.MODULE.
+# run_suite JUDGE MODULE OPTION...: a KUnit suite; its cases go to $scores.MODULE.
 run_suite() {
-	local judge=$1 module=$2 debug=$3 left
-	shift 3
+	local judge=$1 module=$2 left
+	shift 2
 	left=$(left_out "$judge")
 	guest "${module#judge_}" "$@" <<-END
-		insmod /goheap.ko $debug && insmod /judge.ko ${left:+skip=${left%,}} || exit
+		insmod /goheap.ko && insmod /judge.ko ${left:+skip=${left%,}} || exit
 		insmod /$module.ko || exit
 		echo JUDGE-RESULTS
 		cat /sys/kernel/debug/kunit/${SUITES[$judge]}/results
@@ -198,23 +198,23 @@ judge_suite() {
 }
 
 judge_slub() {
-	run_suite slub judge_slub "$GOHEAP_DEBUG" --append loglevel=7
+	run_suite slub judge_slub --append loglevel=7
 	no_reports slub "$REPORTS"
 	judge_suite slub
 }
 
 judge_overflow() {
-	run_suite overflow judge_overflow "" --append loglevel=7
+	run_suite overflow judge_overflow --append loglevel=7
 	no_reports overflow "$REPORTS|$MISUSE"
 	judge_suite overflow
 }
 
 judge_kasan() {
-	run_suite kasan judge_kasan "" --append "loglevel=7 kasan_multi_shot kmemleak=off"
+	run_suite kasan judge_kasan --append "loglevel=7 kasan_multi_shot kmemleak=off"
 	no_reports kasan 'WARNING:|UBSAN:|INFO:|Oops|KCSAN'
 	judge_suite kasan
 	if [ -n "$card" ]; then
-		run_suite kasan judge_kasan_slub "" --append "loglevel=7 kasan_multi_shot kmemleak=off"
+		run_suite kasan judge_kasan_slub --append "loglevel=7 kasan_multi_shot kmemleak=off"
 		join <(sort "$scores.judge_kasan_slub") <(sort "$scores.judge_kasan") |
 			awk '{ n[$2 " by SLUB, " $3 " by goheap"]++ }
 				END { for (k in n) print n[k], k }' | sort >"$scores.kasan"
@@ -252,7 +252,7 @@ lkdtm() {
 	guest "$log_name" --append "loglevel=7 kmemleak=off kasan_multi_shot $append" <<-END
 		for c in $*; do
 			if [ $allocator = goheap ]; then
-				insmod /goheap.ko $parameters && insmod /judge.ko || exit
+				insmod /goheap.ko $parameters && insmod /judge.ko warm=512,1024 || exit
 			fi
 			insmod /lkdtm_$allocator.ko run=\$c
 			for f in /sys/kernel/slab/kmalloc-*/validate /sys/kernel/slab/lkdtm-*/validate; do
@@ -295,7 +295,7 @@ print_card() {
 	local name column
 	printf '%-22s %-10s %-12s %-10s %s\n' case slub slub+debug goheap goheap+debug
 	for name in "${LKDTM_CASES[@]}"; do
-		# shellcheck disable=SC2046
+		# shellcheck disable=SC2046,SC2183
 		printf '%-22s %-10s %-12s %-10s %s\n' "$name" \
 			$(for column in slub slub+debug goheap goheap+debug; do
 				awk -v n="$name" -v c=$column '$1 == n && $2 == c { is = $3 }

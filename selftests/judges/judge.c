@@ -6,6 +6,7 @@
 
 #include <linux/kmod.h>
 #include <linux/kmsg_dump.h>
+#include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include <linux/umh.h>
 
@@ -80,6 +81,17 @@ EXPORT_SYMBOL_GPL(judge_errors_to);
 
 /* ---- object caches ------------------------------------------------------------------ */
 
+/*
+ * goheap's red zone is that of a live object, and what is free is poisoned as a whole;
+ * SLUB's is checked in free objects, too.
+ */
+static unsigned int debug_flags(slab_flags_t flags)
+{
+	return (flags & SLAB_POISON ? GOHEAP_POISON : 0) |
+	       (flags & SLAB_RED_ZONE ? GOHEAP_REDZONE | GOHEAP_POISON : 0) |
+	       (flags & SLAB_STORE_USER ? GOHEAP_TRACK : 0);
+}
+
 /**
  * judge_cache_create() - kmem_cache_create()
  * @name: of the cache; need not be unique
@@ -93,6 +105,7 @@ EXPORT_SYMBOL_GPL(judge_errors_to);
 struct judge_cache *judge_cache_create(const char *name, unsigned int size, unsigned int align,
 				       slab_flags_t flags, void (*ctor)(void *object))
 {
+	struct goheap_params params = { .flags = debug_flags(flags) };
 	static atomic_t nr;
 	struct judge_cache *cache;
 	char unique[48];
@@ -101,7 +114,7 @@ struct judge_cache *judge_cache_create(const char *name, unsigned int size, unsi
 	if (!cache)
 		return NULL;
 	snprintf(unique, sizeof(unique), "%.32s-%d", name, atomic_inc_return(&nr));
-	cache->heap = goheap_create(unique, NULL);
+	cache->heap = goheap_create(unique, &params);
 	if (IS_ERR(cache->heap)) {
 		kfree(cache);
 		return NULL;
@@ -222,8 +235,8 @@ EXPORT_SYMBOL_GPL(judge_cache_free_bulk);
  */
 void judge_cache_validate(struct judge_cache *cache)
 {
-	char *argv[] = { "/bin/sh", "-c", "cat /sys/kernel/debug/goheap/validate", NULL };
-	char *envp[] = { "PATH=/bin", NULL };
+	char *argv[4] = { "/bin/sh", "-c", "cat /sys/kernel/debug/goheap/validate", NULL };
+	char *envp[2] = { "PATH=/bin", NULL };
 
 	call_usermodehelper(argv[0], argv, envp, UMH_WAIT_PROC);
 	count_errors();
@@ -351,6 +364,51 @@ int judge_suite(struct kunit_suite *suite, bool want_alone)
 EXPORT_SYMBOL_GPL(judge_suite);
 
 #endif
+
+/* ---- a heap in use --------------------------------------------------------------------- */
+
+#define MANY		4096
+
+static unsigned int warm[4];
+static int nr_warm;
+module_param_array(warm, uint, &nr_warm, 0);
+MODULE_PARM_DESC(warm, "sizes of which many objects come and go first");
+
+/* So that the next object is the one that was freed last, as it is in a heap in use. */
+static int warm_up(size_t size)
+{
+	void **chain = NULL, **p;
+	unsigned int i;
+
+	for (i = 0; i < MANY; i++) {
+		p = goheap_alloc(size, GFP_KERNEL);
+		if (!p)
+			break;
+		*p = chain;
+		chain = p;
+	}
+	while (chain) {
+		p = chain;
+		chain = *p;
+		goheap_free(p);
+	}
+	return i == MANY ? 0 : -ENOMEM;
+}
+
+static int __init judge_init(void)
+{
+	int i, err = 0;
+
+	for (i = 0; i < nr_warm && !err; i++)
+		err = warm_up(warm[i]);
+	return err;
+}
+module_init(judge_init);
+
+static void __exit judge_exit(void)
+{
+}
+module_exit(judge_exit);
 
 MODULE_DESCRIPTION("What the kernel's tests need to judge goheap");
 MODULE_LICENSE("GPL");

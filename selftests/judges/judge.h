@@ -64,7 +64,8 @@
  * @size: of one, rounded up to the alignment
  * @object_size: of one, as asked for
  * @offset: where SLUB would keep the pointer to the next free object
- * @flags: SLAB_*; of these only SLAB_TYPESAFE_BY_RCU changes anything
+ * @flags: SLAB_*; of these SLAB_TYPESAFE_BY_RCU has objects freed after a grace period,
+ *	and SLAB_POISON, SLAB_RED_ZONE and SLAB_STORE_USER become the heap's
  * @ctor: runs at every allocation, as no object remembers that it was constructed
  */
 struct judge_cache {
@@ -125,7 +126,7 @@ int judge_mempool_cache(mempool_t *pool, int min_nr, struct judge_cache *cache);
 #define kfree_sensitive(p)		judge_free_sensitive(p)
 
 #undef kfree_rcu
-#define kfree_rcu(p, head)		goheap_free_rcu(p)
+#define kfree_rcu(p, head)		((void)sizeof((p)->head), goheap_free_rcu(p))
 
 /* The largest object that shares a span with others. */
 #undef KMALLOC_MAX_CACHE_SIZE
@@ -145,24 +146,23 @@ int judge_mempool_cache(mempool_t *pool, int min_nr, struct judge_cache *cache);
 int judge_suite(struct kunit_suite *suite, bool alone);
 
 /* judge.ko has a word with the suite before KUnit runs it. */
-#undef kunit_test_suite
-#define kunit_test_suite(suite)						\
-	kunit_test_suites(&(suite));					\
-	static int __init judge_module_init(void)			\
-	{								\
-		return judge_suite(&(suite), JUDGE_ALONE);	\
-	}								\
-	module_init(judge_module_init);					\
-	static void __exit judge_module_exit(void)			\
-	{								\
-	}								\
-	module_exit(judge_module_exit)
+static struct kunit_suite *judge_the_suite;
 
-#ifdef JUDGE_KASAN
-#define JUDGE_ALONE	1
-#else
-#define JUDGE_ALONE	0
-#endif
+static int __init __maybe_unused judge_module_init(void)
+{
+	return judge_suite(judge_the_suite, IS_ENABLED(JUDGE_KASAN));
+}
+
+static void __exit __maybe_unused judge_module_exit(void)
+{
+}
+
+#undef kunit_test_suite
+#define kunit_test_suite(suite)					\
+	kunit_test_suites(&suite);				\
+	static struct kunit_suite *judge_the_suite = &suite;	\
+	module_init(judge_module_init);				\
+	module_exit(judge_module_exit)
 
 #endif /* JUDGE_KUNIT */
 
@@ -172,8 +172,14 @@ void judge_errors_to(int *errors);
 
 #ifdef JUDGE_SLUB_KUNIT
 
-#define kunit_add_named_resource(test, init, free, resource, name, errors)	\
-	((void)(resource), judge_errors_to(errors))
+static inline void judge_add_resource(struct kunit *test, void *init, void *free,
+				      struct kunit_resource *resource, const char *name,
+				      void *data)
+{
+	judge_errors_to(data);
+}
+
+#define kunit_add_named_resource	judge_add_resource
 #define validate_slab_cache(cache)	judge_cache_validate(cache)
 
 #endif /* JUDGE_SLUB_KUNIT */
