@@ -47,6 +47,7 @@ static struct gh_span *desc_new(enum gh_kind kind, int nid, gfp_t gfp)
 	s->nid = nid;
 	s->npages = 0;
 	s->base = 0;
+	s->records = NULL;
 	s->nelems = 0;
 	s->spanclass = 0;
 	gh_span_init_free(s);

@@ -72,20 +72,19 @@ static void merge(struct gh_span *s)
 static bool use_span(struct gh_cache *cache, struct gh_span *s)
 {
 	struct gh_slot *slot = &cache->slots[s->spanclass];
+	unsigned int i, n, first = gh_span_first_word(s);
 	unsigned long avail = 0;
-	unsigned int i;
 
 	/* What the slot has already would be handed out twice. */
 	if (WARN_ON_ONCE(slot->avail || slot->top->p))
 		return false;
-	for (i = 0; i < gh_span_nwords(s); i++) {
+	for (n = 0; n < gh_span_nwords(s) && !avail; n++) {
+		i = (first + n) % gh_span_nwords(s);
 		avail = s->words[i].free & ~atomic_long_read(&s->words[i].remote);
-		if (avail)
-			break;
 	}
 	if (!avail)
 		return false;
-	slot->avail = avail;
+	slot->avail = unlikely(gh_random) ? gh_random_bit(avail) : avail;
 	slot->word = &s->words[i].free;
 	slot->base = s->base + i * BITS_PER_LONG * slot->size;
 	slot->fresh = gh_span_use_fresh(s, i);
@@ -400,6 +399,8 @@ bool gh_cache_refill(struct gh_cache *cache, unsigned int sc)
 {
 	struct gh_span *s;
 
+	if (unlikely(cache->heap->debug))
+		return false;
 	cache->bins[sc].refills++;
 	cache->refills++;
 	if (has_others(cache, sc) || reuse_current(cache, sc) || use_partial(cache, sc))

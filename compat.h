@@ -11,6 +11,7 @@
 #include <linux/sched.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
+#include <linux/stackdepot.h>
 #include <linux/swap.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
@@ -107,6 +108,21 @@ static inline void gh_shrinker_unregister(struct shrinker *shrinker)
 #define gh_cond_lock(lock, taken)	__cond_lock(lock, taken)
 #else
 #define gh_cond_lock(lock, taken)	((void)(lock), taken)
+#endif
+
+/* Stacks are kept without asking for memory if it may not be asked for. */
+#if IS_ENABLED(CONFIG_STACKDEPOT)
+static inline u32 gh_depot_save(unsigned long *entries, unsigned int nr, bool may_allocate)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+	return __stack_depot_save(entries, nr, 0, GFP_NOWAIT, may_allocate);
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+	return __stack_depot_save(entries, nr, GFP_NOWAIT, may_allocate);
+#else
+	return stack_depot_save_flags(entries, nr, GFP_NOWAIT,
+				      may_allocate ? STACK_DEPOT_FLAG_CAN_ALLOC : 0);
+#endif
+}
 #endif
 
 /* A workqueue says so since 6.17 if its works stay on the CPU they were queued on. */

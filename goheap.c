@@ -146,6 +146,9 @@ static void *alloc_once(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid
 	return s ? alloc_install(heap, s, true, zero) : NULL;
 }
 
+static void *alloc_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
+			 bool noscan, int nid);
+
 /* May this allocation wait until it succeeds? */
 static bool try_for_ever(gfp_t gfp)
 {
@@ -153,6 +156,37 @@ static bool try_for_ever(gfp_t gfp)
 		return false;
 	schedule_timeout_uninterruptible(1);
 	return true;
+}
+
+/* Leave the caller what debug mode leaves of an object, and record it. */
+static void *debugged(void *p, size_t size, size_t usable, bool noscan, gfp_t gfp, bool zero)
+{
+	if (gh_debug_alloc(p, size, gfp, zero))
+		return gh_sanitize_alloc(p, size, usable, noscan, gfp);
+	/* An NMI hit the records' lock. */
+	goheap_free(p);
+	return NULL;
+}
+
+/* In a heap that is debugged: with a red zone, and always from the central lists. */
+static void *alloc_debug(struct goheap *heap, unsigned int sc, size_t size, gfp_t gfp, int nid)
+{
+	size_t room = gh_debug_room(heap, size);
+	bool noscan = gh_sc_noscan(sc), zero = true;
+	void *p;
+
+	if (room > GH_SMALL_MAX)
+		return alloc_large(heap, size, size & -size, gfp, noscan, nid);
+	sc = gh_size_class(room) * 2 + noscan;
+	if (nid == NUMA_NO_NODE)
+		nid = numa_mem_id();
+	might_alloc(gfp);
+	do {
+		p = alloc_once(heap, sc, gfp, nid, &zero);
+	} while (!p && try_for_ever(gfp));
+	if (!p)
+		return NULL;
+	return debugged(p, size, gh_sc_bytes(sc), noscan, gfp, zero && want_init_on_alloc(gfp));
 }
 
 /**
@@ -173,6 +207,8 @@ noinline void *gh_alloc_slow(struct goheap *heap, unsigned int sc, size_t size, 
 	bool zero = want_init_on_alloc(gfp);
 	void *p;
 
+	if (unlikely(heap->debug))
+		return alloc_debug(heap, sc, size, gfp, nid);
 	might_alloc(gfp);
 	do {
 		p = alloc_once(heap, sc, gfp, nid, &zero);
@@ -262,10 +298,13 @@ static noinline void *alloc_large(struct goheap *heap, size_t size, size_t align
 		return refuse(size, gfp);
 	might_alloc(gfp);
 	do {
-		s = gh_heap_new_large(heap, size, align, gfp, noscan, nid, &zero);
+		s = gh_heap_new_large(heap, gh_debug_room(heap, size), align, gfp, noscan, nid,
+				      &zero);
 	} while (!s && try_for_ever(gfp));
 	if (!s)
 		return NULL;
+	if (unlikely(heap->debug))
+		return debugged((void *)s->base, size, s->limit, noscan, gfp, zero);
 	if (zero)
 		gh_clear((void *)s->base, s->limit);
 	return gh_sanitize_alloc((void *)s->base, size, s->limit, noscan, gfp);
@@ -553,17 +592,33 @@ static noinline void free_large(struct gh_span *s, const void *p, bool rcu)
 		gh_misuse(GH_INTERIOR, p, s);
 		return;
 	}
+	if (s->flags & GH_F_DEBUG)
+		gh_debug_free(s, 0, rcu);
 	if (want_init_on_free() && !rcu && gh_span_is_live(s, 0))
 		gh_clear((void *)s->base, s->limit);
 	gh_remote_free_large(s, rcu);
+}
+
+static noinline void free_debug(struct gh_span *s, unsigned long off, const void *p)
+{
+	unsigned int idx;
+
+	if (!gh_span_starts(s, off, &idx) || idx >= READ_ONCE(s->nelems)) {
+		gh_misuse_address(p);
+		return;
+	}
+	gh_debug_free(s, idx, false);
+	gh_remote_free(s, idx);
 }
 
 static __always_inline void free_special(struct gh_span *s, unsigned long off, const void *p)
 {
 	if (s->flags & GH_F_TINY)
 		free_tiny(s, off, p, false);
-	else
+	else if (s->flags & GH_F_LARGE)
 		free_large(s, p, false);
+	else
+		free_debug(s, off, p);
 }
 
 static __always_inline void free_any(struct gh_span *s, const void *p, int cpu)
@@ -680,6 +735,8 @@ static bool size_matches(const struct gh_ref *ref, size_t size)
 {
 	size_t have = gh_ref_size(ref);
 
+	if (ref->span->flags & GH_F_DEBUG)
+		return size == have;
 	if (!size || size > have)
 		return false;
 	/* goheap_realloc() leaves an object where it is down to half of its space. */
@@ -723,6 +780,13 @@ void goheap_heap_free(struct goheap *heap, const void *p)
 }
 EXPORT_SYMBOL_GPL(goheap_heap_free);
 
+static void free_rcu(struct gh_span *s, unsigned int idx)
+{
+	if (unlikely(s->flags & GH_F_DEBUG))
+		gh_debug_free(s, idx, true);
+	gh_remote_free_rcu(s, idx);
+}
+
 void goheap_free_rcu(const void *p)
 {
 	struct gh_ref ref;
@@ -737,7 +801,7 @@ void goheap_free_rcu(const void *p)
 	else if (ref.span->flags & GH_F_LARGE)
 		free_large(ref.span, p, true);
 	else
-		gh_remote_free_rcu(ref.span, ref.idx);
+		free_rcu(ref.span, ref.idx);
 	preempt_enable();
 }
 EXPORT_SYMBOL_GPL(goheap_free_rcu);
@@ -828,6 +892,10 @@ static int __init goheap_init(void)
 {
 	int err;
 
+	err = gh_debug_init();
+	if (err)
+		return err;
+	gh_random_init();
 	err = gh_arena_init();
 	if (err)
 		return err;

@@ -271,6 +271,14 @@ size_t goheap_max_size(void);
 /* goheap_params.flags */
 #define GOHEAP_LEAK_OK	0x1	/* goheap_destroy() frees what is left without a word */
 
+/*
+ * As for kmem_cache_create() SLAB_POISON, SLAB_RED_ZONE and SLAB_STORE_USER: slow, and
+ * for debugging. The parameter goheap.debug= adds to them.
+ */
+#define GOHEAP_POISON	0x2	/* find out who writes to freed objects */
+#define GOHEAP_REDZONE	0x4	/* find out who writes behind objects */
+#define GOHEAP_TRACK	0x8	/* reports tell who allocated and who freed */
+
 /* flags of goheap_heap_alloc() */
 #define GOHEAP_NOSCAN	0x1	/* the object will hold no pointers */
 
@@ -278,7 +286,7 @@ size_t goheap_max_size(void);
  * struct goheap_params - how a private heap behaves; zero everywhere is fine
  * @limit: most bytes of pages that the heap may hold at a time, in steps of 8 KiB
  *	and at least one; 0 for no limit
- * @flags: GOHEAP_LEAK_OK
+ * @flags: GOHEAP_LEAK_OK, GOHEAP_POISON, GOHEAP_REDZONE, GOHEAP_TRACK
  */
 struct goheap_params {
 	size_t limit;

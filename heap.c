@@ -19,6 +19,9 @@
 
 #include "internal.h"
 
+/* Of goheap_params. */
+#define DEBUG_FLAGS	(GOHEAP_POISON | GOHEAP_REDZONE | GOHEAP_TRACK)
+
 /* Guards the list; held while a heap's directory in debugfs comes and goes. */
 DEFINE_MUTEX(gh_heaps_mutex);
 LIST_HEAD(gh_heaps);
@@ -47,6 +50,31 @@ static bool charge(struct goheap *heap, unsigned int npages)
 	return true;
 }
 
+/* Pages, charged to the heap, with records if it wants them. */
+static struct gh_span *new_pages(struct goheap *heap, unsigned int npages, unsigned int align,
+				 unsigned int sc, gfp_t gfp, int nid)
+{
+	unsigned int nr = max(gh_classes[gh_sc_class(sc)].objects, 1);
+	struct gh_records *records = gh_debug_records(heap, nr, gfp);
+	struct gh_span *s;
+
+	if (!records)
+		return NULL;
+	if (!charge(heap, npages))
+		goto drop;
+	s = gh_arena_alloc(npages, align, sc, gfp, nid == NUMA_NO_NODE ? numa_mem_id() : nid);
+	if (!s)
+		goto uncharge;
+	s->records = IS_ERR(records) ? NULL : records;
+	return s;
+
+uncharge:
+	atomic_long_sub(npages, &heap->pages);
+drop:
+	gh_debug_drop(records);
+	return NULL;
+}
+
 /**
  * gh_heap_new_span() - make a span of free objects
  * @heap: whose
@@ -65,13 +93,9 @@ struct gh_span *gh_heap_new_span(struct goheap *heap, unsigned int sc, gfp_t gfp
 	unsigned int align = max(class->align >> GH_PAGE_SHIFT, 1U);
 	struct gh_span *s;
 
-	if (!charge(heap, npages))
+	s = new_pages(heap, npages, align, sc, gfp, nid);
+	if (!s)
 		return NULL;
-	s = gh_arena_alloc(npages, align, sc, gfp, nid == NUMA_NO_NODE ? numa_mem_id() : nid);
-	if (!s) {
-		atomic_long_sub(npages, &heap->pages);
-		return NULL;
-	}
 	gh_close_pages(s->base, gh_span_bytes(s));
 	gh_span_init_small(s, heap, sc);
 	gh_arena_commit(s);
@@ -100,20 +124,6 @@ static struct gh_span *unpark(struct goheap *heap, unsigned int npages, unsigned
 	return s;
 }
 
-static struct gh_span *new_pages(struct goheap *heap, unsigned int npages, unsigned int align,
-				 gfp_t gfp, int nid)
-{
-	struct gh_span *s;
-
-	if (!charge(heap, npages))
-		return NULL;
-	s = gh_arena_alloc(npages, align, GH_SC_LARGE, gfp,
-			   nid == NUMA_NO_NODE ? numa_mem_id() : nid);
-	if (!s)
-		atomic_long_sub(npages, &heap->pages);
-	return s;
-}
-
 /**
  * gh_heap_new_large() - make a span of one live object
  * @heap: whose
@@ -138,7 +148,7 @@ struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align
 		s = unpark(heap, npages, pages_align, noscan);
 	if (s)
 		return s;
-	s = new_pages(heap, npages, pages_align, gfp, nid);
+	s = new_pages(heap, npages, pages_align, GH_SC_LARGE, gfp, nid);
 	if (!s)
 		return NULL;
 	if (!s->needzero)
@@ -158,6 +168,13 @@ struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align
  */
 void gh_heap_free_span(struct gh_span *s)
 {
+	struct gh_records *records = s->records;
+
+	if (records) {
+		gh_debug_validate(s);
+		WRITE_ONCE(s->records, NULL);
+		gh_debug_drop(records);
+	}
 	atomic_long_sub(s->npages, &s->heap->pages);
 	gh_close_pages(s->base, gh_span_bytes(s));
 	gh_arena_free(s);
@@ -176,7 +193,7 @@ void gh_heap_free_large(struct gh_span *s)
 
 	if (likely(gh_section_enter(cache))) {
 		cache->large_live--;
-		parked = gh_cache_park(cache, s);
+		parked = !s->records && gh_cache_park(cache, s);
 		gh_section_exit(cache);
 	} else {
 		atomic_long_dec(&s->heap->large_live);
@@ -301,8 +318,10 @@ static struct goheap *new_heap(const char *name, const struct goheap_params *par
 		return ERR_PTR(-ENOMEM);
 	strscpy(heap->name, name, sizeof(heap->name));
 	heap->limit = LONG_MAX;
+	heap->debug = gh_debug_flags(name);
 	if (params) {
 		heap->flags = params->flags;
+		heap->debug |= params->flags & DEBUG_FLAGS;
 		if (params->limit)
 			heap->limit = max(params->limit >> GH_PAGE_SHIFT, 1UL);
 	}
@@ -337,11 +356,15 @@ struct goheap *goheap_create(const char *name, const struct goheap_params *param
 {
 	struct goheap *heap;
 
-	if (name_is_bad(name) || (params && params->flags & ~GOHEAP_LEAK_OK))
+	if (name_is_bad(name) || (params && params->flags & ~(GOHEAP_LEAK_OK | DEBUG_FLAGS)))
 		return ERR_PTR(-EINVAL);
 	heap = new_heap(name, params);
 	if (IS_ERR(heap))
 		return heap;
+	if (heap->debug & GOHEAP_TRACK && gh_track_init()) {
+		free_heap(heap);
+		return ERR_PTR(-ENOMEM);
+	}
 	mutex_lock(&gh_heaps_mutex);
 	if (name_is_taken(name)) {
 		mutex_unlock(&gh_heaps_mutex);
@@ -360,7 +383,11 @@ struct leaks {
 	unsigned long objects;
 	unsigned long bytes;
 	unsigned long by_class[GH_NR_CLASSES];
+	unsigned int show;		/* how many more are shown by themselves */
 };
+
+/* Leaks that are shown by themselves, if it is known who made them. */
+#define SHOW_LEAKS	16
 
 static unsigned int count_live(struct gh_span *s)
 {
@@ -380,6 +407,7 @@ static bool collect(struct gh_span *s, void *arg)
 	leaks->objects += live;
 	leaks->bytes += live * gh_span_object_bytes(s);
 	leaks->by_class[gh_sc_class(s->spanclass)] += live;
+	gh_debug_leaks(s, &leaks->show);
 	if (s->state == GH_SPAN_SMALL) {
 		if (!s->owner)
 			gh_central_remove(s);
@@ -444,6 +472,7 @@ void goheap_destroy(struct goheap *heap)
 
 	if (IS_ERR_OR_NULL(heap))
 		return;
+	leaks.show = heap->flags & GOHEAP_LEAK_OK ? 0 : SHOW_LEAKS;
 	gh_debugfs_remove_heap(heap);
 	mutex_lock(&gh_heaps_mutex);
 	list_del(&heap->link);

@@ -130,17 +130,24 @@ static inline unsigned int gh_sc_bytes(unsigned int sc)
 
 /* ---- spans ------------------------------------------------------------------ */
 
+/* random.c; preemption off */
+extern bool gh_random;
+void gh_random_init(void);
+unsigned int gh_random_below(unsigned int bound);
+unsigned long gh_random_bit(unsigned long bits);
+
 enum gh_span_state {
 	GH_SPAN_FREE,			/* a run of free pages */
 	GH_SPAN_SMALL,
 	GH_SPAN_LARGE,
 };
 
-/* gh_span.flags; the first three never change while the span is SMALL or LARGE */
+/* gh_span.flags; all but two never change while the span is SMALL or LARGE */
 #define GH_F_LARGE	0x01
 #define GH_F_TINY	0x02
-#define GH_F_SPECIAL	(GH_F_LARGE | GH_F_TINY)
-#define GH_F_WORDS	0x04		/* more than one word in each bitmap */
+#define GH_F_DEBUG	0x04		/* has records: see debug.c */
+#define GH_F_SPECIAL	(GH_F_LARGE | GH_F_TINY | GH_F_DEBUG)
+#define GH_F_WORDS	0x20		/* more than one word in each bitmap */
 #define GH_F_LISTED	0x08		/* current, or on its owner's partial list */
 #define GH_F_FRESH	0x10		/* words from gh_span.fresh on: never handed out, zero */
 
@@ -176,6 +183,7 @@ struct gh_word {
  * @fresh: the first word whose objects were never handed out, if GH_F_FRESH
  * @needzero: the pages may hold something other than zeroes
  * @rcu_used: @rcu_cookie means something
+ * @records: of its objects, if the heap is debugged
  * @base: address of the first object
  * @queue: in an inbox or in limbo; belongs to the holder of the token
  * @owner: the cache that owns the span, or NULL
@@ -205,6 +213,7 @@ struct gh_span {
 	u8 fresh;
 	bool needzero;
 	bool rcu_used;
+	struct gh_records *records;
 
 	unsigned long base ____cacheline_aligned;
 	struct llist_node queue;
@@ -325,6 +334,12 @@ static inline unsigned long *gh_span_free_word(struct gh_span *s)
 		if (s->words[i].free)
 			return &s->words[i].free;
 	return NULL;
+}
+
+/* Which word to look at first for a free object; the others follow in a circle. */
+static inline unsigned int gh_span_first_word(const struct gh_span *s)
+{
+	return unlikely(gh_random) ? gh_random_below(gh_span_nwords(s)) : 0;
 }
 
 /*
@@ -860,6 +875,7 @@ void gh_limbo_flush(struct goheap *heap);		/* may sleep */
  * @tiny_alone: tiny objects ever allocated with a block to themselves
  * @limbo: spans in limbo
  * @flags: GOHEAP_LEAK_OK
+ * @debug: GOHEAP_POISON, GOHEAP_REDZONE, GOHEAP_TRACK; if any, the caches stay empty
  * @link: in the list of heaps; gh_heaps_mutex
  * @dir: in debugfs
  * @name: for people
@@ -874,6 +890,7 @@ struct goheap {
 	atomic_long_t tiny_alone;
 	atomic_long_t limbo;
 	unsigned int flags;
+	unsigned int debug;
 	struct list_head link;
 	struct dentry *dir;
 	char name[GH_NAME_MAX];
@@ -941,7 +958,17 @@ enum gh_misuse {
 	GH_WRONG_HEAP,
 	GH_WRONG_SIZE,
 	GH_BAD_OBJECT,
+	GH_OVERFLOW,
+	GH_USE_AFTER_FREE,
 	GH_NR_MISUSES
+};
+
+/* What somebody wrote where nobody may. */
+struct gh_damage {
+	enum gh_misuse what;		/* GH_OVERFLOW or GH_USE_AFTER_FREE */
+	size_t offset;			/* in the object */
+	unsigned int nr;
+	u8 bytes[16];
 };
 
 /* misuse.c */
@@ -949,8 +976,40 @@ enum gh_misuse {
 extern char gh_last_report[GH_REPORT_MAX];
 void gh_misuse(enum gh_misuse what, const void *p, struct gh_span *s);
 void gh_misuse_size(const void *p, struct gh_span *s, size_t size);
+void gh_misuse_damage(const void *p, struct gh_span *s, const struct gh_damage *damage);
 void gh_misuse_address(const void *p);
 unsigned long gh_misuse_count(void);
+
+/* ---- debug mode ------------------------------------------------------------------------- */
+
+/* Somebody did something to an object. */
+struct gh_event {
+	u32 stack;			/* in the kernel's depot; 0 if it is not known */
+	int pid;
+	unsigned int cpu;
+	u64 when;			/* local_clock(); 0 if it never happened */
+};
+
+/* track.c */
+int gh_track_init(void);
+void gh_track(struct gh_event *event, gfp_t gfp);
+void gh_track_print(const char *what, const struct gh_event *event);
+
+/* debug.c; preemption off unless said otherwise */
+int gh_debug_parse(const char *text, const char *heap);
+int gh_debug_init(void);
+unsigned int gh_debug_flags(const char *name);
+size_t gh_debug_room(const struct goheap *heap, size_t size);
+struct gh_records *gh_debug_records(const struct goheap *heap, unsigned int nr, gfp_t gfp);
+void gh_debug_drop(struct gh_records *r);
+bool gh_debug_alloc(void *p, size_t size, gfp_t gfp, bool zero);
+void gh_debug_free(struct gh_span *s, unsigned int idx, bool rcu);
+void gh_debug_merged(struct gh_span *s, unsigned int word, unsigned long bits);
+size_t gh_debug_size(const struct gh_span *s, unsigned int idx);
+unsigned int gh_debug_validate(struct gh_span *s);
+void gh_debug_explain(const struct gh_span *s, const void *p);
+void gh_debug_leaks(const struct gh_span *s, unsigned int *max);
+unsigned long gh_debug_bytes(void);
 
 /* validate.c */
 int gh_validate(void);

@@ -29,9 +29,9 @@ bool gh_lookup(const void *p, struct gh_ref *ref)
 	/* A span that is changing just now may give anything. */
 	if (ref->idx >= READ_ONCE(s->nelems))
 		return false;
-	if (s->flags & GH_F_SPECIAL)
-		return s->flags & GH_F_TINY ? gh_tiny_may_start(ref->off) : !ref->off;
-	return starts;
+	if (s->flags & GH_F_TINY)
+		return gh_tiny_may_start(ref->off);
+	return s->flags & GH_F_LARGE ? !ref->off : starts;
 }
 
 /**
@@ -62,5 +62,7 @@ size_t gh_ref_size(const struct gh_ref *ref)
 {
 	if (ref->span->flags & GH_F_TINY)
 		return gh_tiny_size(ref->span, ref->off);
+	if (ref->span->flags & GH_F_DEBUG)
+		return gh_debug_size(ref->span, ref->idx);
 	return gh_span_object_bytes(ref->span);
 }

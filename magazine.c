@@ -113,6 +113,9 @@ static bool is_worth_it(struct goheap *heap, unsigned int sc)
 {
 	const struct gh_bin *bin = &raw_cpu_ptr(heap->cache)->bins[sc];
 
+	/* Newest first is what goheap.random=1 does not want. */
+	if (gh_random)
+		return false;
 	/* On whatever CPU: the answer is checked before it matters. */
 	return !READ_ONCE(bin->magazine) && READ_ONCE(bin->refills) >= bin->magazine_after;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Frees that cannot be: what was wrong, which object, who called. The free has
- * been refused by the time this is called; the heap is as it was.
+ * been refused by the time this is called; the heap is as it was. Likewise, in
+ * heaps that are debugged, writes to where nobody may write.
  *
  * See internal.h for an overview.
  */
@@ -25,6 +26,8 @@ static const char *const what_names[GH_NR_MISUSES] = {
 	[GH_WRONG_HEAP]		= "wrong heap",
 	[GH_WRONG_SIZE]		= "wrong size",
 	[GH_BAD_OBJECT]		= "stray kfree() or put_page()",
+	[GH_OVERFLOW]		= "overflow",
+	[GH_USE_AFTER_FREE]	= "write after free",
 };
 
 static bool panic_on_misuse;
@@ -105,6 +108,8 @@ static void report(enum gh_misuse what, const void *p, struct gh_span *s, const 
 	if (!__ratelimit(&ratelimit))
 		return;
 	pr_err("misuse: %s%s: %p%s\n", what_names[what], detail, p, where);
+	if (s)
+		gh_debug_explain(s, p);
 	dump_stack();
 }
 
@@ -135,6 +140,23 @@ void gh_misuse_size(const void *p, struct gh_span *s, size_t size)
 
 	scnprintf(detail, sizeof(detail), " (%zu bytes)", size);
 	report(GH_WRONG_SIZE, p, s, detail);
+}
+
+/**
+ * gh_misuse_damage() - report that an object, or what is free, was written to
+ * @p: the object
+ * @s: its span
+ * @damage: where and what
+ *
+ * Context: Any.
+ */
+void gh_misuse_damage(const void *p, struct gh_span *s, const struct gh_damage *damage)
+{
+	char detail[96];
+
+	scnprintf(detail, sizeof(detail), " (from byte %zu on: %*ph)", damage->offset,
+		  (int)damage->nr, damage->bytes);
+	report(damage->what, p, s, detail);
 }
 
 static enum gh_misuse classify_tiny(struct gh_span *s, unsigned long off)

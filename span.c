@@ -97,6 +97,8 @@ void gh_span_init_small(struct gh_span *s, struct goheap *heap, unsigned int sc)
 		flags |= GH_F_TINY;
 	if (class->objects > BITS_PER_LONG)
 		flags |= GH_F_WORDS;
+	if (s->records)
+		flags |= GH_F_DEBUG;
 	init_common(s, heap);
 	s->nelems = class->objects;
 	s->elemsize = class->size;
@@ -126,7 +128,7 @@ void gh_span_init_large(struct gh_span *s, struct goheap *heap, size_t size, boo
 	s->elemsize = 0;
 	s->mul = 0;
 	s->spanclass = GH_SC_LARGE + noscan;
-	WRITE_ONCE(s->flags, GH_F_LARGE);
+	WRITE_ONCE(s->flags, GH_F_LARGE | (s->records ? GH_F_DEBUG : 0));
 	WRITE_ONCE(s->words[0].free, 0);
 	atomic_long_set(&s->words[0].remote, 0);
 	s->needzero = true;
@@ -232,7 +234,9 @@ static unsigned int merge_word(struct gh_span *s, unsigned int i, unsigned long 
 	/* Freed by the owner and by another CPU at the same time. */
 	if (unlikely(twice))
 		report_twice(s, i, twice);
-	if (s->rcu_used && (GH_CLOSES || want_init_on_free()))
+	if (unlikely(s->flags & GH_F_DEBUG))
+		gh_debug_merged(s, i, remote & ~twice);
+	else if (s->rcu_used && (GH_CLOSES || want_init_on_free()))
 		wipe_objects(s, i, remote & ~twice);
 	/*
 	 * Free first, then no longer remote, so that a second free of the object
@@ -319,13 +323,16 @@ bool gh_span_use_fresh(struct gh_span *s, unsigned int word)
  */
 unsigned int gh_span_take(struct gh_span *s, bool *fresh)
 {
-	unsigned long *word = gh_span_free_word(s);
-	unsigned int bit = __ffs(*word);
-	unsigned int i = container_of(word, struct gh_word, free) - s->words;
+	unsigned int i = gh_span_first_word(s);
+	unsigned long *word, bit;
 
-	WRITE_ONCE(*word, *word & (*word - 1));
+	while (!s->words[i].free)
+		i = (i + 1) % gh_span_nwords(s);
+	word = &s->words[i].free;
+	bit = gh_random ? gh_random_bit(*word) : *word & -*word;
+	WRITE_ONCE(*word, *word ^ bit);
 	*fresh = gh_span_use_fresh(s, i);
-	return i * BITS_PER_LONG + bit;
+	return i * BITS_PER_LONG + __ffs(bit);
 }
 
 /**

@@ -222,6 +222,8 @@ void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp)
 		gh_section_exit(cache);
 	}
 	preempt_enable();
+	if (unlikely(heap->debug))
+		return gh_alloc_slow(heap, gh_size_class(size) * 2 + 1, size, gfp, NUMA_NO_NODE);
 	if (unlikely(!p))
 		p = alloc_alone(heap, steps, gfp);
 	else if (want_init_on_alloc(0))

@@ -129,6 +129,7 @@ struct old {
 	size_t size;
 	bool noscan;
 	bool tiny;
+	bool debug;
 };
 
 static bool look_up_old(const void *p, struct old *old)
@@ -143,6 +144,7 @@ static bool look_up_old(const void *p, struct old *old)
 		old->size = gh_ref_size(&ref);
 		old->noscan = gh_sc_noscan(ref.span->spanclass);
 		old->tiny = ref.span->flags & GH_F_TINY;
+		old->debug = ref.span->flags & GH_F_DEBUG;
 		/* It is about to be copied, or to get more or less room. */
 		if (!old->tiny)
 			gh_open(p, old->size);
@@ -156,6 +158,9 @@ static bool look_up_old(const void *p, struct old *old)
 /* Is the object right for its new size where it is? */
 static bool stays(const void *p, const struct old *old, size_t size)
 {
+	/* A new place shows who keeps pointers to the old one. */
+	if (old->debug)
+		return false;
 	if (size >= 8 && !IS_ALIGNED((unsigned long)p, ARCH_KMALLOC_MINALIGN))
 		return false;
 	return size <= old->size && size > old->size / 2 &&
@@ -182,7 +187,7 @@ static void told(void *p, size_t size, const struct old *old, gfp_t gfp)
  */
 static size_t with_room(const struct old *old, size_t size)
 {
-	if (size <= old->size || size > GH_MAX_SIZE)
+	if (size <= old->size || size > GH_MAX_SIZE || old->debug)
 		return size;
 	if (size <= ROOM_MAX)
 		return roundup_pow_of_two(size);

@@ -45,6 +45,14 @@ static bool tally_span(struct gh_span *s, void *arg)
 	return true;
 }
 
+static bool debug_span(struct gh_span *s, void *arg)
+{
+	unsigned int *found = arg;
+
+	*found += gh_debug_validate(s);
+	return true;
+}
+
 static int check_node(struct gh_page_heap *ph)
 {
 	struct tally t = { .nid = ph->nid };
@@ -137,8 +145,11 @@ static int check_heaps(void)
 int gh_validate(void)
 {
 	int nid, err = check_arenas();
+	unsigned int damaged = 0;
 
 	for_each_node(nid)
 		err = err ?: check_node(gh_page_heaps[nid]);
-	return err ?: check_heaps();
+	err = err ?: check_heaps();
+	gh_map_walk(NULL, debug_span, &damaged);
+	return err ?: damaged ? -30 : 0;
 }

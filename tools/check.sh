@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-EXPECTED_SUITES=11	# KUnit suites linked into goheap.ko
+EXPECTED_SUITES=12	# KUnit suites linked into goheap.ko
 
 LANES=(selfcheck style build kunit-uml kunit-base kunit-san kunit-kcsan kunit-rt insn
 	stress-uml stress-san stress-kcsan stress-rt memory-uml litmus

@@ -1,0 +1,567 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Debug mode: what SLUB does with slab_debug, for heaps that are created with
+ * GOHEAP_POISON, GOHEAP_REDZONE and GOHEAP_TRACK or that goheap.debug= names.
+ *
+ * An object of such a heap has a record, beside the span and not inside of it.
+ * What was not asked for is a red zone; what is free is poisoned; an overflow, and
+ * a write after free, is found when the object is freed or allocated the next
+ * time, when its span goes, and by the validator.
+ *
+ * These heaps have no caches: every allocation is served by the central lists,
+ * every free is a remote one. So the fast paths know nothing of debug mode, and
+ * cost nothing for it. A record is guarded by a lock of its span's records, inside
+ * of the central lock.
+ *
+ * Not compiled with KASAN's checks: it looks at bytes that are nobody's.
+ *
+ * See internal.h for an overview.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/ctype.h>
+#include <linux/kasan.h>
+#include <linux/module.h>
+#include <linux/poison.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "internal.h"
+
+/* At least so much of a red zone; more where the class leaves more. */
+#define RED_BYTES	8
+#define RED		SLUB_RED_ACTIVE
+
+enum record_state {
+	NEVER,				/* allocated since the span was made */
+	LIVE,
+	WAITING,			/* for readers, after goheap_free_rcu() */
+	FREE,
+};
+
+/**
+ * struct record - what is known about an object
+ * @size: what was asked for
+ * @state: enum record_state
+ * @alloc: the latest allocation
+ * @freed: the latest free
+ */
+struct record {
+	u32 size;
+	u8 state;
+	struct gh_event alloc;
+	struct gh_event freed;
+};
+
+/**
+ * struct gh_records - the records of a span
+ * @rcu: frees them after the last one who looks at the span
+ * @lock: guards them, and the bytes of objects that are free or beyond @size;
+ *	taken by those who allocate, free, merge and validate
+ * @flags: the heap's, GOHEAP_POISON and so on
+ * @nr: how many
+ * @gone: the span is no longer one of these objects; a wild free may still look
+ * @of: by the object's index
+ */
+struct gh_records {
+	struct rcu_head rcu;
+	raw_spinlock_t lock;
+	unsigned int flags;
+	unsigned int nr;
+	bool gone;
+	struct record of[];
+};
+
+static atomic_long_t bytes;
+
+/* ---- which heaps -------------------------------------------------------------------- */
+
+static char *debug;
+module_param(debug, charp, 0444);
+MODULE_PARM_DESC(debug, "debug heaps, as slab_debug: letters P (poison), Z (red zones), U (track users), F (nothing, checks are always on), then the names of heaps, all if none; several of these, separated by ;");
+
+static int letter_flag(char letter)
+{
+	switch (toupper(letter)) {
+	case 'F':
+	case '-':
+		return 0;
+	case 'P':
+		return GOHEAP_POISON;
+	case 'Z':
+		return GOHEAP_REDZONE;
+	case 'U':
+		return GOHEAP_TRACK;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* A block is letters and names, separated by commas. Is @heap named, or nobody? */
+static bool block_names(const char *block, size_t len, const char *heap, bool *all)
+{
+	const char *end = block + len, *name = memchr(block, ',', len);
+	size_t n;
+
+	*all = !name;
+	while (name) {
+		name++;
+		n = strcspn(name, ",;");
+		if (n == strlen(heap) && !strncmp(name, heap, n))
+			return true;
+		name = name + n < end ? name + n : NULL;
+	}
+	return false;
+}
+
+static int block_flags(const char *block, size_t len)
+{
+	int flags = 0, flag;
+	size_t i;
+
+	for (i = 0; i < len && block[i] != ','; i++) {
+		flag = letter_flag(block[i]);
+		if (flag < 0)
+			return flag;
+		flags |= flag;
+	}
+	return i ? flags : -EINVAL;
+}
+
+/**
+ * gh_debug_parse() - what a goheap.debug= says about a heap
+ * @text: the parameter, or NULL
+ * @heap: the heap's name
+ *
+ * A block that names the heap counts more than one that names none.
+ *
+ * Context: Any.
+ * Return: GOHEAP_POISON, GOHEAP_REDZONE and GOHEAP_TRACK, or -EINVAL if the text
+ * has a letter that means nothing.
+ */
+int gh_debug_parse(const char *text, const char *heap)
+{
+	int flags, everybody = 0, named = -1;
+	bool all;
+	size_t len;
+
+	for (; text && *text; text += len + !!text[len]) {
+		len = strcspn(text, ";");
+		flags = block_flags(text, len);
+		if (flags < 0)
+			return flags;
+		if (block_names(text, len, heap, &all))
+			named = flags;
+		else if (all)
+			everybody = flags;
+	}
+	return named < 0 ? everybody : named;
+}
+
+/**
+ * gh_debug_init() - refuse a parameter that makes no sense
+ *
+ * Context: Process context, module init.
+ * Return: 0 or -EINVAL.
+ */
+int gh_debug_init(void)
+{
+	if (gh_debug_parse(debug, "") >= 0)
+		return 0;
+	pr_err("debug=%s: what is before the first comma may be letters of F, P, U, Z\n", debug);
+	return -EINVAL;
+}
+
+/**
+ * gh_debug_flags() - how a new heap is debugged
+ * @name: the heap's
+ *
+ * Context: Process context.
+ * Return: GOHEAP_POISON, GOHEAP_REDZONE and GOHEAP_TRACK as goheap.debug= says.
+ */
+unsigned int gh_debug_flags(const char *name)
+{
+	return max(gh_debug_parse(debug, name), 0);
+}
+
+/* ---- records ------------------------------------------------------------------------- */
+
+static size_t records_bytes(unsigned int nr)
+{
+	return sizeof(struct gh_records) + nr * sizeof(struct record);
+}
+
+/**
+ * gh_debug_records() - make the records of a new span
+ * @heap: whose the span will be
+ * @nr: how many objects
+ * @gfp: see goheap_alloc()
+ *
+ * Context: Any that @gfp allows.
+ * Return: the records; NULL if there is no memory; ERR_PTR(-ENOENT) if the heap is
+ * not debugged.
+ */
+struct gh_records *gh_debug_records(const struct goheap *heap, unsigned int nr, gfp_t gfp)
+{
+	struct gh_records *r;
+
+	if (!heap->debug)
+		return ERR_PTR(-ENOENT);
+	if (!gh_may_allocate_pages())
+		return NULL;
+	r = kzalloc(records_bytes(nr), gfp & (GFP_KERNEL | GFP_ATOMIC | __GFP_NOWARN));
+	if (!r)
+		return NULL;
+	raw_spin_lock_init(&r->lock);
+	r->flags = heap->debug;
+	r->nr = nr;
+	atomic_long_add(records_bytes(nr), &bytes);
+	return r;
+}
+
+/* The records of an object in a span that may be going just now. */
+static struct gh_records *records_of(const struct gh_span *s, unsigned int idx)
+{
+	struct gh_records *r = READ_ONCE(s->records);
+
+	return r && idx < r->nr ? r : NULL;
+}
+
+static void free_records(struct rcu_head *rcu)
+{
+	kfree(container_of(rcu, struct gh_records, rcu));
+}
+
+/**
+ * gh_debug_drop() - let go of records
+ * @r: from gh_debug_records()
+ *
+ * Context: Any but NMI.
+ */
+void gh_debug_drop(struct gh_records *r)
+{
+	unsigned long flags;
+
+	if (IS_ERR_OR_NULL(r))
+		return;
+	raw_spin_lock_irqsave(&r->lock, flags);
+	r->gone = true;
+	raw_spin_unlock_irqrestore(&r->lock, flags);
+	atomic_long_sub(records_bytes(r->nr), &bytes);
+	call_rcu(&r->rcu, free_records);
+}
+
+/**
+ * gh_debug_bytes() - bookkeeping overhead
+ *
+ * Context: Any.
+ * Return: bytes of all records.
+ */
+unsigned long gh_debug_bytes(void)
+{
+	return atomic_long_read(&bytes);
+}
+
+/**
+ * gh_debug_room() - how large an object has to be
+ * @heap: in which heap
+ * @size: what was asked for
+ *
+ * Context: Any.
+ * Return: @size, with a red zone if the heap has them, and still aligned as @size.
+ */
+size_t gh_debug_room(const struct goheap *heap, size_t size)
+{
+	size_t room;
+
+	if (!(heap->debug & GOHEAP_REDZONE))
+		return size;
+	room = ALIGN(size + RED_BYTES, size & -size);
+	return room <= GH_MAX_SIZE ? room : size;
+}
+
+/* ---- bytes that are nobody's --------------------------------------------------------- */
+
+/* The first byte in [from, to) that is not as it was left. False if there is none. */
+static bool find_damage(const u8 *p, size_t from, size_t to, u8 value, struct gh_damage *damage)
+{
+	const u8 *bad;
+
+	if (from >= to)
+		return false;
+	/* memchr_inv() is the kernel's, and compiled with KASAN's checks. */
+	kasan_disable_current();
+	bad = memchr_inv(p + from, value, to - from);
+	kasan_enable_current();
+	if (!bad)
+		return false;
+	damage->offset = bad - p;
+	damage->nr = min_t(size_t, to - damage->offset, sizeof(damage->bytes));
+	memcpy(damage->bytes, bad, damage->nr);
+	return true;
+}
+
+static void poison(u8 *p, size_t usable)
+{
+	memset(p, POISON_FREE, usable - 1);
+	p[usable - 1] = POISON_END;
+}
+
+static bool poison_is_damaged(const u8 *p, size_t usable, struct gh_damage *damage)
+{
+	return find_damage(p, 0, usable - 1, POISON_FREE, damage) ||
+	       find_damage(p, usable - 1, usable, POISON_END, damage);
+}
+
+/* Looks for damage, and mends it, so that it is reported once. The lock is held. */
+static bool is_damaged(struct gh_records *r, struct record *record, u8 *p, size_t usable,
+		       struct gh_damage *damage)
+{
+	lockdep_assert_held(&r->lock);
+	if (record->state == LIVE && r->flags & GOHEAP_REDZONE &&
+	    find_damage(p, record->size, usable, RED, damage)) {
+		damage->what = GH_OVERFLOW;
+		memset(p + record->size, RED, usable - record->size);
+		return true;
+	}
+	if (record->state == FREE && r->flags & GOHEAP_POISON &&
+	    poison_is_damaged(p, usable, damage)) {
+		damage->what = GH_USE_AFTER_FREE;
+		poison(p, usable);
+		return true;
+	}
+	return false;
+}
+
+/* ---- what happens to an object ------------------------------------------------------- */
+
+/*
+ * An NMI does without, if it hit the lock. For sparse the lock is held if this
+ * returns true.
+ */
+#define lock_records(r, flags)	gh_lock(&(r)->lock, flags)
+
+/* Its memory is the owner's now, and what is beyond it a red zone. */
+static void prepare(struct gh_records *r, u8 *p, size_t size, size_t usable, bool zero)
+{
+	lockdep_assert_held(&r->lock);
+	if (zero)
+		memset(p, 0, usable);
+	else if (r->flags & GOHEAP_POISON)
+		memset(p, POISON_INUSE, size);
+	if (r->flags & GOHEAP_REDZONE)
+		memset(p + size, RED, usable - size);
+}
+
+/**
+ * gh_debug_alloc() - an object was allocated
+ * @p: the object
+ * @size: what was asked for
+ * @gfp: see goheap_alloc()
+ * @zero: it has to be cleared
+ *
+ * Context: Any that @gfp allows.
+ * Return: false, in NMI only, if nothing could be done: the caller frees the
+ * object as if it had never been.
+ */
+bool gh_debug_alloc(void *p, size_t size, gfp_t gfp, bool zero)
+{
+	struct gh_damage damage;
+	struct gh_event event = {};
+	struct gh_records *r;
+	struct record *record;
+	bool damaged, done;
+	unsigned long flags;
+	struct gh_ref ref;
+	size_t usable;
+
+	preempt_disable();
+	gh_lookup(p, &ref);
+	r = ref.span->records;
+	record = &r->of[ref.idx];
+	usable = gh_span_object_bytes(ref.span);
+	if (r->flags & GOHEAP_TRACK)
+		gh_track(&event, gfp);
+	damaged = false;
+	done = lock_records(r, flags);
+	if (done) {
+		damaged = record->state == FREE && is_damaged(r, record, p, usable, &damage);
+		/* Behind is_damaged(), which mends: a report shows who freed it. */
+		if (!damaged)
+			record->freed = (struct gh_event){};
+		record->size = size;
+		record->state = LIVE;
+		prepare(r, p, size, usable, zero);
+		raw_spin_unlock_irqrestore(&r->lock, flags);
+	}
+	if (damaged)
+		gh_misuse_damage(p, ref.span, &damage);
+	/* Behind the report, which shows who had it before. Nobody else writes to it. */
+	record->alloc = event;
+	preempt_enable();
+	return done;
+}
+
+/* Nobody looks at it any more. */
+static void bury(struct gh_records *r, struct record *record, u8 *p, size_t usable)
+{
+	lockdep_assert_held(&r->lock);
+	record->state = FREE;
+	if (r->flags & GOHEAP_POISON)
+		poison(p, usable);
+	else if (want_init_on_free())
+		memset(p, 0, usable);
+}
+
+/**
+ * gh_debug_free() - an object is about to be freed
+ * @s: its span
+ * @idx: which object
+ * @rcu: readers may be looking at it
+ *
+ * Whether it is free already the caller finds out.
+ *
+ * Context: Any, preemption off.
+ */
+void gh_debug_free(struct gh_span *s, unsigned int idx, bool rcu)
+{
+	struct gh_records *r = records_of(s, idx);
+	size_t usable = gh_span_object_bytes(s);
+	void *p = gh_span_object(s, idx);
+	struct gh_event event = {};
+	struct gh_damage damage;
+	struct record *record;
+	bool damaged = false;
+	unsigned long flags;
+
+	if (!r)
+		return;
+	record = &r->of[idx];
+	if (r->flags & GOHEAP_TRACK)
+		gh_track(&event, 0);
+	if (!lock_records(r, flags))
+		return;
+	if (record->state == LIVE && !r->gone) {
+		record->freed = event;
+		damaged = is_damaged(r, record, p, usable, &damage);
+		if (rcu || s->flags & GH_F_LARGE)
+			record->state = WAITING;
+		else
+			bury(r, record, p, usable);
+	}
+	raw_spin_unlock_irqrestore(&r->lock, flags);
+	if (damaged)
+		gh_misuse_damage(p, s, &damage);
+}
+
+/**
+ * gh_debug_merged() - remote frees were taken over
+ * @s: the span
+ * @word: of which word
+ * @bits: which objects
+ *
+ * Context: The central lock.
+ */
+void gh_debug_merged(struct gh_span *s, unsigned int word, unsigned long bits)
+{
+	struct gh_records *r = s->records;
+	unsigned long flags, bit;
+	unsigned int idx;
+
+	raw_spin_lock_irqsave(&r->lock, flags);
+	for_each_set_bit(bit, &bits, BITS_PER_LONG) {
+		idx = word * BITS_PER_LONG + bit;
+		if (r->of[idx].state != WAITING)
+			continue;
+		bury(r, &r->of[idx], gh_span_object(s, idx), s->elemsize);
+		gh_close(gh_span_object(s, idx), s->elemsize);
+	}
+	raw_spin_unlock_irqrestore(&r->lock, flags);
+}
+
+/**
+ * gh_debug_size() - what was asked for
+ * @s: a span of a debugged heap
+ * @idx: a live object in it
+ *
+ * Context: Any, preemption off.
+ * Return: bytes.
+ */
+size_t gh_debug_size(const struct gh_span *s, unsigned int idx)
+{
+	const struct gh_records *r = records_of(s, idx);
+
+	return r ? READ_ONCE(r->of[idx].size) : 0;
+}
+
+/**
+ * gh_debug_validate() - look for overflows and writes after free
+ * @s: any span
+ *
+ * Context: Any but NMI, preemption off.
+ * Return: how many objects were damaged; each was reported, and mended.
+ */
+unsigned int gh_debug_validate(struct gh_span *s)
+{
+	struct gh_records *r = records_of(s, 0);
+	unsigned int idx, found = 0;
+	struct gh_damage damage;
+	unsigned long flags;
+	bool damaged;
+	void *p;
+
+	for (idx = 0; r && idx < r->nr; idx++) {
+		p = gh_span_object(s, idx);
+		raw_spin_lock_irqsave(&r->lock, flags);
+		damaged = !r->gone && is_damaged(r, &r->of[idx], p, gh_span_object_bytes(s), &damage);
+		raw_spin_unlock_irqrestore(&r->lock, flags);
+		if (!damaged)
+			continue;
+		gh_misuse_damage(p, s, &damage);
+		found++;
+	}
+	return found;
+}
+
+/**
+ * gh_debug_explain() - print what is known about an object
+ * @s: a span of any heap
+ * @p: an address in it
+ *
+ * Context: Any, preemption off.
+ */
+void gh_debug_explain(const struct gh_span *s, const void *p)
+{
+	unsigned int idx = gh_span_index(s, (unsigned long)p - s->base);
+	const struct gh_records *r = records_of(s, idx);
+
+	if (!r || r->of[idx].state == NEVER)
+		return;
+	pr_err("  %u bytes were asked for\n", r->of[idx].size);
+	gh_track_print("allocated", &r->of[idx].alloc);
+	gh_track_print("freed", &r->of[idx].freed);
+}
+
+/**
+ * gh_debug_leaks() - print who allocated what is left in a span
+ * @s: a span of any heap
+ * @max: how many objects at most; less those that were printed
+ *
+ * Context: Any, preemption off.
+ */
+void gh_debug_leaks(const struct gh_span *s, unsigned int *max)
+{
+	const struct gh_records *r = s->records;
+	unsigned int idx;
+
+	if (!r || !(r->flags & GOHEAP_TRACK))
+		return;
+	for (idx = 0; idx < r->nr && *max; idx++) {
+		if (r->of[idx].state != LIVE)
+			continue;
+		pr_err("leaked: %p\n", gh_span_object(s, idx));
+		gh_debug_explain(s, gh_span_object(s, idx));
+		--*max;
+	}
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Random placement: with goheap.random=1 an allocation takes any of the free
+ * objects of a span, so that who knows one address cannot tell the next.
+ *
+ * A slot then gets one object at a time, which is taken by the fast path as ever,
+ * and no magazine, which would give back what was freed last.
+ *
+ * See internal.h for an overview.
+ */
+
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/random.h>
+#include <linux/siphash.h>
+
+#include "internal.h"
+
+bool gh_random;
+module_param_named(random, gh_random, bool, 0444);
+MODULE_PARM_DESC(random, "allocate any free object of a span rather than the next one (default off)");
+
+/* get_random_u32() takes a lock that an NMI, or a raw spinlock's holder, must not. */
+static hsiphash_key_t key;
+static DEFINE_PER_CPU(u32, draws);
+
+/**
+ * gh_random_init() - choose a key
+ *
+ * Context: Process context.
+ */
+void gh_random_init(void)
+{
+	get_random_bytes(&key, sizeof(key));
+}
+
+/**
+ * gh_random_below() - draw a number
+ * @bound: larger than all
+ *
+ * Context: Any, preemption off.
+ * Return: a number that nobody can tell who does not know the key.
+ */
+unsigned int gh_random_below(unsigned int bound)
+{
+	u32 hash = hsiphash_2u32(this_cpu_inc_return(draws), raw_smp_processor_id(), &key);
+
+	return reciprocal_scale(hash, bound);
+}
+
+/**
+ * gh_random_bit() - draw one of the bits that are set
+ * @bits: at least one
+ *
+ * Context: Any, preemption off.
+ * Return: the bit.
+ */
+unsigned long gh_random_bit(unsigned long bits)
+{
+	unsigned int n = gh_random_below(hweight_long(bits));
+
+	while (n--)
+		bits &= bits - 1;
+	return bits & -bits;
+}
