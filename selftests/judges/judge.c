@@ -229,19 +229,37 @@ void judge_cache_free_bulk(struct judge_cache *cache, size_t n, void **p)
 }
 EXPORT_SYMBOL_GPL(judge_cache_free_bulk);
 
+/* As an administrator would. */
+static void shell(char *command)
+{
+	char *argv[4] = { "/bin/sh", "-c", command, NULL };
+	char *envp[2] = { "PATH=/bin", NULL };
+
+	call_usermodehelper(argv[0], argv, envp, UMH_WAIT_PROC);
+}
+
 /**
- * judge_cache_validate() - look for damage, as an administrator would
+ * judge_cache_validate() - look for damage
  * @cache: not asked for: all of goheap is looked at
  */
 void judge_cache_validate(struct judge_cache *cache)
 {
-	char *argv[4] = { "/bin/sh", "-c", "cat /sys/kernel/debug/goheap/validate", NULL };
-	char *envp[2] = { "PATH=/bin", NULL };
-
-	call_usermodehelper(argv[0], argv, envp, UMH_WAIT_PROC);
+	shell("cat /sys/kernel/debug/goheap/validate");
 	count_errors();
 }
 EXPORT_SYMBOL_GPL(judge_cache_validate);
+
+/**
+ * judge_rcu_barrier() - wait until what goheap_free_rcu() was given is free
+ *
+ * Their spans take them over when they please, or when somebody trims.
+ */
+void judge_rcu_barrier(void)
+{
+	rcu_barrier();
+	shell("echo 1 >/sys/kernel/debug/goheap/trim");
+}
+EXPORT_SYMBOL_GPL(judge_rcu_barrier);
 
 /* ---- others ------------------------------------------------------------------------- */
 

@@ -50,6 +50,10 @@
 #define MM_SLAB_H			/* mm/slab.h has nothing to say about us */
 #endif
 
+#ifndef JUDGE_KASAN
+#define JUDGE_KASAN	0
+#endif
+
 #include "goheap.h"
 
 #ifndef JUDGE_KEEPS_PR_FMT
@@ -86,6 +90,7 @@ void judge_cache_free(struct judge_cache *cache, void *p);
 int judge_cache_alloc_bulk(struct judge_cache *cache, gfp_t gfp, size_t n, void **p);
 void judge_cache_free_bulk(struct judge_cache *cache, size_t n, void **p);
 void judge_cache_validate(struct judge_cache *cache);
+void judge_rcu_barrier(void);
 void judge_free_sensitive(const void *p);
 int judge_mempool_sized(mempool_t *pool, int min_nr, size_t size);
 int judge_mempool_cache(mempool_t *pool, int min_nr, struct judge_cache *cache);
@@ -127,6 +132,7 @@ int judge_mempool_cache(mempool_t *pool, int min_nr, struct judge_cache *cache);
 
 #undef kfree_rcu
 #define kfree_rcu(p, head)		((void)sizeof((p)->head), goheap_free_rcu(p))
+#define rcu_barrier()			judge_rcu_barrier()
 
 /* The largest object that shares a span with others. */
 #undef KMALLOC_MAX_CACHE_SIZE
@@ -150,7 +156,7 @@ static struct kunit_suite *judge_the_suite;
 
 static int __init __maybe_unused judge_module_init(void)
 {
-	return judge_suite(judge_the_suite, IS_ENABLED(JUDGE_KASAN));
+	return judge_suite(judge_the_suite, JUDGE_KASAN);
 }
 
 static void __exit __maybe_unused judge_module_exit(void)
@@ -188,7 +194,7 @@ static inline void judge_add_resource(struct kunit *test, void *init, void *free
 
 char *judge_find(const char *line, const char *what, size_t len);
 
-#ifdef JUDGE_KASAN
+#if JUDGE_KASAN
 
 /* Asked for "BUG: KASAN: " it finds goheap's own reports of bad frees, too. */
 #define strnstr(line, what, len)	judge_find(line, what, len)
