@@ -68,27 +68,58 @@ static void merge(struct gh_span *s)
 		gh_limbo_add(s);
 }
 
+static unsigned long usable(const struct gh_word *w)
+{
+	return w->free & ~atomic_long_read(&w->remote);
+}
+
+static __always_inline void use_word(struct gh_cache *cache, struct gh_span *s, unsigned int i,
+				     unsigned long avail)
+{
+	struct gh_slot *slot = &cache->slots[s->spanclass];
+
+	slot->avail = avail;
+	slot->word = &s->words[i].free;
+	slot->base = s->base + i * BITS_PER_LONG * slot->size;
+	slot->fresh = gh_span_use_fresh(s, i);
+}
+
+/* Any free object, rather than all of a word. */
+static noinline bool use_any(struct gh_cache *cache, struct gh_span *s)
+{
+	unsigned int nwords = gh_span_nwords(s), i = gh_random_below(nwords), n;
+	unsigned long avail;
+
+	for (n = 0; n < nwords; n++, i = (i + 1) % nwords) {
+		avail = usable(&s->words[i]);
+		if (!avail)
+			continue;
+		use_word(cache, s, i, gh_random_bit(avail));
+		return true;
+	}
+	return false;
+}
+
 /* Let the slot allocate from the span's first word with free objects, if any. */
 static bool use_span(struct gh_cache *cache, struct gh_span *s)
 {
 	struct gh_slot *slot = &cache->slots[s->spanclass];
-	unsigned int i, n, first = gh_span_first_word(s);
 	unsigned long avail = 0;
+	unsigned int i;
 
 	/* What the slot has already would be handed out twice. */
 	if (WARN_ON_ONCE(slot->avail || slot->top->p))
 		return false;
-	for (n = 0; n < gh_span_nwords(s) && !avail; n++) {
-		i = (first + n) % gh_span_nwords(s);
-		avail = s->words[i].free & ~atomic_long_read(&s->words[i].remote);
+	if (unlikely(gh_random))
+		return use_any(cache, s);
+	for (i = 0; i < gh_span_nwords(s); i++) {
+		avail = usable(&s->words[i]);
+		if (avail)
+			break;
 	}
-	if (!avail)
-		return false;
-	slot->avail = unlikely(gh_random) ? gh_random_bit(avail) : avail;
-	slot->word = &s->words[i].free;
-	slot->base = s->base + i * BITS_PER_LONG * slot->size;
-	slot->fresh = gh_span_use_fresh(s, i);
-	return true;
+	if (avail)
+		use_word(cache, s, i, avail);
+	return avail;
 }
 
 /* The slot has run dry. False, and the span is on no list of ours, if it is full. */

@@ -119,7 +119,7 @@ static void *alloc_any_node(struct goheap *heap, unsigned int sc, bool *zero)
 	return NULL;
 }
 
-static void *alloc_once(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid, bool *zero)
+static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid, bool *zero)
 {
 	bool central = nid != NUMA_NO_NODE, nested = false;
 	struct gh_span *s;
@@ -221,11 +221,15 @@ noinline void *gh_alloc_slow(struct goheap *heap, unsigned int sc, size_t size, 
 	return p && sc != GH_SC_TINY ? told(p, size, sc, gfp) : p;
 }
 
-/* How a fast path goes on, with preemption off, when the slot has run dry. */
-static noinline void *alloc_dry(struct gh_cache *cache, unsigned int sc, size_t size, gfp_t gfp)
+/*
+ * How a fast path goes on, with preemption off, when the slot has run dry. It finds
+ * the class anew, so that the fast path need not remember it and saves no register.
+ */
+static noinline void *alloc_dry(size_t size, gfp_t gfp, bool noscan, struct gh_cache *cache)
 {
 	preempt_enable();
-	return gh_alloc_slow(cache->heap, sc, size, gfp, NUMA_NO_NODE);
+	return gh_alloc_slow(cache->heap, gh_size_class(size) * 2 + noscan, size, gfp,
+			     NUMA_NO_NODE);
 }
 
 static struct goheap *heap_of(struct gh_cache __percpu *caches)
@@ -243,22 +247,21 @@ static noinline void *alloc_zeroed(struct gh_cache __percpu *caches, unsigned in
 	preempt_disable();
 	cache = this_cpu_ptr(caches);
 	if (unlikely(!gh_section_enter(cache)))
-		return alloc_dry(cache, sc, size, gfp);
+		return alloc_dry(size, gfp, gh_sc_noscan(sc), cache);
 	fresh = gh_cache_next_is_fresh(cache, sc);
 	p = gh_cache_take(cache, sc);
 	gh_section_exit(cache);
 	if (unlikely(!p))
-		return alloc_dry(cache, sc, size, gfp);
+		return alloc_dry(size, gfp, gh_sc_noscan(sc), cache);
 	preempt_enable();
 	/* What was never handed out of zeroed pages needs no clearing. */
-	if (!fresh)
-		gh_clear(p, gh_sc_bytes(sc));
-	return told(p, size, sc, gfp);
+	return told(fresh ? p : gh_clear(p, gh_sc_bytes(sc)), size, sc, gfp);
 }
 
-static __always_inline void *alloc_slot(struct gh_cache __percpu *caches, unsigned int sc,
-					size_t size, gfp_t gfp)
+static __always_inline void *alloc_slot(struct gh_cache __percpu *caches, unsigned int class,
+					size_t size, gfp_t gfp, bool noscan)
 {
+	unsigned int sc = class * 2 + noscan;
 	struct gh_cache *cache;
 	void *p;
 
@@ -267,11 +270,11 @@ static __always_inline void *alloc_slot(struct gh_cache __percpu *caches, unsign
 	preempt_disable();
 	cache = this_cpu_ptr(caches);
 	if (unlikely(!gh_section_enter(cache)))
-		return alloc_dry(cache, sc, size, gfp);
+		return alloc_dry(size, gfp, noscan, cache);
 	p = gh_cache_take(cache, sc);
 	if (unlikely(!p)) {
 		gh_section_exit(cache);
-		return alloc_dry(cache, sc, size, gfp);
+		return alloc_dry(size, gfp, noscan, cache);
 	}
 	gh_section_exit(cache);
 	preempt_enable();
@@ -281,11 +284,11 @@ static __always_inline void *alloc_slot(struct gh_cache __percpu *caches, unsign
 static __always_inline void *alloc_small(struct gh_cache __percpu *caches, size_t size, gfp_t gfp,
 					 bool noscan, int nid)
 {
-	unsigned int sc = gh_size_class(size) * 2 + noscan;
+	unsigned int class = gh_size_class(size);
 
 	if (unlikely(nid != NUMA_NO_NODE))
-		return gh_alloc_slow(heap_of(caches), sc, size, gfp, nid);
-	return alloc_slot(caches, sc, size, gfp);
+		return gh_alloc_slow(heap_of(caches), class * 2 + noscan, size, gfp, nid);
+	return alloc_slot(caches, class, size, gfp, noscan);
 }
 
 static noinline void *alloc_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
@@ -410,7 +413,7 @@ void *goheap_alloc_class(unsigned int class, size_t size, gfp_t gfp)
 		return NULL;
 	if (unlikely(gfp & GFP_ODD))
 		return alloc_odd(default_caches, size, gfp, false, NUMA_NO_NODE);
-	return alloc_slot(default_caches, class * 2, size, gfp);
+	return alloc_slot(default_caches, class, size, gfp, false);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc_class);
 
@@ -735,12 +738,12 @@ static bool size_matches(const struct gh_ref *ref, size_t size)
 {
 	size_t have = gh_ref_size(ref);
 
-	if (ref->span->flags & GH_F_DEBUG)
-		return size == have;
 	if (!size || size > have)
 		return false;
+	if (unlikely(ref->span->flags & (GH_F_TINY | GH_F_DEBUG)))
+		return size == have || ref->span->flags & GH_F_TINY;
 	/* goheap_realloc() leaves an object where it is down to half of its space. */
-	if (size > have / 2 || ref->span->flags & GH_F_TINY)
+	if (size > have / 2)
 		return true;
 	return size <= GH_SMALL_MAX && gh_size_class(size) == gh_sc_class(ref->span->spanclass);
 }

@@ -59,14 +59,15 @@
  * set knows that it hit the middle of a section on its own CPU, and does without:
  * it frees remotely and allocates from the central lists.
  *
- * Lock order. No two locks of goheap are ever held together, and no page or
- * descriptor is allocated or freed with one held:
+ * Lock order. But for the last no two locks of goheap are ever held together, and no
+ * page or descriptor is allocated or freed with one held:
  *
  *   gh_heaps_mutex		list of heaps; inside cpus_read_lock()
  *     cache section		not a lock, but taken before one
  *	 gh_central.lock	raw, irqs off
  *	 gh_page_heap.lock	raw, irqs off
  *	 map_lock		raw, irqs off
+ *	   gh_records.lock	raw, irqs off; debugged heaps only; innermost
  *
  * Memory of spans, arenas and heaps outlives an RCU grace period, and every
  * lookup by address runs with preemption off, so a lookup of a wild pointer may

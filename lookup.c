@@ -29,6 +29,8 @@ bool gh_lookup(const void *p, struct gh_ref *ref)
 	/* A span that is changing just now may give anything. */
 	if (ref->idx >= READ_ONCE(s->nelems))
 		return false;
+	if (likely(!(s->flags & GH_F_SPECIAL)))
+		return starts;
 	if (s->flags & GH_F_TINY)
 		return gh_tiny_may_start(ref->off);
 	return s->flags & GH_F_LARGE ? !ref->off : starts;
@@ -60,6 +62,8 @@ bool gh_lookup_live(const void *p, struct gh_ref *ref)
  */
 size_t gh_ref_size(const struct gh_ref *ref)
 {
+	if (likely(!(ref->span->flags & GH_F_SPECIAL)))
+		return ref->span->elemsize;
 	if (ref->span->flags & GH_F_TINY)
 		return gh_tiny_size(ref->span, ref->off);
 	if (ref->span->flags & GH_F_DEBUG)

@@ -327,7 +327,8 @@ unsigned int gh_span_take(struct gh_span *s, bool *fresh)
 	unsigned long *word, bit;
 
 	while (!s->words[i].free)
-		i = (i + 1) % gh_span_nwords(s);
+		if (++i == gh_span_nwords(s))
+			i = 0;
 	word = &s->words[i].free;
 	bit = gh_random ? gh_random_bit(*word) : *word & -*word;
 	WRITE_ONCE(*word, *word ^ bit);

@@ -197,6 +197,21 @@ static noinline void *alloc_alone(struct goheap *heap, unsigned int steps, gfp_t
 	return block;
 }
 
+static __always_inline void *told(void *p, size_t size, gfp_t gfp)
+{
+	if (GH_SANITIZES && p)
+		gh_tell_leak_checker(p, size, true, gfp);
+	return p;
+}
+
+/* Where this CPU's cache cannot serve: of a debugged heap, not at all. */
+static noinline void *alloc_elsewhere(struct goheap *heap, size_t size, gfp_t gfp)
+{
+	if (heap->debug)
+		return gh_alloc_slow(heap, gh_size_class(size) * 2 + 1, size, gfp, NUMA_NO_NODE);
+	return told(alloc_alone(heap, DIV_ROUND_UP(size, STEP), gfp), size, gfp);
+}
+
 /**
  * gh_tiny_alloc() - allocate a tiny object
  * @heap: where
@@ -222,15 +237,11 @@ void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp)
 		gh_section_exit(cache);
 	}
 	preempt_enable();
-	if (unlikely(heap->debug))
-		return gh_alloc_slow(heap, gh_size_class(size) * 2 + 1, size, gfp, NUMA_NO_NODE);
 	if (unlikely(!p))
-		p = alloc_alone(heap, steps, gfp);
-	else if (want_init_on_alloc(0))
+		return alloc_elsewhere(heap, size, gfp);
+	if (want_init_on_alloc(0))
 		memset(p, 0, size);
-	if (GH_SANITIZES && p)
-		gh_tell_leak_checker(p, size, true, gfp);
-	return p;
+	return told(p, size, gfp);
 }
 
 /* ---- freeing ----------------------------------------------------------------------- */
