@@ -9,7 +9,7 @@
 EXPECTED_SUITES=12	# KUnit suites linked into goheap.ko
 
 LANES=(selfcheck style build kunit-uml kunit-base kunit-san kunit-kcsan kunit-rt insn
-	stress-uml stress-san stress-kcsan stress-rt memory-uml litmus
+	stress-uml stress-san stress-kcsan stress-rt memory-uml litmus judges-uml
 	selftests-6.12 selftests-6.1 selftests-6.12-rt selftests-6.1-rt)
 
 # What a console must not show. A call trace alone is no report: goheap prints one
