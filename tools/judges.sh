@@ -244,12 +244,13 @@ outcome_of() {
 		}' "$text"
 }
 
-# lkdtm COLUMN ALLOCATOR PARAMETERS APPEND CASE...: the cases in one boot.
+# lkdtm COLUMN ALLOCATOR PARAMETERS APPEND CASE...: the cases in one boot. One CPU, whose
+# magazines are warm.
 lkdtm() {
 	local column=$1 allocator=$2 parameters=$3 append=$4 name log_name=lkdtm-${1//+/-}
 	shift 4
 	[ $# -gt 1 ] || log_name+=-$1
-	guest "$log_name" --append "loglevel=7 kmemleak=off kasan_multi_shot $append" <<-END
+	guest "$log_name" --smp 1 --append "loglevel=7 kmemleak=off kasan_multi_shot $append" <<-END
 		for c in $*; do
 			if [ $allocator = goheap ]; then
 				insmod /goheap.ko $parameters && insmod /judge.ko warm=512,1024 || exit
