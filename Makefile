@@ -17,6 +17,9 @@ shell:		# the same guest, with a prompt
 check:		# every test; ends with "N passed, N failed, N skipped"
 	@tools/check.sh $(LANES)
 
+check-full:	# and those that take longer
+	@tools/check.sh --full
+
 # KERNEL has a default for run; a benchmark in an emulator has to be asked for.
 bench:		# goheap against kmalloc and kmem_cache, on User Mode Linux unless KERNEL= is given
 	@tools/bench.sh $(if $(filter-out file,$(origin KERNEL)),$(KERNEL)) $(BENCH)
@@ -30,12 +33,19 @@ bench-insn:	# the same in instructions, which do not depend on the machine
 bench-scale:	# instructions and locks per operation, from 1 CPU to 64
 	@tools/bench-scale.sh $(KERNEL)
 
+soak:		# everything at a time for HOURS, on KERNEL or several; see testing.rst
+	@HOURS=$(HOURS) SEED=$(SEED) tools/soak.sh \
+		$(if $(filter command line environment,$(origin KERNEL)),$(KERNEL))
+
 help:
 	@echo 'make [KDIR=...]   build goheap.ko for the running kernel, or for KDIR'
 	@echo 'make run          boot a Debian kernel in QEMU and show goheap at work'
 	@echo '                  (KERNEL=6.1, 6.12, 6.1-rt, 6.12-rt or 7.2)'
 	@echo 'make shell        the same guest, with a prompt'
 	@echo 'make check        run every test (LANES="..." for some of them)'
+	@echo 'make check-full   and those that take longer, on more kernels'
+	@echo 'make soak HOURS=1 every load together, content-checked, for so long (KERNEL="uml san",'
+	@echo '                  SEED= to replay a round)'
 	@echo 'make bench        compare speed with kmalloc and kmem_cache on User Mode Linux;'
 	@echo '                  KERNEL=6.12 in QEMU, BENCH="patterns=pair,cross runs=15"'
 	@echo 'make bench-insn   count instructions in an emulated guest (KERNEL=)'
@@ -44,5 +54,5 @@ help:
 	@echo 'make clean        remove what a build left here'
 
 .DEFAULT_GOAL := modules
-.PHONY: modules modules_install clean run shell check bench bench-insn bench-scale \
+.PHONY: modules modules_install clean run shell check check-full soak bench bench-insn bench-scale \
 	bench-memory help

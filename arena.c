@@ -28,12 +28,35 @@
 /* What a request for pages inherits from the caller of an allocation. */
 #define GFP_INHERITED	(__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS | __GFP_NOWARN | \
 			 __GFP_RETRY_MAYFAIL | __GFP_NORETRY | __GFP_MEMALLOC | \
-			 __GFP_NOMEMALLOC)
+			 __GFP_NOMEMALLOC | GH_GFP_ATOMIC)
 
 struct gh_page_heap **gh_page_heaps;
 
 static struct kmem_cache *desc_caches[GH_NR_KINDS];
 static atomic_long_t nr_descs[GH_NR_KINDS];
+
+/*
+ * The page allocator's locks are spinlocks, and a caller may hold a raw one, or be
+ * in an interrupt that PREEMPT_RT would not make a thread of. There is nothing
+ * wrong with that where spinlocks do not sleep, and where they do the allocator is
+ * not called; but lockdep would object for the sake of kernels which this is not.
+ */
+static GH_DEFINE_WAIT_OVERRIDE(any_context);
+
+static bool pages_begin(gfp_t gfp)
+{
+	if (!gh_may_allocate_pages())
+		return false;
+	if (!gfpflags_allow_blocking(gfp))
+		gh_wait_override_begin(&any_context);
+	return true;
+}
+
+static void pages_end(gfp_t gfp)
+{
+	if (!gfpflags_allow_blocking(gfp))
+		gh_wait_override_end(&any_context);
+}
 
 /* ---- descriptors -------------------------------------------------------------------- */
 
@@ -107,9 +130,10 @@ static int spare_add(struct gh_page_heap *ph, enum gh_kind kind, gfp_t gfp)
 	struct gh_span *s;
 	unsigned long flags;
 
-	if (!gh_may_allocate_pages())
+	if (!pages_begin(gfp))
 		return -ENOMEM;
 	s = desc_new(kind, ph->nid, gfp);
+	pages_end(gfp);
 	if (!s)
 		return -ENOMEM;
 	raw_spin_lock_irqsave(&ph->lock, flags);
@@ -170,7 +194,7 @@ unsigned long gh_arena_metadata(void)
  */
 bool gh_lock_any_context(raw_spinlock_t *lock, unsigned long *flags)
 {
-	if (!in_nmi())
+	if (!gh_in_nmi())
 		raw_spin_lock_irqsave(lock, *flags);
 	else if (!raw_spin_trylock_irqsave(lock, *flags))
 		return false;
@@ -510,15 +534,12 @@ static int chunk_add(struct page *page, unsigned int order, bool zeroed, gfp_t g
 	return 0;
 }
 
-/* Take a chunk from the kernel. The node it came from, or -ENOMEM. */
-static int grow(int nid, unsigned int npages, unsigned int align, gfp_t gfp)
+static int take_chunk(int nid, unsigned int npages, unsigned int align, gfp_t gfp)
 {
 	unsigned long bytes = (unsigned long)max(npages, align) << GH_PAGE_SHIFT;
 	unsigned int order, nr;
 	struct page *page;
 
-	if (!gh_may_allocate_pages())
-		return -ENOMEM;
 	page = chunk_alloc(nid, get_order(bytes), gfp, &order);
 	if (!page)
 		return -ENOMEM;
@@ -536,6 +557,16 @@ thaw:
 free:
 	free_pages_singly(page, nr);
 	return -ENOMEM;
+}
+
+/* Take a chunk from the kernel. The node it came from, or -ENOMEM. */
+static int grow(int nid, unsigned int npages, unsigned int align, gfp_t gfp)
+{
+	if (!pages_begin(gfp))
+		return -ENOMEM;
+	nid = take_chunk(nid, npages, align, gfp);
+	pages_end(gfp);
+	return nid;
 }
 
 /* From one node, which grows if it has to. ERR_PTR(-ENOSPC) if it cannot. */
@@ -676,6 +707,8 @@ static unsigned long cut_for_release(struct gh_page_heap *ph, unsigned long max,
 	lockdep_assert_held(&ph->lock);
 	for (; node; node = rb_prev(node)) {
 		s = rb_entry(node, struct gh_span, run);
+		if (s->npages < RELEASE_PAGES)
+			return 0;	/* and there may be very many of these */
 		end = ALIGN_DOWN(run_end(s), unit);
 		start = end - min(max << GH_PAGE_SHIFT, end - min(end, s->base));
 		start = ALIGN(start, unit);
@@ -706,7 +739,7 @@ static unsigned long cut_for_release(struct gh_page_heap *ph, unsigned long max,
 /**
  * gh_arena_scavenge() - give idle pages back to the kernel
  * @ph: whose
- * @nr: how many heap pages, at most
+ * @nr: how many heap pages, at most; rounded up to whole pages of the kernel
  *
  * The longest runs go first, from their end, because they are the least likely
  * to be needed for a best fit soon.
@@ -719,6 +752,9 @@ unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr)
 	unsigned long addr, flags, n, done = 0, i;
 
 	while (done < nr) {
+		/* A run that ends within a page of the kernel leaves two. */
+		if (RELEASE_PAGES > 1 && !READ_ONCE(ph->nr_spare[GH_KIND_1]))
+			spare_add(ph, GH_KIND_1, GFP_NOWAIT | __GFP_NOWARN);
 		raw_spin_lock_irqsave(&ph->lock, flags);
 		n = cut_for_release(ph, min(max(nr - done, RELEASE_PAGES), RELEASE_BATCH), &addr);
 		raw_spin_unlock_irqrestore(&ph->lock, flags);
@@ -746,7 +782,7 @@ unsigned long gh_arena_idle_pages(void)
 	int nid;
 
 	for_each_node(nid)
-		idle += READ_ONCE(gh_page_heaps[nid]->idle);
+		idle += gh_peek(gh_page_heaps[nid]->idle);
 	return (idle << GH_PAGE_SHIFT) >> PAGE_SHIFT;
 }
 
@@ -879,6 +915,7 @@ static void destroy_desc_caches(void)
 		kmem_cache_destroy(desc_caches[kind]);
 }
 
+/* kmemleak must not take a span's base for a pointer to its first object. */
 static int create_desc_caches(void)
 {
 	static const char *const names[GH_NR_KINDS] = {
@@ -889,7 +926,8 @@ static int create_desc_caches(void)
 
 	for (kind = 0; kind < GH_NR_KINDS; kind++) {
 		desc_caches[kind] = kmem_cache_create(names[kind], gh_span_desc_bytes(kind), 0,
-						      SLAB_HWCACHE_ALIGN, NULL);
+						      SLAB_HWCACHE_ALIGN | SLAB_NOLEAKTRACE,
+						      NULL);
 		if (!desc_caches[kind]) {
 			destroy_desc_caches();
 			return -ENOMEM;

@@ -68,11 +68,6 @@ static void merge(struct gh_span *s)
 		gh_limbo_add(s);
 }
 
-static unsigned long usable(const struct gh_word *w)
-{
-	return w->free & ~atomic_long_read(&w->remote);
-}
-
 static __always_inline void use_word(struct gh_cache *cache, struct gh_span *s, unsigned int i,
 				     unsigned long avail)
 {
@@ -87,17 +82,19 @@ static __always_inline void use_word(struct gh_cache *cache, struct gh_span *s, 
 /* Any free object, rather than all of a word. */
 static noinline bool use_any(struct gh_cache *cache, struct gh_span *s)
 {
-	unsigned int nwords = gh_span_nwords(s), i = gh_random_below(nwords), n;
+	unsigned int nwords = gh_span_nwords(s), left = nwords, i;
+	u32 draw = gh_random_draw();
 	unsigned long avail;
 
-	for (n = 0; n < nwords; n++, i = (i + 1) % nwords) {
-		avail = usable(&s->words[i]);
-		if (!avail)
-			continue;
-		use_word(cache, s, i, gh_random_bit(avail));
-		return true;
+	i = gh_random_word(draw, nwords);
+	while (!(avail = gh_word_usable(&s->words[i]))) {
+		if (!--left)
+			return false;
+		if (++i == nwords)
+			i = 0;
 	}
-	return false;
+	use_word(cache, s, i, gh_random_bit(draw, avail));
+	return true;
 }
 
 /* Let the slot allocate from the span's first word with free objects, if any. */
@@ -113,7 +110,7 @@ static bool use_span(struct gh_cache *cache, struct gh_span *s)
 	if (unlikely(gh_random))
 		return use_any(cache, s);
 	for (i = 0; i < gh_span_nwords(s); i++) {
-		avail = usable(&s->words[i]);
+		avail = gh_word_usable(&s->words[i]);
 		if (avail)
 			break;
 	}
@@ -281,7 +278,7 @@ static void tidy(struct gh_cache *cache, unsigned int sc)
 	unsigned int least = spans_in(TIDY_BYTES, sc);
 	unsigned int most = spans_in(PARTIAL_BYTES, sc);
 
-	if (in_nmi())	/* its page heap may be what was interrupted */
+	if (gh_in_nmi())	/* its page heap may be what was interrupted */
 		return;
 	let_go(cache, sc);
 	if (!tidy_empties(cache, bin, least / 2 + bin->extra) ||
@@ -437,7 +434,7 @@ bool gh_cache_refill(struct gh_cache *cache, unsigned int sc)
 	if (has_others(cache, sc) || reuse_current(cache, sc) || use_partial(cache, sc))
 		return true;
 	/* Not earlier, and not more: the more is freed into a span first, the less it costs. */
-	while (!in_nmi() && (s = next_arrived(cache))) {
+	while (!gh_in_nmi() && (s = next_arrived(cache))) {
 		absorb(cache, s);
 		if (use_partial(cache, sc))
 			return true;

@@ -95,7 +95,7 @@ struct gh_span *gh_central_fetch(struct gh_cache *cache, unsigned int sc, int ni
 	struct gh_span *s = NULL;
 	unsigned long flags;
 
-	if (!READ_ONCE(central->nr_spans) || !gh_lock(&central->lock, flags))
+	if (!gh_peek(central->nr_spans) || !gh_lock(&central->lock, flags))
 		return NULL;
 	central->locked++;
 	s = fullest(central);
@@ -207,9 +207,14 @@ int gh_central_merge(struct gh_span *s)
 
 static void *take_object(struct gh_central *central, struct gh_span *s, bool *fresh)
 {
+	int idx;
+
 	lockdep_assert_held(&central->lock);
+	idx = gh_span_take(s, fresh);
+	if (unlikely(idx < 0))
+		return NULL;
 	central->allocs++;
-	return gh_span_object(s, gh_span_take(s, fresh));
+	return gh_span_object(s, idx);
 }
 
 /**
@@ -231,7 +236,7 @@ void *gh_central_alloc(struct goheap *heap, unsigned int sc, int nid, bool *fres
 	unsigned long flags;
 	void *p = NULL;
 
-	if (!READ_ONCE(central->nr_spans) || !gh_lock(&central->lock, flags))
+	if (!gh_peek(central->nr_spans) || !gh_lock(&central->lock, flags))
 		return NULL;
 	central->locked++;
 	s = fullest(central);

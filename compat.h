@@ -5,7 +5,10 @@
 #ifndef _GOHEAP_COMPAT_H
 #define _GOHEAP_COMPAT_H
 
+#include <linux/lockdep.h>
 #include <linux/version.h>
+#include <linux/dcache.h>
+#include <linux/fault-inject.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/sched.h>
@@ -130,6 +133,35 @@ static inline u32 gh_depot_save(unsigned long *entries, unsigned int nr, bool ma
 #define GH_WQ_PERCPU	0
 #else
 #define GH_WQ_PERCPU	WQ_PERCPU
+#endif
+
+#ifdef CONFIG_FAULT_INJECTION
+/* An attribute keeps a reference to its directory, unless it has a name of its own. */
+static inline void gh_fault_attr_exit(struct fault_attr *attr)
+{
+#ifndef FAULT_ATTR_DNAME_LEN
+	dput(attr->dname);
+	attr->dname = NULL;
+#endif
+}
+#endif
+
+/* Up to 6.2 a flag of its own gives GFP_ATOMIC its share of the reserves. */
+#ifdef __GFP_ATOMIC
+#define GH_GFP_ATOMIC	__GFP_ATOMIC
+#else
+#define GH_GFP_ATOMIC	0
+#endif
+
+/* 6.4 lets code tell lockdep which kinds of locks it may take, whoever calls it. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define GH_DEFINE_WAIT_OVERRIDE(name)	struct lockdep_map name
+#define gh_wait_override_begin(map)	((void)(map))
+#define gh_wait_override_end(map)	((void)(map))
+#else
+#define GH_DEFINE_WAIT_OVERRIDE(name)	DEFINE_WAIT_OVERRIDE_MAP(name, LD_WAIT_CONFIG)
+#define gh_wait_override_begin(map)	lock_map_acquire_try(map)
+#define gh_wait_override_end(map)	lock_map_release(map)
 #endif
 
 #endif /* _GOHEAP_COMPAT_H */

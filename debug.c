@@ -22,6 +22,7 @@
 
 #include <linux/ctype.h>
 #include <linux/kasan.h>
+#include <linux/kmemleak.h>
 #include <linux/module.h>
 #include <linux/poison.h>
 #include <linux/slab.h>
@@ -213,6 +214,7 @@ struct gh_records *gh_debug_records(const struct goheap *heap, unsigned int nr, 
 	r = kzalloc(records_bytes(nr), gfp & (GFP_KERNEL | GFP_ATOMIC | __GFP_NOWARN));
 	if (!r)
 		return NULL;
+	kmemleak_ignore(r);	/* only the span knows it, where kmemleak does not look */
 	raw_spin_lock_init(&r->lock);
 	r->flags = heap->debug;
 	r->nr = nr;

@@ -281,8 +281,8 @@ static void add_central_events(const struct goheap *heap, int nid, struct events
 
 	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
 		if (sc != GH_SC_TINY)
-			e->small_allocs += READ_ONCE(central[sc].allocs);
-		e->central_locks += READ_ONCE(central[sc].locked);
+			e->small_allocs += gh_peek(central[sc].allocs);
+		e->central_locks += gh_peek(central[sc].locked);
 	}
 }
 
@@ -291,8 +291,8 @@ static void add_cache_events(const struct gh_cache *cache, struct events *e)
 	unsigned int sc;
 
 	for (sc = 0; sc < GH_SC_TINY; sc++)
-		e->small_allocs += READ_ONCE(cache->slots[sc].allocs);
-	e->tiny_allocs += READ_ONCE(cache->tiny_allocs);
+		e->small_allocs += gh_peek(cache->slots[sc].allocs);
+	e->tiny_allocs += gh_peek(cache->tiny_allocs);
 }
 
 static void add_events(const struct goheap *heap, struct events *e)
@@ -438,7 +438,7 @@ static void show_arena(struct seq_file *m, struct gh_arena *arena)
 	unsigned int in_use = bitmap_weight(arena->in_use, GH_ARENA_PAGES);
 
 	seq_printf(m, "%p %u %u %u %lu %u\n", (void *)arena->base, owned, in_use,
-		   owned - min(owned, in_use), READ_ONCE(arena->nr_returned),
+		   owned - min(owned, in_use), gh_peek(arena->nr_returned),
 		   longest_run(arena->owned, arena->in_use));
 }
 
@@ -474,16 +474,16 @@ static void show_cache(struct seq_file *m, struct gh_cache *cache)
 
 	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
 		bin = &cache->bins[sc];
-		n = READ_ONCE(bin->nr_partial) + !!READ_ONCE(bin->active);
+		n = gh_peek(bin->nr_partial) + !!gh_peek(bin->active);
 		spans += n;
 		bytes += n * (unsigned long)gh_classes[gh_sc_class(sc)].span_bytes;
-		refills += READ_ONCE(bin->refills);
-		magazines += !!READ_ONCE(bin->magazine);
+		refills += gh_peek(bin->refills);
+		magazines += !!gh_peek(bin->magazine);
 	}
 	seq_printf(m, "%s %d %lu %lu %lu %lu %u %lu %lu %u\n", cache->heap->name, cache->cpu,
-		   spans, bytes, (unsigned long)READ_ONCE(cache->parked_pages) << GH_PAGE_SHIFT,
-		   refills, inbox_length(cache), READ_ONCE(cache->drained),
-		   READ_ONCE(cache->flushes), magazines);
+		   spans, bytes, (unsigned long)gh_peek(cache->parked_pages) << GH_PAGE_SHIFT,
+		   refills, inbox_length(cache), gh_peek(cache->drained),
+		   gh_peek(cache->flushes), magazines);
 }
 
 static void show_heap_caches(struct seq_file *m, struct goheap *heap)
@@ -585,6 +585,7 @@ void gh_debugfs_init(void)
 	debugfs_create_file("percpu", 0400, root, NULL, &percpu_fops);
 	debugfs_create_file("validate", 0400, root, NULL, &validate_fops);
 	debugfs_create_file("trim", 0200, root, NULL, &trim_fops);
+	gh_fault_debugfs_init(root);
 	heaps_dir = debugfs_create_dir("heaps", root);
 	mutex_lock(&gh_heaps_mutex);
 	gh_debugfs_add_heap(gh_default);
@@ -601,6 +602,7 @@ void gh_debugfs_exit(void)
 	struct goheap *heap;
 
 	debugfs_remove(root);
+	gh_fault_debugfs_exit();
 	mutex_lock(&gh_heaps_mutex);
 	heaps_dir = NULL;
 	list_for_each_entry(heap, &gh_heaps, link)

@@ -131,7 +131,7 @@ static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gf
 	if (p)
 		return p;
 	/* The central lock could be taken there: gh_central_add() might fail. */
-	if (in_nmi() && (central || nested))
+	if (gh_in_nmi() && (central || nested))
 		return NULL;
 	s = gh_heap_new_span(heap, sc, central ? gfp | __GFP_THISNODE : gfp, nid);
 	if (s)
@@ -244,6 +244,7 @@ static noinline void *alloc_zeroed(struct gh_cache __percpu *caches, unsigned in
 	bool fresh;
 	void *p;
 
+	gh_might_alloc(gfp);
 	preempt_disable();
 	cache = this_cpu_ptr(caches);
 	if (unlikely(!gh_section_enter(cache)))
@@ -267,6 +268,7 @@ static __always_inline void *alloc_slot(struct gh_cache __percpu *caches, unsign
 
 	if (want_init_on_alloc(0))
 		return alloc_zeroed(caches, sc, size, gfp);
+	gh_might_alloc(gfp);
 	preempt_disable();
 	cache = this_cpu_ptr(caches);
 	if (unlikely(!gh_section_enter(cache)))
@@ -403,6 +405,8 @@ static bool online_node(int *nid, gfp_t gfp)
 
 void *(goheap_alloc)(size_t size, gfp_t gfp)
 {
+	if (gh_should_fail(size, gfp))
+		return NULL;
 	return alloc_any(default_caches, size, gfp, false, NUMA_NO_NODE);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc);
@@ -410,6 +414,8 @@ EXPORT_SYMBOL_GPL(goheap_alloc);
 void *goheap_alloc_class(unsigned int class, size_t size, gfp_t gfp)
 {
 	if (WARN_ON_ONCE(class - 1 >= GH_NR_CLASSES - 1))
+		return NULL;
+	if (gh_should_fail(size, gfp))
 		return NULL;
 	if (unlikely(gfp & GFP_ODD))
 		return alloc_odd(default_caches, size, gfp, false, NUMA_NO_NODE);
@@ -419,6 +425,8 @@ EXPORT_SYMBOL_GPL(goheap_alloc_class);
 
 void *goheap_zalloc(size_t size, gfp_t gfp)
 {
+	if (gh_should_fail(size, gfp))
+		return NULL;
 	gfp |= __GFP_ZERO;
 	if (likely((gfp & GFP_ODD) == __GFP_ZERO && size - 1 < GH_SMALL_MAX))
 		return alloc_zeroed(default_caches, gh_size_class(size) * 2, size, gfp);
@@ -428,13 +436,15 @@ EXPORT_SYMBOL_GPL(goheap_zalloc);
 
 void *goheap_alloc_noscan(size_t size, gfp_t gfp)
 {
+	if (gh_should_fail(size, gfp))
+		return NULL;
 	return alloc_any(default_caches, size, gfp, true, NUMA_NO_NODE);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc_noscan);
 
 void *goheap_alloc_node(size_t size, gfp_t gfp, int nid)
 {
-	if (unlikely(!online_node(&nid, gfp)))
+	if (gh_should_fail(size, gfp) || unlikely(!online_node(&nid, gfp)))
 		return NULL;
 	return alloc_any(default_caches, size, gfp, false, nid);
 }
@@ -443,6 +453,8 @@ EXPORT_SYMBOL_GPL(goheap_alloc_node);
 void *goheap_heap_alloc(struct goheap *heap, size_t size, gfp_t gfp, unsigned int flags)
 {
 	if (WARN_ON_ONCE(flags & ~GOHEAP_NOSCAN))
+		return NULL;
+	if (gh_should_fail(size, gfp))
 		return NULL;
 	return alloc_any(heap->cache, size, gfp, flags & GOHEAP_NOSCAN, NUMA_NO_NODE);
 }
@@ -527,6 +539,8 @@ unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 	bool batches = size - 1 < GH_SMALL_MAX && !(gfp & (GFP_REFUSED | __GFP_THISNODE));
 	unsigned int i = 0, sc, got;
 
+	n = gh_fault_hits_bulk(size, gfp, n);
+	gh_might_alloc(gfp);
 	while (i < n) {
 		if (batches) {
 			sc = gh_size_class(size) * 2;
@@ -536,7 +550,7 @@ unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 		}
 		if (i == n)
 			break;
-		p[i] = goheap_alloc(size, gfp);
+		p[i] = alloc_any(default_caches, size, gfp, false, NUMA_NO_NODE);
 		if (!p[i])
 			break;
 		i++;
@@ -891,7 +905,7 @@ EXPORT_SYMBOL_GPL(goheap_free_bulk);
 
 static int cpu_dead_state;
 
-static int __init goheap_init(void)
+static int __init start(void)
 {
 	int err;
 
@@ -925,6 +939,16 @@ destroy_default:
 	goheap_destroy(gh_default);
 exit_arena:
 	gh_arena_exit();
+	return err;
+}
+
+static int __init goheap_init(void)
+{
+	int err;
+
+	gh_fault_init_begin();
+	err = start();
+	gh_fault_init_end();
 	return err;
 }
 

@@ -29,13 +29,59 @@
  * DOC: Contexts
  *
  * Every allocation takes the caller's gfp flags and keeps their promise:
- * GFP_KERNEL may sleep, GFP_ATOMIC and GFP_NOWAIT never do. Objects up to 32 KiB
- * are usually served without taking a lock; when a CPU's cache and the central
- * lists are empty, pages come from the kernel's page allocator, which cannot be
- * called in NMI, nor on PREEMPT_RT in a section that cannot be preempted. There
- * an allocation then fails as if memory had run out.
+ * GFP_KERNEL may sleep, GFP_ATOMIC and GFP_NOWAIT never do. Every free may be
+ * called in any context, NMI included, and never fails.
  *
- * Every free may be called in any context, NMI included, and never fails.
+ * ==============================  ==========  ======  =======  ======  =======
+ * context                         GFP_KERNEL  ATOMIC  ATOMIC,  frees,  create,
+ *                                                     RT       size    destroy
+ * ==============================  ==========  ======  =======  ======  =======
+ * task                            yes         yes     yes      yes     yes
+ * task in a memalloc_noio scope   as NOIO     yes     yes      yes     no
+ * task in a memalloc_nofs scope   as NOFS     yes     yes      yes     no
+ * reclaim: a shrinker's callback  reserves    yes     yes      yes     no
+ * RCU read side                   no          yes     yes      yes     no
+ * spinlock, BH off                no          yes     yes      yes     no
+ * softirq: tasklet, timer         no          yes     yes      yes     no
+ * preemption or interrupts off    no          yes     held     yes     no
+ * raw spinlock                    no          yes     held     yes     no
+ * hardirq: hard timer, irq_work   no          yes     held     yes     no
+ * NMI                             no          held    held     yes     no
+ * ==============================  ==========  ======  =======  ======  =======
+ *
+ * ATOMIC
+ *	GFP_ATOMIC and GFP_NOWAIT, with every function that allocates; the column RT
+ *	is for kernels with PREEMPT_RT.
+ * frees, size
+ *	All functions that free, goheap_free_rcu() among them, goheap_size() and
+ *	goheap_base().
+ * create, destroy
+ *	goheap_create() and goheap_destroy(). They wait for a mutex whose owner may
+ *	allocate with GFP_KERNEL, hence not in scopes and not in reclaim.
+ * yes
+ *	Objects up to 32 KiB are usually served without taking a lock. When this CPU's
+ *	cache and the central lists are empty, pages come from the kernel's page
+ *	allocator.
+ * as NOIO, as NOFS
+ *	GFP_KERNEL is good for no more than that, as with every caller of the page
+ *	allocator.
+ * reserves
+ *	The page allocator does not reclaim for who reclaims. It gives from its
+ *	reserves, to which goheap goes for what is asked for only, never for pages
+ *	or magazines of its own liking.
+ * held
+ *	The page allocator cannot be called. What goheap holds can be had: objects in
+ *	this CPU's cache and in the central lists, pages that are idle. When there is
+ *	none, an allocation fails as if memory had run out.
+ *
+ * In NMI, locks are only tried, for what was interrupted may hold them: an allocation may
+ * fail though there is memory. So may, where the NMI hit goheap itself on this CPU, one
+ * that needs a new span. A free that would need a lock is done when the NMI is over and
+ * a grace period has passed: that of a large object, or of one in a span that no CPU
+ * owns. It counts as freed at once all the same, and a second free is reported.
+ *
+ * Kernels with lockdep or DEBUG_ATOMIC_SLEEP report GFP_KERNEL where it must not be
+ * used whether or not the allocation had to sleep.
  *
  * __GFP_DMA, __GFP_DMA32 and __GFP_HIGHMEM are refused: NULL, and one warning.
  * __GFP_ACCOUNT has no effect. __GFP_NOFAIL does not help above goheap_max_size(),

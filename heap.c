@@ -9,6 +9,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cpu.h>
+#include <linux/kmemleak.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/nodemask.h>
@@ -170,6 +171,15 @@ void gh_heap_free_span(struct gh_span *s)
 {
 	struct gh_records *records = s->records;
 
+	/*
+	 * An object that was freed twice at once has both bits, and whoever set the
+	 * second is late to see to the merge. Nobody waits for its readers: for one of
+	 * the two frees there were none.
+	 */
+	if (unlikely(!(s->flags & GH_F_LARGE) && gh_span_has_remote(s))) {
+		s->rcu_used = false;
+		gh_span_merge(s);
+	}
 	if (records) {
 		gh_debug_validate(s);
 		WRITE_ONCE(s->records, NULL);
@@ -219,8 +229,8 @@ void gh_heap_count_large(const struct goheap *heap, unsigned long *allocs, unsig
 	*live = atomic_long_read(&heap->large_live);
 	for_each_possible_cpu(cpu) {
 		cache = per_cpu_ptr(heap->cache, cpu);
-		*allocs += READ_ONCE(cache->large_allocs);
-		*live += READ_ONCE(cache->large_live);
+		*allocs += gh_peek(cache->large_allocs);
+		*live += gh_peek(cache->large_live);
 	}
 }
 
@@ -326,6 +336,8 @@ static struct goheap *new_heap(const char *name, const struct goheap_params *par
 			heap->limit = max(params->limit >> GH_PAGE_SHIFT, 1UL);
 	}
 	heap->cache = alloc_percpu(struct gh_cache);
+	/* It points to free objects, and to nothing that kmemleak looks for. */
+	kmemleak_free_percpu(heap->cache);
 	if (!heap->cache || init_nodes(heap)) {
 		free_heap(heap);
 		return ERR_PTR(-ENOMEM);

@@ -78,14 +78,17 @@
 
 #include <linux/atomic.h>
 #include <linux/bitops.h>
+#include <linux/fault-inject.h>
 #include <linux/irq_work.h>
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/lockdep.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
+#include <linux/ratelimit_types.h>
 #include <linux/rbtree.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -129,13 +132,21 @@ static inline unsigned int gh_sc_bytes(unsigned int sc)
 	return gh_classes[gh_sc_class(sc)].size;
 }
 
+/*
+ * A word that is written plainly, by its CPU or with its lock held, and read by
+ * somebody else who wants a number to show, or a hint. Marking the many who write
+ * instead would cost instructions where allocations are made.
+ */
+#define gh_peek(x)	data_race(READ_ONCE(x))
+
 /* ---- spans ------------------------------------------------------------------ */
 
 /* random.c; preemption off */
 extern bool gh_random;
 void gh_random_init(void);
-unsigned int gh_random_below(unsigned int bound);
-unsigned long gh_random_bit(unsigned long bits);
+u32 gh_random_draw(void);
+unsigned int gh_random_word(u32 draw, unsigned int nwords);
+unsigned long gh_random_bit(u32 draw, unsigned long bits);
 
 enum gh_span_state {
 	GH_SPAN_FREE,			/* a run of free pages */
@@ -320,7 +331,7 @@ int gh_span_merge(struct gh_span *s);
 bool gh_span_rcu_pending(const struct gh_span *s);
 void gh_span_rcu_mark(struct gh_span *s);
 unsigned int gh_span_nfree(const struct gh_span *s);
-unsigned int gh_span_take(struct gh_span *s, bool *fresh);
+int gh_span_take(struct gh_span *s, bool *fresh);
 bool gh_span_use_fresh(struct gh_span *s, unsigned int word);
 void gh_span_count(const struct gh_span *s, struct gh_span_counts *counts);
 bool gh_span_is_live(const struct gh_span *s, unsigned int idx);
@@ -335,12 +346,6 @@ static inline unsigned long *gh_span_free_word(struct gh_span *s)
 		if (s->words[i].free)
 			return &s->words[i].free;
 	return NULL;
-}
-
-/* Which word to look at first for a free object; the others follow in a circle. */
-static inline unsigned int gh_span_first_word(const struct gh_span *s)
-{
-	return unlikely(gh_random) ? gh_random_below(gh_span_nwords(s)) : 0;
 }
 
 /*
@@ -370,6 +375,12 @@ static __always_inline struct gh_word *gh_span_word(struct gh_span *s, unsigned 
 
 	OPTIMIZER_HIDE_VAR(w);	/* or compilers do the sum anew for each member */
 	return w;
+}
+
+/* Objects that may be handed out: free, and not freed once more at the same time. */
+static inline unsigned long gh_word_usable(const struct gh_word *w)
+{
+	return w->free & ~atomic_long_read(&w->remote);
 }
 
 /*
@@ -532,12 +543,37 @@ bool gh_lock_any_context(raw_spinlock_t *lock, unsigned long *flags);
 #define gh_lock(lock, flags) \
 	gh_cond_lock(lock, gh_lock_any_context(lock, &(flags)))
 
+#ifdef CONFIG_GOHEAP_KUNIT_TEST
+extern struct task_struct *gh_test_nmi;
+
+/* A test says that its task, which has turned interrupts off, is in NMI. */
+static inline bool gh_in_nmi(void)
+{
+	return in_nmi() || unlikely(READ_ONCE(gh_test_nmi) == current);
+}
+#else
+static inline bool gh_in_nmi(void)
+{
+	return in_nmi();
+}
+#endif
+
 static inline bool gh_may_allocate_pages(void)
 {
-	if (in_nmi())
+	if (gh_in_nmi())
 		return false;
 	/* The page allocator's locks sleep there. */
 	return !IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible();
+}
+
+/*
+ * May the caller ask for this? Kernels with checks for that ask every time, as for
+ * kmalloc(); on others there would be nothing to see on the fast paths.
+ */
+static __always_inline void gh_might_alloc(gfp_t gfp)
+{
+	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) || IS_ENABLED(CONFIG_PROVE_LOCKING))
+		might_alloc(gfp);
 }
 
 /* arena.c */
@@ -949,6 +985,53 @@ bool gh_lookup(const void *p, struct gh_ref *ref);
 bool gh_lookup_live(const void *p, struct gh_ref *ref);
 size_t gh_ref_size(const struct gh_ref *ref);
 
+/* ---- failing on demand ------------------------------------------------------------------- */
+
+#ifdef CONFIG_FAULT_INJECTION
+/**
+ * struct gh_fault - which allocations of objects are to fail
+ * @attr: the kernel's part: how likely, how often
+ * @ignore_gfp_wait: spare those that may sleep
+ * @verbose: 1 to log each, 2 with a call trace
+ */
+struct gh_fault {
+	struct fault_attr attr;
+	bool ignore_gfp_wait;
+	u32 verbose;
+};
+
+extern struct gh_fault gh_fault;
+
+/* fault.c */
+bool gh_fault_hits(size_t size, gfp_t gfp);
+unsigned int gh_fault_hits_bulk(size_t size, gfp_t gfp, unsigned int n);
+void gh_fault_init_begin(void);
+void gh_fault_init_end(void);
+void gh_fault_debugfs_init(struct dentry *root);
+void gh_fault_debugfs_exit(void);
+#else
+static inline bool gh_fault_hits(size_t size, gfp_t gfp) { return false; }
+
+static inline unsigned int gh_fault_hits_bulk(size_t size, gfp_t gfp, unsigned int n)
+{
+	return n;
+}
+
+static inline void gh_fault_init_begin(void) { }
+static inline void gh_fault_init_end(void) { }
+static inline void gh_fault_debugfs_init(struct dentry *root) { }
+static inline void gh_fault_debugfs_exit(void) { }
+#endif
+
+/*
+ * Every public function asks once for every object, and for nothing that is done
+ * without a new one; what they call does not ask again.
+ */
+static __always_inline bool gh_should_fail(size_t size, gfp_t gfp)
+{
+	return IS_ENABLED(CONFIG_FAULT_INJECTION) && unlikely(gh_fault_hits(size, gfp));
+}
+
 /* ---- misuse ----------------------------------------------------------------------------- */
 
 enum gh_misuse {
@@ -975,6 +1058,7 @@ struct gh_damage {
 /* misuse.c */
 #define GH_REPORT_MAX	512
 extern char gh_last_report[GH_REPORT_MAX];
+extern struct ratelimit_state gh_misuse_limit;
 void gh_misuse(enum gh_misuse what, const void *p, struct gh_span *s);
 void gh_misuse_size(const void *p, struct gh_span *s, size_t size);
 void gh_misuse_damage(const void *p, struct gh_span *s, const struct gh_damage *damage);

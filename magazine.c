@@ -15,6 +15,7 @@
  * See internal.h for an overview.
  */
 
+#include <linux/kmemleak.h>
 #include <linux/slab.h>
 #include <linux/topology.h>
 
@@ -117,7 +118,7 @@ static bool is_worth_it(struct goheap *heap, unsigned int sc)
 	if (gh_random)
 		return false;
 	/* On whatever CPU: the answer is checked before it matters. */
-	return !READ_ONCE(bin->magazine) && READ_ONCE(bin->refills) >= bin->magazine_after;
+	return !gh_peek(bin->magazine) && gh_peek(bin->refills) >= bin->magazine_after;
 }
 
 /**
@@ -143,9 +144,11 @@ void gh_magazine_consider(struct goheap *heap, unsigned int sc, gfp_t gfp)
 		return;
 	}
 	/* Zeroed: the first entry has no object, and stays below the oldest. */
-	magazine = kzalloc_node(size_of(sc), GFP_NOWAIT | __GFP_NOWARN, numa_mem_id());
+	magazine = kzalloc_node(size_of(sc), GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC,
+				numa_mem_id());
 	if (!magazine)
 		return;
+	kmemleak_ignore(magazine);	/* it points to free objects */
 	preempt_disable();
 	attached = attach(this_cpu_ptr(heap->cache), sc, magazine);
 	preempt_enable();

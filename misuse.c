@@ -33,6 +33,10 @@ static const char *const what_names[GH_NR_MISUSES] = {
 static bool panic_on_misuse;
 static atomic_long_t nr_misuses;
 
+/* Of what is printed; everything is counted. */
+struct ratelimit_state gh_misuse_limit =
+	RATELIMIT_STATE_INIT("goheap_misuse", 5 * HZ, 20);
+
 /* The text of the latest report, for tests. Reports that race may mix. */
 char gh_last_report[GH_REPORT_MAX];
 
@@ -95,7 +99,6 @@ static void describe(char *buf, size_t size, const void *p, struct gh_span *s)
 
 static void report(enum gh_misuse what, const void *p, struct gh_span *s, const char *detail)
 {
-	static DEFINE_RATELIMIT_STATE(ratelimit, 5 * HZ, 20);
 	char where[GH_REPORT_MAX - 128] = "";
 
 	atomic_long_inc(&nr_misuses);
@@ -105,7 +108,7 @@ static void report(enum gh_misuse what, const void *p, struct gh_span *s, const 
 		 detail, p, where);
 	if (panic_on_misuse)
 		panic("goheap: misuse: %s%s: %p%s\n", what_names[what], detail, p, where);
-	if (!__ratelimit(&ratelimit))
+	if (!__ratelimit(&gh_misuse_limit))
 		return;
 	pr_err("misuse: %s%s: %p%s\n", what_names[what], detail, p, where);
 	if (s)

@@ -35,31 +35,53 @@ void gh_random_init(void)
 }
 
 /**
- * gh_random_below() - draw a number
- * @bound: larger than all
+ * gh_random_draw() - draw a number
  *
  * Context: Any, preemption off.
- * Return: a number that nobody can tell who does not know the key.
+ * Return: 32 bits that nobody can tell who does not know the key.
  */
-unsigned int gh_random_below(unsigned int bound)
+u32 gh_random_draw(void)
 {
-	u32 hash = hsiphash_2u32(this_cpu_inc_return(draws), raw_smp_processor_id(), &key);
+	return hsiphash_2u32(this_cpu_inc_return(draws), raw_smp_processor_id(), &key);
+}
 
-	return reciprocal_scale(hash, bound);
+/* The @n-th bit that is set, from 0. */
+static unsigned long nth_bit(unsigned long bits, unsigned int n)
+{
+	unsigned int shift = 0, width, below;
+
+	for (width = BITS_PER_LONG / 2; width; width /= 2) {
+		below = hweight_long(bits >> shift & (BIT(width) - 1));
+		if (n < below)
+			continue;
+		n -= below;
+		shift += width;
+	}
+	return BIT(shift);
 }
 
 /**
- * gh_random_bit() - draw one of the bits that are set
+ * gh_random_word() - choose a word of a span
+ * @draw: from gh_random_draw()
+ * @nwords: how many there are
+ *
+ * Context: Any.
+ * Return: below @nwords; says nothing about what gh_random_bit() makes of @draw.
+ */
+unsigned int gh_random_word(u32 draw, unsigned int nwords)
+{
+	return (draw >> 16) * nwords >> 16;
+}
+
+/**
+ * gh_random_bit() - choose one of the bits that are set
+ * @draw: from gh_random_draw()
  * @bits: at least one
  *
- * Context: Any, preemption off.
+ * Context: Any.
  * Return: the bit.
  */
-unsigned long gh_random_bit(unsigned long bits)
+unsigned long gh_random_bit(u32 draw, unsigned long bits)
 {
-	unsigned int n = gh_random_below(hweight_long(bits));
-
-	while (n--)
-		bits &= bits - 1;
-	return bits & -bits;
+	return nth_bit(bits, (draw & U16_MAX) * hweight_long(bits) >> 16);
 }

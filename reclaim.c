@@ -86,17 +86,17 @@ static bool has_anything(struct gh_cache *cache)
 {
 	const struct gh_bin *bin;
 
-	if (READ_ONCE(cache->parked))
+	if (gh_peek(cache->parked))
 		return true;
 	for (bin = cache->bins; bin < cache->bins + GH_NR_SLOTS; bin++)
-		if (READ_ONCE(bin->active) || READ_ONCE(bin->partial) || READ_ONCE(bin->magazine))
+		if (gh_peek(bin->active) || gh_peek(bin->partial) || gh_peek(bin->magazine))
 			return true;
 	return false;
 }
 
 static bool cache_is_idle(struct gh_cache *cache)
 {
-	unsigned long refills = READ_ONCE(cache->refills);
+	unsigned long refills = gh_peek(cache->refills);
 
 	if (refills != cache->seen_refills) {
 		cache->seen_refills = refills;
@@ -109,7 +109,7 @@ static bool cache_is_idle(struct gh_cache *cache)
 /* Spans that a cache keeps in addition are given up by halves, if it may be without. */
 static bool has_had_extra(struct gh_cache *cache)
 {
-	if (!READ_ONCE(cache->extra_bytes) || ++cache->extra_ticks < EXTRA_TICKS)
+	if (!gh_peek(cache->extra_bytes) || ++cache->extra_ticks < EXTRA_TICKS)
 		return false;
 	cache->extra_ticks = 0;
 	return true;
@@ -162,7 +162,7 @@ static bool tick_node(struct gh_page_heap *ph)
 {
 	gh_arena_scavenge(ph, excess(ph));
 	gh_arena_trim_spares(ph, SPARES_KEPT);
-	return READ_ONCE(ph->taken) != READ_ONCE(ph->returned);
+	return gh_peek(ph->taken) != gh_peek(ph->returned);
 }
 
 static void tick(struct work_struct *work)

@@ -168,7 +168,7 @@ void gh_tell_alloc(void *p, size_t size, size_t usable, bool noscan, gfp_t gfp)
  */
 void gh_tell_forget(const void *p)
 {
-	if (in_nmi())
+	if (gh_in_nmi())
 		WRITE_ONCE(freed_in_nmi, true);
 	else
 		kmemleak_free(p);

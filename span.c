@@ -315,23 +315,30 @@ bool gh_span_use_fresh(struct gh_span *s, unsigned int word)
 
 /**
  * gh_span_take() - allocate one object
- * @s: a SMALL span that is not full
+ * @s: a SMALL span
  * @fresh: set to whether the object is known to be zero
  *
+ * Leaves objects that were freed once more at the same time as they were freed to
+ * the merge, which reports them.
+ *
  * Context: The owner's section, or the central lock.
- * Return: the object's index.
+ * Return: the object's index, or -1 if there is none.
  */
-unsigned int gh_span_take(struct gh_span *s, bool *fresh)
+int gh_span_take(struct gh_span *s, bool *fresh)
 {
-	unsigned int i = gh_span_first_word(s);
-	unsigned long *word, bit;
+	unsigned int nwords = gh_span_nwords(s), left = nwords, i;
+	u32 draw = gh_random ? gh_random_draw() : 0;
+	unsigned long avail, bit;
 
-	while (!s->words[i].free)
-		if (++i == gh_span_nwords(s))
+	i = gh_random_word(draw, nwords);
+	while (!(avail = gh_word_usable(&s->words[i]))) {
+		if (!--left)
+			return -1;
+		if (++i == nwords)
 			i = 0;
-	word = &s->words[i].free;
-	bit = gh_random ? gh_random_bit(*word) : *word & -*word;
-	WRITE_ONCE(*word, *word ^ bit);
+	}
+	bit = gh_random ? gh_random_bit(draw, avail) : avail & -avail;
+	WRITE_ONCE(s->words[i].free, s->words[i].free ^ bit);
 	*fresh = gh_span_use_fresh(s, i);
 	return i * BITS_PER_LONG + __ffs(bit);
 }

@@ -228,6 +228,7 @@ void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp)
 	struct gh_cache *cache;
 	void *p = NULL;
 
+	gh_might_alloc(gfp);
 	preempt_disable();
 	cache = this_cpu_ptr(heap->cache);
 	if (likely(gh_section_enter(cache))) {

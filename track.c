@@ -28,7 +28,7 @@ static u32 save_stack(bool may_allocate)
 	unsigned int nr;
 
 	/* 6.1's depot would wait for a lock that this NMI may have interrupted. */
-	if (in_nmi())
+	if (gh_in_nmi())
 		return 0;
 	nr = stack_trace_save(entries, ARRAY_SIZE(entries), 2);
 	return gh_depot_save(entries, nr, may_allocate);

@@ -23,6 +23,8 @@ void *goheap_alloc_aligned(size_t size, size_t align, gfp_t gfp)
 {
 	if (WARN_ON_ONCE(!is_power_of_2(align)))
 		return NULL;
+	if (gh_should_fail(size, gfp))
+		return NULL;
 	return gh_alloc(gh_default, size, align, gfp, false, NUMA_NO_NODE);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc_aligned);
@@ -51,6 +53,8 @@ char *goheap_strdup(const char *s, gfp_t gfp)
 	if (!s)
 		return NULL;
 	len = strlen(s) + 1;
+	if (gh_should_fail(len, gfp))
+		return NULL;
 	p = gh_alloc(gh_default, len, 1, gfp, true, NUMA_NO_NODE);
 	if (p) {
 		memcpy(p, s, len);
@@ -231,6 +235,8 @@ void *goheap_realloc(const void *p, size_t size, gfp_t gfp)
 		told((void *)p, size, &old, gfp);
 		return (void *)p;
 	}
+	if (gh_should_fail(size, gfp))
+		return NULL;
 	new = alloc_new(&old, size, gfp);
 	if (!new)
 		return NULL;

@@ -11,6 +11,8 @@
 #include "testlib.h"
 
 #define CHUNK_PAGES	((1U << 20) >> GH_PAGE_SHIFT)
+/* What the kernel takes back at a time, in heap pages. */
+#define KERNEL_PAGE	max(PAGE_SIZE >> GH_PAGE_SHIFT, 1UL)
 
 static struct gh_page_heap *here(void)
 {
@@ -297,23 +299,43 @@ static void test_gh_arena_scavenge_returns_pages(struct kunit *test)
 	struct gh_span *s = alloc(test, 2);
 	unsigned long idle = here()->idle, returned = here()->returned;
 	unsigned long end = s->base + (idle + 2) * GH_PAGE_SIZE;
+	/* Only whole pages of the kernel go, so what shares one with the span stays. */
+	unsigned long some = round_up(10, KERNEL_PAGE), stuck = round_up(2, KERNEL_PAGE) - 2;
 
 	KUNIT_EXPECT_TRUE(test, owns(end - 1));
-	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(here(), 10), 10UL);
-	KUNIT_EXPECT_EQ(test, here()->idle, idle - 10);
-	KUNIT_EXPECT_EQ(test, here()->returned, returned + 10);
+	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(here(), 10), some);
+	KUNIT_EXPECT_EQ(test, here()->idle, idle - some);
+	KUNIT_EXPECT_EQ(test, here()->returned, returned + some);
 	check(test);
-	if (PAGE_SIZE <= GH_PAGE_SIZE) {
-		KUNIT_EXPECT_FALSE(test, owns(end - 10 * GH_PAGE_SIZE));
-		KUNIT_EXPECT_TRUE(test, owns(end - 10 * GH_PAGE_SIZE - 1));
-	}
-	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(here(), ULONG_MAX), idle - 10);
-	KUNIT_EXPECT_EQ(test, here()->idle, 0UL);
-	KUNIT_EXPECT_EQ(test, here()->nr_runs, 0UL);
+	KUNIT_EXPECT_FALSE(test, owns(end - some * GH_PAGE_SIZE));
+	KUNIT_EXPECT_TRUE(test, owns(end - some * GH_PAGE_SIZE - 1));
+	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(here(), ULONG_MAX), idle - some - stuck);
+	KUNIT_EXPECT_EQ(test, here()->idle, stuck);
+	KUNIT_EXPECT_EQ(test, here()->nr_runs, (unsigned long)!!stuck);
 	KUNIT_EXPECT_TRUE_MSG(test, owns(s->base + 2 * GH_PAGE_SIZE - 1), "it is in use");
 	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(here(), 1), 0UL);
 	check(test);
 	gh_arena_free(s);
+}
+
+/* A run that ends within a page of the kernel is cut in two, which takes a descriptor. */
+static void test_gh_arena_scavenge_without_spares(struct kunit *test)
+{
+	struct gh_span *s, *next, *rest;
+
+	if (KERNEL_PAGE == 1)
+		kunit_skip(test, "every run ends where a page of the kernel does");
+	s = alloc(test, KERNEL_PAGE + 1);
+	next = alloc(test, 1);
+	rest = alloc(test, here()->idle);
+	gh_arena_trim_spares(here(), 0);
+	gh_arena_free(s);
+	KUNIT_EXPECT_EQ(test, here()->idle, KERNEL_PAGE + 1);
+	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(here(), ULONG_MAX), KERNEL_PAGE);
+	KUNIT_EXPECT_EQ(test, here()->idle, 1UL);
+	check(test);
+	gh_arena_free(next);
+	gh_arena_free(rest);
 }
 
 static void test_gh_arena_scavenge_last_page_of_arena(struct kunit *test)
@@ -582,6 +604,7 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(test_gh_arena_alloc_aligned_among_many),
 	KUNIT_CASE(test_gh_arena_alloc_grows_by_a_chunk),
 	KUNIT_CASE(test_gh_arena_scavenge_returns_pages),
+	KUNIT_CASE(test_gh_arena_scavenge_without_spares),
 	KUNIT_CASE(test_gh_arena_scavenge_last_page_of_arena),
 	KUNIT_CASE(test_gh_arena_release_idle_counts_kernel_pages),
 	KUNIT_CASE(test_gh_arena_trim_spares_keeps_some),

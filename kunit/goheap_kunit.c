@@ -1331,65 +1331,6 @@ static void test_gh_reclaim_trim_returns_all(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&gh_default->pages), 0);
 }
 
-/* ---- no memory ----------------------------------------------------------- */
-
-#ifdef CONFIG_FAULT_INJECTION
-static void *alloc_with_nth_failing(struct goheap *heap, unsigned int nth, size_t size)
-{
-	void *p;
-
-	current->fail_nth = nth;
-	p = goheap_heap_alloc(heap, size, GFP_KERNEL | __GFP_NOWARN, 0);
-	current->fail_nth = 0;
-	return p;
-}
-
-static void test_goheap_alloc_no_memory(struct kunit *test)
-{
-	static const size_t sizes[] = { 8, 1000, 32768, 100000, 4 << 20 };
-	struct goheap *heap = gh_test_heap(test, "kunit-enomem", NULL);
-	unsigned int i, nth;
-	void *p;
-
-	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		for (nth = 1; nth < 12; nth++) {
-			gh_reclaim_trim();
-			p = alloc_with_nth_failing(heap, nth, sizes[i]);
-			goheap_free(p);
-			gh_test_validate(test);
-		}
-		p = goheap_heap_alloc(heap, sizes[i], GFP_KERNEL, 0);
-		expect_good(test, p, sizes[i]);
-		goheap_free(p);
-	}
-}
-
-static void test_goheap_create_no_memory(struct kunit *test)
-{
-	struct goheap *heap;
-	unsigned int nth;
-
-	for (nth = 1; nth < 30; nth++) {
-		current->fail_nth = nth;
-		heap = goheap_create("kunit-enomem", NULL);
-		current->fail_nth = 0;
-		if (IS_ERR(heap))
-			KUNIT_EXPECT_PTR_EQ(test, heap, ERR_PTR(-ENOMEM));
-		goheap_destroy(heap);
-	}
-}
-#else
-static void test_goheap_alloc_no_memory(struct kunit *test)
-{
-	kunit_skip(test, "needs CONFIG_FAULT_INJECTION");
-}
-
-static void test_goheap_create_no_memory(struct kunit *test)
-{
-	kunit_skip(test, "needs CONFIG_FAULT_INJECTION");
-}
-#endif
-
 static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_realloc_large_is_aligned),
 	KUNIT_CASE(test_goheap_alloc_every_small_size),
@@ -1449,8 +1390,6 @@ static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_destroy_reports_leaks),
 	KUNIT_CASE(test_goheap_destroy_without_leaks),
 	KUNIT_CASE(test_gh_reclaim_trim_returns_all),
-	KUNIT_CASE(test_goheap_alloc_no_memory),
-	KUNIT_CASE(test_goheap_create_no_memory),
 	{}
 };
 

@@ -99,12 +99,20 @@ static unsigned int smallest_class(size_t size)
 	return 0;
 }
 
+/* What a request is first rounded up to; see gh_size_class(). */
+static size_t rounded(size_t size)
+{
+	if (IS_ENABLED(CONFIG_DMA_BOUNCE_UNALIGNED_KMALLOC) && size > 32)
+		return round_up(size, size > 64 ? ARCH_DMA_MINALIGN : 64);
+	return round_up(size, ARCH_KMALLOC_MINALIGN);
+}
+
 static void test_gh_size_class_every_size(struct kunit *test)
 {
 	unsigned int size, class, best, bad = 0;
 
 	for (size = 1; size <= GH_SMALL_MAX; size++) {
-		best = smallest_class(round_up(size, 8));
+		best = smallest_class(rounded(size));
 		class = gh_size_class(size);
 		if (class == best)
 			continue;
@@ -113,6 +121,34 @@ static void test_gh_size_class_every_size(struct kunit *test)
 				   class, best);
 	}
 	KUNIT_EXPECT_EQ(test, bad, 0U);
+}
+
+/*
+ * The DMA layer copies small buffers to lines of their own, unless kmalloc() would
+ * have given them whole lines; then objects of ours must have them, too. Lines have
+ * 64 bytes to ARCH_DMA_MINALIGN: how many, only the machine knows.
+ */
+static void test_gh_size_class_fills_cache_lines(struct kunit *test)
+{
+#ifdef CONFIG_DMA_BOUNCE_UNALIGNED_KMALLOC
+	unsigned int size, line, bad = 0;
+	const struct gh_class *c;
+
+	for (size = 1; size <= GH_SMALL_MAX; size++) {
+		c = &gh_classes[gh_size_class(size)];
+		for (line = 64; line <= ARCH_DMA_MINALIGN; line *= 2) {
+			if (size < 2 * ARCH_DMA_MINALIGN && kmalloc_size_roundup(size) % line)
+				continue;
+			if (c->size % line == 0 && c->align % line == 0)
+				continue;
+			if (!bad++)
+				KUNIT_FAIL(test, "size %u shares a line of %u bytes", size, line);
+		}
+	}
+	KUNIT_EXPECT_EQ(test, bad, 0U);
+#else
+	kunit_skip(test, "this kernel's kmalloc() always gives whole cache lines, or needs none");
+#endif
 }
 
 /* What callers with a size known at build time use instead of the table. */
@@ -136,10 +172,10 @@ static void test_goheap_alloc_of_constant_size(struct kunit *test)
 	};
 
 	KUNIT_EXPECT_EQ(test, goheap_size(p[0]), 8UL);
-	KUNIT_EXPECT_EQ(test, goheap_size(p[1]), 80UL);
+	KUNIT_EXPECT_EQ(test, goheap_size(p[1]), (size_t)gh_classes[gh_size_class(72)].size);
 	KUNIT_EXPECT_EQ(test, goheap_size(p[2]), 1024UL);
 	KUNIT_EXPECT_EQ(test, goheap_size(p[3]), 1152UL);
-	KUNIT_EXPECT_EQ(test, goheap_size(p[4]), 112UL);
+	KUNIT_EXPECT_EQ(test, goheap_size(p[4]), (size_t)gh_classes[gh_size_class(100)].size);
 	KUNIT_EXPECT_PTR_EQ(test, memchr_inv(p[4], 0, 100), NULL);
 	KUNIT_EXPECT_PTR_EQ(test, goheap_alloc(0, GFP_KERNEL), ZERO_SIZE_PTR);
 	goheap_free_bulk(ARRAY_SIZE(p), p);
@@ -215,6 +251,7 @@ static struct kunit_case sizeclass_cases[] = {
 	KUNIT_CASE(test_gh_classes_equal_gos_table),
 	KUNIT_CASE(test_gh_classes_rows_as_published),
 	KUNIT_CASE(test_gh_size_class_every_size),
+	KUNIT_CASE(test_gh_size_class_fills_cache_lines),
 	KUNIT_CASE(test_goheap_class_of_every_size),
 	KUNIT_CASE(test_goheap_alloc_of_constant_size),
 	KUNIT_CASE(test_gh_classes_align_divides),

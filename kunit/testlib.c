@@ -17,6 +17,8 @@
 #define TRIES		50
 #define TRY_MS		10
 
+struct task_struct *gh_test_nmi;
+
 /* ---- random numbers ------------------------------------------------------ */
 
 /* The same numbers in every run. */

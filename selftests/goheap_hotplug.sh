@@ -5,7 +5,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-OPS=${OPS:-400000}
+OPS=${OPS:-200000}
 CPU=/sys/devices/system/cpu/cpu1
 
 cycle() {

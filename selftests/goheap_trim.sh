@@ -30,7 +30,7 @@ returns_memory() {
 }
 
 reaches_the_kernel() {
-	[ $(($(free_pages) - low)) -gt $((N * 300 / 4096)) ]
+	[ $((($(free_pages) - low) * $(page_size))) -gt $((N * 300)) ]
 }
 
 start 6

@@ -4,7 +4,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-OPS=${OPS:-300000}
+OPS=${OPS:-150000}
 
 round() {
 	kv fill 300 && kv clear && cat $DEBUGFS/* $DEBUGFS/heaps/*/* >/dev/null 2>&1

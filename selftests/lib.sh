@@ -21,7 +21,8 @@ load() {
 }
 
 unload() {
-	for module in goheap_memory goheap_stress goheap_misuse goheap_sample goheap; do
+	for module in goheap_leak goheap_memory goheap_nmi goheap_stress goheap_misuse goheap_sample \
+		goheap; do
 		! grep -q "^$module " /proc/modules || rmmod $module || return
 	done
 }
@@ -35,10 +36,14 @@ stat_of() {
 	awk -v key="$1" '$1 == key { print $2 }' "${2:-$DEBUGFS/stats}"
 }
 
-# beside_stress COMMAND...: again and again while the stress test runs, which has to
-# pass. $rounds tells how often.
+# beside_stress [PARAM=VALUE] COMMAND...: again and again while the stress test runs,
+# which has to pass. $rounds tells how often.
 beside_stress() {
-	load goheap_stress ops="$OPS" &
+	param=
+	case $1 in
+	*=*) param=$1; shift ;;
+	esac
+	load goheap_stress ops="$OPS" $param &
 	stress=$!
 	rounds=0
 	while kill -0 $stress 2>/dev/null; do
@@ -73,6 +78,10 @@ free_pages() {
 	echo 3 >/proc/sys/vm/drop_caches
 	cat /proc/sys/vm/stat_refresh
 	awk '/^ +nr_free_pages / { n += $2 } /^ +count: / { n += $2 } END { print n }' /proc/zoneinfo
+}
+
+page_size() {
+	awk '/^KernelPageSize:/ { print $2 * 1024; exit }' /proc/self/smaps
 }
 
 # The parts of stats add up: those inside small_bytes when nobody allocates or

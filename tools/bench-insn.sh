@@ -3,7 +3,7 @@
 # bench-insn.sh [KERNEL] [--update]: run goheap_insn in an emulated guest whose
 # clock counts instructions, and print how many each allocator takes for an
 # allocation and its free. The counts do not depend on how busy or how fast
-# the machine is. KERNEL is 6.12 if left out.
+# the machine is. KERNEL is 6.12 if left out. $GOHEAP goes to goheap.ko (random=1, say).
 #
 # build/bench/insn-KERNEL.json has the table for programs, insn-KERNEL.counts goheap's
 # counts one a line, insn-KERNEL.txt the console. --update makes those counts the ones
@@ -30,7 +30,8 @@ built=$("$TOP/tools/build.sh" "$kernel")
 guest=$(mktemp -d)
 trap 'rm -rf "$guest"' EXIT
 cp "$built/goheap.ko" "$built/selftests/modules/goheap_insn.ko" "$guest/"
-echo 'insmod /goheap.ko && insmod /goheap_insn.ko && rmmod goheap_insn goheap' >"$guest/run.sh"
+echo "insmod /goheap.ko ${GOHEAP:-} && insmod /goheap_insn.ko && rmmod goheap_insn goheap" \
+	>"$guest/run.sh"
 
 "$TOP/tools/boot.sh" "$kernel" "$guest" --icount --smp 1 --append "loglevel=7 init_on_alloc=0" \
 	--timeout 170 --log "$out.txt" >/dev/null ||

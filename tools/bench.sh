@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # bench.sh [KERNEL] [PARAM=VALUE...]: run goheap_bench in a guest with two CPUs and
 # print its medians as a table, in ns per object allocated and freed. $SMP asks for
-# more CPUs, $APPEND goes to the kernel's command line. Left in build/bench:
+# more CPUs, $APPEND goes to the kernel's command line, $GOHEAP to goheap.ko. Left in
+# build/bench:
 #
 #   KERNEL.txt   the table
 #   KERNEL.json  the kernel, its options, every point with min, median and max
@@ -39,6 +40,7 @@ trap 'rm -rf "$guest"' EXIT
 cp "$built/goheap.ko" "$built"/selftests/modules/goheap_{bench,misuse}.ko "$guest/"
 cp "$TOP/tools/guest-bench" "$guest/run.sh"
 echo "$params" >"$guest/params"
+echo "${GOHEAP:-}" >"$guest/goheap-params"
 
 [ "$smp" -le "$(nproc)" ] ||
 	say "$smp CPUs on a machine of $(nproc): they will take turns, which the numbers show"

@@ -39,11 +39,19 @@ done
 [ $((smp % nodes)) = 0 ] || die "$nodes nodes cannot share $smp CPUs evenly: give another --smp"
 [ -e "$tree/run.sh" ] || die "there is no run.sh in $tree for the guest to run"
 
-need_packages busybox-static cpio
+need_packages cpio
 kernel=$("$TOP/tools/kernel.sh" "$name")
 arch=$(cat "$kernel/arch")
-[ "$arch" = um ] || need_packages qemu-system-x86
-[ "$arch" != um ] || [ -z "$icount" ] || die "User Mode Linux cannot count instructions: use an x86-64 kernel"
+busybox=$(busybox_for "$arch")
+# QEMU: its name, the machine and the console that the guest has there
+case $arch in
+x86_64) need_packages qemu-system-x86; qemu=(qemu-system-x86_64) tty=ttyS0 ;;
+arm64)
+	need_packages qemu-system-arm
+	qemu=(qemu-system-aarch64 -machine "virt,gic-version=3") tty=ttyAMA0
+	;;
+esac
+[ "$arch" = x86_64 ] || [ -z "$icount" ] || die "only x86-64 kernels can count instructions, and $name is none"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -53,7 +61,7 @@ mkdir -p "$(dirname "$log")"
 # make_root FROM TO: a root directory with busybox, /init and the files of FROM.
 make_root() {
 	mkdir -p "$2/bin"
-	cp /bin/busybox "$2/bin/"
+	cp "$busybox" "$2/bin/"
 	cp "$TOP/tools/guest-init" "$2/init"
 	cp -rL "$1/." "$2/"
 }
@@ -74,9 +82,9 @@ qemu_boot() {
 	shift 2
 	(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$root.cpio.gz"
 	# shellcheck disable=SC2046
-	"${limited[@]}" qemu-system-x86_64 -smp "$smp,sockets=$nodes" -m "$mem" $(numa_options) \
+	"${limited[@]}" "${qemu[@]}" -smp "$smp,sockets=$nodes" -m "$mem" $(numa_options) \
 		-display none -nodefaults -no-reboot -kernel "$kernel/image" -initrd "$root.cpio.gz" \
-		-append "console=ttyS0 panic=-1 quiet $cmdline" "$@"
+		-append "console=$tty panic=-1 quiet $cmdline" "$@"
 }
 
 uml_boot() {
@@ -91,7 +99,7 @@ uml_boot() {
 kvm_works() {
 	local known
 	known=$CACHE/kvm-$(cat /proc/sys/kernel/random/boot_id)
-	[ -w /dev/kvm ] || return 1
+	[ -w /dev/kvm ] && [ "$arch" = "$(uname -m)" ] || return 1
 	if ! grep -qsxE "no|$name" "$known"; then
 		say "trying for at most 5 seconds whether KVM boots this kernel"
 		mkdir "$work/empty"
@@ -136,9 +144,15 @@ if [ -n "$interactive" ]; then
 	exit
 fi
 
-# Neither QEMU nor UML tells by its exit status how the guest ended.
+# Neither QEMU nor UML tells by its exit status how the guest ended, only timeout does.
 limited=(timeout -k 5 "$limit")
-boot -serial stdio </dev/null 2>&1 | sed -u 's/\r//g' | tee "$log" || :
+set +e
+boot -serial stdio </dev/null 2>&1 | sed -u 's/\r//g' | tee "$log"
+status=${PIPESTATUS[0]}
+set -e
+case $status in
+124|137) echo "GOHEAP-GUEST-KILLED $limit" >>"$log" ;;
+esac
 end=$(grep -a '^GOHEAP-GUEST-END ' "$log" | tail -n 1) ||
 	die "the $name guest did not come to its end within $limit s; its console above tells where it stopped"
 [ "$end" = "GOHEAP-GUEST-END 0" ] || exit 1

@@ -20,7 +20,9 @@ log=$TOP/build/logs/build-$flavour.log
 
 need_packages gcc make rsync dwarves libelf1
 kernel=$("$TOP/tools/kernel.sh" "$name")
-mk=(make -C "$kernel/kdir" "ARCH=$(cat "$kernel/arch")" "-j$JOBS" W=1)
+# shellcheck disable=SC2046,SC2207
+mk=(make -C "$kernel/kdir" "ARCH=$(cat "$kernel/arch")" $(cat "$kernel/make" 2>/dev/null || :)
+	"-j$JOBS" W=1)
 
 mkdir -p "$dir"
 exec 8>"$TOP/build/.lock-$flavour"

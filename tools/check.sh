@@ -1,20 +1,57 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# check.sh [LANE...]: run the tests, all lanes unless some are named. Every lane
-# reports its counts as it finishes; the last line is the sum. Consoles are kept in
-# build/logs/.
+# check.sh [--full | LANE...]: run the tests: the default lanes, all there are, or
+# those named. Every lane reports its counts as it finishes; the last line is the sum.
+# Consoles are kept in build/logs/.
 
 . "$(dirname "$0")/lib.sh"
 
-EXPECTED_SUITES=12	# KUnit suites linked into goheap.ko
+EXPECTED_SUITES=14	# KUnit suites linked into goheap.ko
 
-LANES=(selfcheck style build kunit-uml kunit-base kunit-san kunit-kcsan kunit-rt insn
-	stress-uml stress-san stress-kcsan stress-rt memory-uml litmus judges-uml
-	selftests-6.12 selftests-6.1 selftests-6.12-rt selftests-6.1-rt)
+# What make check and .ci/run do
+LANES=(
+	selfcheck
+	style
+	build
+	runner
+	checkers
+	kunit-uml
+	kunit-base
+	kunit-san
+	kunit-kmemleak
+	leaks-san
+	kunit-kcsan
+	kunit-rt
+	kunit-arm64
+	insn
+	stress-uml
+	stress-san
+	faults-san
+	stress-kcsan
+	stress-rt
+	nmi-san
+	memory-uml
+	litmus
+	models
+	judges-uml
+	selftests-6.12
+	selftests-6.1
+	selftests-6.12-rt
+	selftests-6.1-rt
+)
 
-# What a console must not show. A call trace alone is no report: goheap prints one
-# with every misuse, and those are counted.
-REPORTS='BUG:|WARNING:|UBSAN:|INFO:|Oops|KASAN|KCSAN|unreferenced object'
+# What make check-full does
+LANES_FULL=(
+	"${LANES[@]}"
+	faults-uml
+	stress-arm64
+	kunit-arm64-64k
+	stress-arm64-64k
+	selftests-64k
+	judges-base
+	judges-6.12
+	judges-san
+)
 
 TAINT_KUNIT=266240	# out of tree, and test modules
 TAINT_OWN=4096		# out of tree
@@ -28,12 +65,14 @@ trap 'rm -rf "$work"' EXIT
 
 passed=0 failed=0 skipped=0
 total_passed=0 total_failed=0 total_skipped=0
-quiet=""		# selfcheck wants the failures counted, not shown
+quiet=""		# a trial wants the failures kept, not shown
+said=""			# what they said
 
 pass() { passed=$((passed + $1)); }
 skip() { skipped=$((skipped + 1)); printf '   skipped: %s\n' "$*"; }
 fail() {
 	failed=$((failed + 1))
+	said+="$*"$'\n'
 	[ -n "$quiet" ] || printf '   FAILED: %s\n' "$*"
 }
 
@@ -45,11 +84,6 @@ must() {
 }
 
 # ---- judging a console -----------------------------------------------------
-
-# Lines as the kernel and the scripts wrote them: no timestamps, no caller.
-plain() {
-	sed -E 's/\r$//; s/^\[ *[0-9]+\.[0-9]+\](\[ *[CT][0-9]+\])? //' "$1"
-}
 
 # summary FILE WORD: a number from the summary of kunit.py.
 summary() {
@@ -85,7 +119,22 @@ ktap() {
 		done
 	done
 	[ "$n" = "$expected" ] || fail "$n of $expected KTAP $unit are on the console"
-	! grep -qE '^ *ok .*# SKIP *$' "$text" || fail "a test is skipped and does not say why"
+	# of a suite whose cases all are skipped KUnit does not say why
+	! grep -qE '^ +ok .*# SKIP *$' "$text" || fail "a test is skipped and does not say why"
+}
+
+# ending FILE: how a guest ended that did not end well.
+ending() {
+	local how
+	if how=$(grep -E '^GOHEAP-GUEST-END ' "$1"); then
+		echo "the guest's script failed with status ${how##* }"
+	elif how=$(grep -m 1 'Kernel panic' "$1"); then
+		echo "the guest crashed: $how"
+	elif how=$(grep -E '^GOHEAP-GUEST-KILLED ' "$1"); then
+		echo "the guest hung, and was killed after ${how##* } s"
+	else
+		echo "the guest ended before its script did: there is no end marker"
+	fi
 }
 
 # verdict LOG TAINT UNIT EXPECTED: everything a console must and must not show.
@@ -93,11 +142,11 @@ ktap() {
 verdict() {
 	local log=$1 taint=$2 unit=$3 expected=${4:-} text=$work/text n
 	plain "$log" >"$text"
-	grep -qx 'GOHEAP-GUEST-END 0' "$text" ||
-		fail "no end marker with status 0: the guest crashed, hung, or its script failed"
+	grep -qx 'GOHEAP-GUEST-END 0' "$text" || fail "$(ending "$text")"
 	grep -qx "TAINT $taint" "$text" ||
 		fail "the kernel's taint is '$(sed -n 's/^TAINT //p' "$text")', not $taint"
-	if grep -E "$REPORTS" "$text" >"$work/reports"; then
+	# a skip may say that the kernel has no KASAN
+	if grep -vE '^ *ok .* # SKIP ' "$text" | grep -E "$REPORTS" >"$work/reports"; then
 		fail "reports on the console: $(head -n 1 "$work/reports")"
 	fi
 	# Only the tests of misuse may misuse; selftests see to that themselves.
@@ -112,14 +161,49 @@ verdict() {
 	esac
 }
 
+# shows TEXT: the console that verdict saw last must say so, too.
+shows() {
+	must "'$1' is not on the console" grep -q "$1" "$work/text"
+}
+
+KCSAN_WORKS='^kcsan: selftest: \([0-9]*\)/\1 tests passed'
+
 build() {
 	"$TOP/tools/build.sh" "$@" >/dev/null
 }
 
+# built KERNEL [kunit]: where goheap was built for it; once in a run is enough.
+built() {
+	local memo=$work/built-$*
+	if [ ! -s "$memo" ]; then
+		"$TOP/tools/build.sh" "$@" >"$memo.new" || return
+		mv "$memo.new" "$memo"
+	fi
+	cat "$memo"
+}
+
 # ---- lanes in guests -------------------------------------------------------
+
+# What a trial of the runner puts into the guest: a bug, by goheap_plant's name for it.
+plant=${PLANT:-}
+
+# With this the guest looks for leaks: twice, because what a stack or a register holds
+# goes away, and late, because objects must be some seconds old to count.
+scan=""
+SCAN='k=/sys/kernel/debug/kmemleak
+sleep 6
+echo scan >$k && sleep 1 && echo scan >$k && cat $k && echo "kmemleak: scanned twice"'
+
+# With this the guest powers off in the middle of a suite.
+cut=""
+CUT='insmod /goheap.ko &
+until dmesg | grep -q "ok 3 .*gh_"; do sleep 0.1; done
+poweroff -f'
 
 # guest KERNEL DIR OPTION...: boot, and keep the console as this lane's.
 guest() {
+	[ -z "$scan" ] || echo "$SCAN" >"$2/scan.sh"
+	[ -z "$cut" ] || echo "$CUT" >"$2/run.sh"
 	rm -f "$LOGS/$lane.log"
 	"$TOP/tools/boot.sh" "$@" --log "$LOGS/$lane.log" >/dev/null 2>&1 || :
 }
@@ -135,23 +219,15 @@ new_guest() {
 kunit() {
 	local kernel=$1 dir
 	shift
-	dir=$("$TOP/tools/build.sh" "$kernel" kunit) || { fail "the build"; return; }
-	# Fault injection spares GFP_KERNEL unless told not to; the objects that
-	# kmemleak looks for must be some seconds old.
+	dir=$(built "$kernel" kunit) || { fail "the build"; return; }
+	# Fault injection spares GFP_KERNEL unless told not to.
 	new_guest <<-'END'
 		for d in /sys/kernel/debug/failslab /sys/kernel/debug/fail_page_alloc; do
 			[ ! -e $d ] || { echo N >$d/ignore-gfp-wait; echo 0 >$d/verbose; }
+			[ ! -e $d/min-order ] || echo 0 >$d/min-order
 		done
 		insmod /goheap.ko && rmmod goheap || exit
-		k=/sys/kernel/debug/kmemleak
-		if echo scan 2>/dev/null >$k; then
-			sleep 6
-			echo scan >$k
-			sleep 1
-			echo scan >$k
-			cat $k
-		fi
-		true
+		[ ! -e /scan.sh ] || sh /scan.sh
 	END
 	cp "$dir/goheap.ko" "$tree/"
 	guest "$kernel" "$tree" --append "loglevel=7" "$@"
@@ -162,13 +238,23 @@ kunit() {
 stress() {
 	local kernel=$1 ops=$2 dir
 	shift 2
-	dir=$("$TOP/tools/build.sh" "$kernel") || { fail "the build"; return; }
+	dir=$(built "$kernel") || { fail "the build"; return; }
 	new_guest <<-END
-		insmod /goheap.ko && insmod /goheap_stress.ko ops=$ops || exit 1
+		insmod /goheap.ko ${plant:+&& insmod /goheap_plant.ko bug=$plant} || exit 1
+		# whoever looks on must not race with those who count
+		while cat /sys/kernel/debug/goheap/stats /sys/kernel/debug/goheap/percpu; do
+			echo 1 >/sys/kernel/debug/goheap/trim
+		done >/dev/null &
+		insmod /goheap_stress.ko ops=$ops || exit 1
+		kill \$!
 		sleep 1		# what waits for RCU, and the caches' own work
-		grep -x 'heap ok' /sys/kernel/debug/goheap/validate && rmmod goheap_stress && rmmod goheap
+		grep -x 'heap ok' /sys/kernel/debug/goheap/validate && rmmod goheap_stress || exit 1
+		${plant:+rmmod goheap_plant || exit 1}
+		rmmod goheap || exit 1
+		[ ! -e /scan.sh ] || sh /scan.sh
 	END
 	cp "$dir/goheap.ko" "$dir/selftests/modules/goheap_stress.ko" "$tree/"
+	[ -z "$plant" ] || cp "$dir/selftests/modules/goheap_plant.ko" "$tree/"
 	guest "$kernel" "$tree" "$@"
 	verdict "$LOGS/$lane.log" $TAINT_OWN 'goheap_stress: passed '
 }
@@ -178,7 +264,7 @@ stress() {
 selftests() {
 	local kernel=$1 taint=${2:-$TAINT_STOCK} name=${3:-*} var=${4:-} dir source
 	shift $(($# < 4 ? $# : 4))
-	dir=$("$TOP/tools/build.sh" "$kernel") || { fail "the build"; return; }
+	dir=$(built "$kernel") || { fail "the build"; return; }
 	source=$("$TOP/tools/kernel.sh" source)
 	# The kernel's messages would cut the scripts' lines in two, so they come last.
 	new_guest <<-END
@@ -269,11 +355,18 @@ lane_build() {
 	must "the build for uml with W=1" build uml
 }
 
-lane_kunit_uml() { kunit uml --mem 512M; }
+lane_kunit_uml() { kunit uml --mem 512M --timeout 300; }
 lane_kunit_base() { kunit base --append "loglevel=7 init_on_alloc=1 init_on_free=1" --timeout 300; }
-lane_kunit_san() { kunit san --timeout 900; }
-lane_kunit_kcsan() { kunit kcsan --timeout 600; }
+lane_kunit_san() { kunit san --append "loglevel=7 kmemleak=off" --timeout 900; }
+lane_kunit_kmemleak() {
+	local scan=1
+	kunit san --timeout 900
+	shows '^kmemleak: scanned twice'
+}
+lane_kunit_kcsan() { kunit kcsan --timeout 600; shows "$KCSAN_WORKS"; }
 lane_kunit_rt() { kunit rt --timeout 600; }
+lane_kunit_arm64() { kunit arm64 --timeout 300; }
+lane_kunit_arm64_64k() { kunit arm64-64k --timeout 300; }
 
 lane_insn() {
 	local golden=$TOP/tools/insn.golden out=$TOP/build/bench/insn-base compiler
@@ -293,22 +386,34 @@ lane_insn() {
 	insn_verdict "$golden" "$out.counts"
 }
 
-lane_stress_uml() { stress uml 10000000 --append loglevel=7 --timeout 300; }
+lane_stress_uml() { stress uml 5000000 --append loglevel=7 --timeout 600; }
 lane_stress_san() { stress san 20000 --append "loglevel=7 kmemleak=off" --timeout 900; }
-lane_stress_kcsan() { stress kcsan 200000 --append loglevel=7 --timeout 600; }
-lane_stress_rt() { stress rt 200000 --append loglevel=7 --timeout 600; }
+lane_stress_kcsan() {
+	stress kcsan 100000 --append loglevel=7 --timeout 600
+	shows "$KCSAN_WORKS"
+}
+lane_stress_rt() { stress rt 100000 --append loglevel=7 --timeout 600; }
+lane_stress_arm64() { stress arm64 1000000 --append loglevel=7 --timeout 300; }
+lane_stress_arm64_64k() { stress arm64-64k 1000000 --append loglevel=7 --timeout 300; }
+# All but memory, whose bounds are those of x86-64 with 4 KiB.
+lane_selftests_64k() { selftests arm64-64k $TAINT_OWN '*[!y]'; }
+lane_faults_uml() { selftests umlfault $TAINT_OWN faults "OPS=30000" --append rcupdate.rcu_expedited=1; }
+lane_faults_san() { selftests san $TAINT_OWN faults "OPS=5000 STEP=30" --append rcupdate.rcu_expedited=1; }
+# The heap reports what goheap_leak leaked when it goes.
+lane_leaks_san() { selftests san $TAINT_OWN leak ""; }
+lane_nmi_san() { selftests san $TAINT_OWN nmi NMIS=300 --append kmemleak=off; }
 lane_memory_uml() { selftests uml $TAINT_OWN memory FULL=1 --smp 3; }
 lane_selftests_6_12() { selftests 6.12; }
 lane_selftests_6_1() { selftests 6.1; }
 lane_selftests_6_12_rt() { selftests 6.12-rt; }
 lane_selftests_6_1_rt() { selftests 6.1-rt; }
 
-# The lock-free protocols against the kernel's memory model, and their broken twins.
-lane_litmus() {
+# counted_lines COMMAND: it prints a line for each test, or ends with 4 and a reason.
+counted_lines() {
 	local line rc=0
-	"$TOP/tools/litmus.sh" >"$work/litmus" || rc=$?
+	"$@" >"$work/lines" || rc=$?
 	if [ $rc = 4 ]; then
-		skip "$(tail -n 1 "$work/litmus")"
+		skip "$(tail -n 1 "$work/lines")"
 		return
 	fi
 	while read -r line; do
@@ -316,8 +421,13 @@ lane_litmus() {
 		ok\ *) pass 1 ;;
 		*) fail "$line" ;;
 		esac
-	done <"$work/litmus"
+	done <"$work/lines"
 }
+
+# The lock-free protocols against the kernel's memory model, and who may touch a span
+# against all that may happen; and their broken twins.
+lane_litmus() { counted_lines "$TOP/tools/litmus.sh"; }
+lane_models() { counted_lines "$TOP/tools/models.sh"; }
 
 # The kernel's own tests of its allocators, on goheap.
 judges() {
@@ -351,10 +461,11 @@ canned() {
 	printf 'TAINT %d\nGOHEAP-GUEST-END 0\n' $TAINT_KUNIT
 }
 
-# trial COMMAND...: what it would count is forgotten; $got is pass or fail.
+# trial COMMAND...: what it would count is forgotten; $got is pass or fail, and $said
+# tells why.
 trial() {
 	local keep_passed=$passed keep_failed=$failed keep_skipped=$skipped
-	got=pass quiet=1 failed=0
+	got=pass quiet=1 failed=0 said=""
 	"$@" >/dev/null
 	[ "$failed" = 0 ] || got=fail
 	quiet="" passed=$keep_passed failed=$keep_failed skipped=$keep_skipped
@@ -381,6 +492,8 @@ lane_selfcheck() {
 	local n=$EXPECTED_SUITES one='    ok 2 test_two'
 	judged pass "nothing wrong" < <(canned "$n")
 	judged pass "a skip that says why" < <(canned "$n" | sed "0,/$one/s//& # SKIP one CPU/")
+	judged pass "a skip for want of a checker" < <(canned "$n" |
+		sed "0,/$one/s//& # SKIP needs CONFIG_KASAN/; 0,/^ok 1 suite1\$/s//& # SKIP /")
 	judged pass "misuse in its own suite" < <(canned "$n" |
 		sed 's/suite3$/goheap_misuse/; s/.*# Subtest: goheap_misuse/&\ngoheap: misuse: x/')
 	judged fail "nothing on it" </dev/null
@@ -405,12 +518,99 @@ lane_selfcheck() {
 	counted fail "one too many" pair 100.0 bulk 50.5 zalloc 100.0
 }
 
+# ends SENTENCE WHAT COMMAND...: the lane must fail, and say this.
+ends() {
+	local sentence=$1 what=$2
+	shift 2
+	trial "$@"
+	if [ "$got" = pass ]; then
+		fail "a guest with $what passes"
+	elif ! grep -qE "$sentence" <<<"$said"; then
+		fail "a guest with $what fails, but nothing says '$sentence': ${said%%$'\n'*}"
+	else
+		pass 1
+	fi
+}
+
+# planted BUG SENTENCE WHAT [OPTION...]: with that bug in it, a lane that is good otherwise.
+planted() {
+	local plant=$1 sentence=$2 what=$3
+	shift 3
+	ends "$sentence" "$what" stress uml 1000 --append loglevel=7 "$@"
+}
+
+# The whole runner, on a lane that is not on its list.
+lane_planted() { stress uml 1000 --append loglevel=7 --timeout 60; }
+
+runner_says() {
+	local want=$1 sentence=$2 out status=0
+	out=$(PLANT=$3 "$TOP/tools/check.sh" "${@:4}" 2>&1) || status=$?
+	must "check.sh ends with status $status and not $want: $out" test "$status" = "$want"
+	must "check.sh does not say '$sentence': $out" grep -qE "$sentence" <<<"$out"
+}
+
+# Bugs in guests that really boot; User Mode Linux, because it is fast.
+lane_runner() {
+	local start
+	trial stress uml 1000 --append loglevel=7
+	must "a guest with nothing planted fails: $said" test "$got" = pass
+	planted warn '^reports on the console: .*WARNING:' "a warning"
+	planted warn "^the kernel's taint is '[0-9]*', not" "a warning's taint"
+	planted misuse '^1 reports of misuse where there is none' "a double free"
+	planted oops '^the guest crashed: ' "a NULL pointer"
+	planted panic '^the guest crashed: .*planted' "a panic"
+	planted halt '^the guest ended before its script did' "an end that comes early"
+	planted error "^the guest's script failed with status 1" "a module that does not load"
+	start=$SECONDS
+	planted hang '^the guest hung, and was killed after 3 s' "a CPU that hangs" --timeout 3
+	must "a hung guest was waited for" test $((SECONDS - start)) -lt 30
+	ends '^the guest ended before its script did' "too little memory to boot" \
+		stress uml 1000 --mem 4M
+	ends "^1 of $EXPECTED_SUITES KTAP suites" "one suite only" \
+		kunit uml --append "loglevel=7 kunit.filter_glob=goheap_sizeclass"
+	local cut=1
+	ends '^kunit.py: ' "a console that stops within a suite" kunit uml --mem 512M
+	cut=""
+
+	runner_says 0 '^[1-9][0-9]* passed, 0 failed, 0 skipped$' "" planted
+	runner_says 1 '^[0-9]+ passed, [1-9][0-9]* failed, 0 skipped$' warn planted
+	runner_says 1 "no lane 'nonsense'" "" nonsense
+}
+
+# on KERNEL BUGS [REPORT...]: the checkers of this kernel find them.
+on() {
+	local kernel=$1 plant=$2 report
+	shift 2
+	ends '^reports on the console: ' "$plant" \
+		stress "$kernel" 1 --append "loglevel=7 $kmemleak" --timeout 300
+	for report; do shows "$report"; done
+}
+
+# The checkers themselves: a lane that finds nothing proves nothing where they sleep.
+# The first report of lockdep is its last, and KASAN's is lockdep's.
+lane_checkers() {
+	local kmemleak=kmemleak=off
+	on san sleep,preempt,ubsan,list,kasan 'BUG: sleeping function called' \
+		'BUG: using smp_processor_id() in preemptible' 'UBSAN: shift-out-of-bounds' \
+		'list_del corruption' 'BUG: KASAN: slab-use-after-free in plant_kasan'
+	on san lockdep 'WARNING: possible circular locking'
+	on san nesting 'BUG: Invalid wait context'
+	on san rcu 'WARNING: suspicious RCU usage'
+	on kcsan race 'BUG: KCSAN: data-race in race'
+	on rt nesting 'BUG: sleeping function called'
+	local kmemleak="" scan=1
+	on san leak '^unreferenced object' '^kmemleak: scanned twice'
+}
+
 # ---- main ------------------------------------------------------------------
 
-[ $# -gt 0 ] || set -- "${LANES[@]}"
+case ${1:-} in
+"") set -- "${LANES[@]}" ;;
+--full) set -- "${LANES_FULL[@]}" ;;
+esac
 for lane; do
 	declare -F "lane_${lane//[.-]/_}" >/dev/null ||
-		die "check.sh has no lane '$lane'; there are: ${LANES[*]}"
+		die "check.sh has no lane '$lane'; there are: ${LANES_FULL[*]}"
 done
 mkdir -p "$LOGS"
 for lane; do

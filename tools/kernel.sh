@@ -4,10 +4,14 @@
 #   kdir    what to give to make as KDIR=
 #   image   what to boot
 #   arch    what to give to make as ARCH=
+#   make    more of what to give to make, if there is more
 #
 #   6.1 6.12 6.1-rt 6.12-rt   stock Debian kernels, downloaded and unpacked
 #   base san kcsan rt         our own small ones from linux-source-6.12
 #   uml 7.2                   User Mode Linux and x86-64 from Debian's newest source
+#   arm64 arm64-64k           arm64 with pages of 4 KiB and of 64 KiB, cross-compiled
+#   kmsan                     x86-64 with KMSAN, compiled by clang
+#   umlfault                  uml with fault injection
 #
 # Everything is kept below $GOHEAP_CACHE (default ~/.cache/goheap).
 
@@ -78,7 +82,7 @@ source_tree() {
 	need_packages xz-utils
 	apt_lists_ready || apt_refresh
 	if [ "$1" = newest ]; then
-		sid_options
+		private_lists sid amd64
 		package=$(apt-cache "${APT_OPTIONS[@]}" depends linux-source |
 			sed -n 's/^ *Depends: //p' | head -n 1)
 		[ -n "$package" ] || die "Debian sid has no linux-source package today"
@@ -98,9 +102,22 @@ source_tree() {
 
 # ---- kernels of our own --------------------------------------------------
 
-declare -A SOURCE=([base]=6.12 [san]=6.12 [kcsan]=6.12 [rt]=6.12 [uml]=newest [7.2]=newest)
+declare -A SOURCE=([base]=6.12 [san]=6.12 [kcsan]=6.12 [rt]=6.12 [uml]=newest [7.2]=newest
+	[arm64]=6.12 [arm64-64k]=6.12 [kmsan]=6.12 [umlfault]=newest)
 declare -A FRAGMENTS=([base]=base [san]="base san" [kcsan]="base kcsan" [rt]="base rt"
-	[uml]=uml [7.2]=base)
+	[uml]=uml [7.2]=base [umlfault]="uml umlfault"
+	[arm64]="base arm64" [arm64-64k]="base arm64 arm64-64k" [kmsan]="base kmsan")
+
+# What is not said here: ARCH is x86_64, the compiler gcc.
+declare -A ARCHES=([uml]=um [umlfault]=um [arm64]=arm64 [arm64-64k]=arm64)
+declare -A CROSS=([arm64]=aarch64-linux-gnu-)
+declare -A IMAGES=([x86_64]=arch/x86/boot/bzImage [um]=linux [arm64]=arch/arm64/boot/Image)
+declare -A COMPILER=([kmsan]=clang)
+declare -A PACKAGE=([aarch64-linux-gnu-gcc]=gcc-aarch64-linux-gnu)
+
+compiler_version() {
+	"$1" -dumpfullversion 2>/dev/null || "$1" -dumpversion 2>/dev/null || :
+}
 
 fragments() {
 	local f
@@ -122,28 +139,37 @@ check_config() {
 }
 
 own_kernel() {
-	local name=$1 key dir src arch=x86_64 target=bzImage image=arch/x86/boot/bzImage
-	key=$( (cat $(fragments "$name"); gcc -dumpfullversion 2>/dev/null; echo "$RECIPE") |
+	local name=$1 key dir src arch cc more image
+	arch=${ARCHES[$name]:-x86_64} cc=${COMPILER[$name]:-${CROSS[$arch]:-}gcc}
+	image=${IMAGES[$arch]} more=""
+	case $cc in
+	gcc) ;;
+	clang) more="CC=clang" ;;
+	*) more="CROSS_COMPILE=${cc%gcc}" ;;
+	esac
+	[ -z "$more" ] || need_packages "${PACKAGE[$cc]:-$cc}"
+	key=$( (cat $(fragments "$name"); compiler_version "$cc"; echo "$RECIPE") |
 		sha256sum | cut -c 1-12)
 	dir=$CACHE/own-$name-$key
 	! is_ready "$dir" || return 0
 	need_packages "${BUILD_NEEDS[@]}"
 	src=$(source_tree "${SOURCE[$name]}")
-	[ "$name" != uml ] || { arch=um target=linux image=linux; }
-	rm -rf "$CACHE/own-$name-"*
+	rm -rf "$CACHE/own-$name-"????????????	# as many as the key has: not those of NAME-OTHER
 	mkdir -p "$dir/kdir"
-	local mk=(make -C "$src" "O=$dir/kdir" "ARCH=$arch" "-j$JOBS")
+	# shellcheck disable=SC2206
+	local mk=(make -C "$src" "O=$dir/kdir" "ARCH=$arch" $more "-j$JOBS")
 	say "building the $name kernel (3 to 5 minutes; log: $dir/log)"
 	run_logged "$dir/log" "${mk[@]}" tinyconfig
 	# shellcheck disable=SC2046
-	run_logged "$dir/log" env ARCH=$arch "$src/scripts/kconfig/merge_config.sh" -m \
+	run_logged "$dir/log" env "ARCH=$arch" "$src/scripts/kconfig/merge_config.sh" -m \
 		-O "$dir/kdir" "$dir/kdir/.config" $(fragments "$name")
 	run_logged "$dir/log" "${mk[@]}" olddefconfig
 	# shellcheck disable=SC2046
 	check_config "$dir/kdir/.config" $(fragments "$name")
-	run_logged "$dir/log" nice "${mk[@]}" $target modules
+	run_logged "$dir/log" nice "${mk[@]}" "${image##*/}" modules
 	cp "$dir/kdir/$image" "$dir/image"
-	echo $arch >"$dir/arch"
+	echo "$arch" >"$dir/arch"
+	echo "$more" >"$dir/make"
 	# what external modules need stays; the rest is most of the bytes
 	find "$dir/kdir" \( -name '*.o' -o -name '*.a' -o -name '.*.cmd' -o -name 'vmlinux*' \) \
 		-not -path '*/scripts/*' -not -path '*/tools/*' -not -name 'vmlinux.h' -type f -delete
@@ -151,13 +177,13 @@ own_kernel() {
 	echo "$dir"
 }
 
-[ $# -gt 0 ] || die "usage: kernel.sh NAME... (6.1 6.12 6.1-rt 6.12-rt base san kcsan rt uml 7.2)"
+[ $# -gt 0 ] || die "usage: kernel.sh NAME... (${!FLAVOUR[*]} ${!SOURCE[*]})"
 mkdir -p "$CACHE"
 for name in "$@"; do
 	if [ -n "${FLAVOUR[$name]:-}" ]; then stock_kernel "$name"
 	elif [ -n "${SOURCE[$name]:-}" ]; then own_kernel "$name"
 	elif [ "$name" = source ]; then source_tree 6.12
 	elif [ "$name" = source-newest ]; then source_tree newest
-	else die "no kernel '$name': use 6.1, 6.12, 6.1-rt, 6.12-rt, base, san, kcsan, rt, uml or 7.2"
+	else die "no kernel '$name': there are ${!FLAVOUR[*]} ${!SOURCE[*]}"
 	fi
 done

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by the scripts beside it: messages, the cache, and Debian packages.
+# Sourced by the scripts beside it: messages, the cache, Debian packages, consoles.
 
 set -euo pipefail
 
@@ -67,17 +67,51 @@ fetch_debs() {
 }
 APT_OPTIONS=(-o APT::Sandbox::User=root)
 
-# Debian's unstable suite, seen through lists of its own, so that the system's
-# apt never learns of it.
-sid_options() {
-	local root=$CACHE/sid uri
+# private_lists SUITE ARCH: the distribution's own mirror as if the system had that
+# suite and architecture, through lists of its own, so that its apt never learns of it.
+private_lists() {
+	local suite=$1 arch=$2 root=$CACHE/$1 uri
+	[ "$arch" = amd64 ] || root+=-$arch
 	mkdir -p "$root/lists/partial" "$root/cache/archives/partial"
 	uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
 		grep -E '/debian/?$' | head -n 1)
 	[ -n "$uri" ] || die "found no Debian mirror in the apt sources"
-	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri sid main" >"$root/sources.list"
+	echo "deb [arch=$arch signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri $suite main" \
+		>"$root/sources.list"
 	APT_OPTIONS+=(-o "Dir::Etc::sourcelist=$root/sources.list" -o Dir::Etc::sourceparts=-
-		-o "Dir::State::lists=$root/lists" -o "Dir::Cache=$root/cache")
-	say "reading the package lists of Debian sid"
-	apt-get -qq "${APT_OPTIONS[@]}" update >&2 || die "cannot read Debian sid's package lists"
+		-o "Dir::State::lists=$root/lists" -o "Dir::Cache=$root/cache"
+		-o "APT::Architectures::=$arch")
+	say "reading the package lists of Debian $suite for $arch"
+	apt-get -qq "${APT_OPTIONS[@]}" update >&2 || die "cannot read the package lists of Debian $suite for $arch"
+}
+
+# busybox_for ARCH: a static one, as a path; ARCH is the kernel's word.
+busybox_for() {
+	local dir=$CACHE/busybox-$1 suite
+	case $1 in
+	x86_64|um) need_packages busybox-static >&2; echo /bin/busybox; return ;;
+	esac
+	exec 7>"$CACHE/lock-busybox"
+	flock 7
+	if [ ! -e "$dir/bin/busybox" ]; then
+		suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+		(private_lists "$suite" "$1"
+		rm -rf "$dir.tmp"
+		fetch_debs "$dir.tmp" "busybox-static:$1"
+		dpkg-deb -x "$dir.tmp"/busybox-static_*.deb "$dir.tmp"
+		rm "$dir.tmp"/*.deb
+		rm -rf "$dir"
+		mv "$dir.tmp" "$dir") || exit
+	fi
+	exec 7>&-
+	echo "$dir/bin/busybox"
+}
+
+# What a console must not show. A call trace alone is no report: goheap prints one
+# with every misuse, and those are counted.
+REPORTS='BUG:|WARNING:|UBSAN:|INFO:|Oops|KASAN|KCSAN|unreferenced object'
+
+# Lines as the kernel and the scripts wrote them: no timestamps, no caller.
+plain() {
+	sed -E 's/\r$//; s/^\[ *[0-9]+\.[0-9]+\](\[ *[CT][0-9]+\])? //' "$1"
 }
