@@ -108,6 +108,18 @@ struct gh_span *gh_central_fetch(struct gh_cache *cache, unsigned int sc, int ni
 }
 
 /*
+ * May an empty span go? Not the last one of a heap that looks for writes after free:
+ * with it would go what was freed in it. A heap's limit is worth more.
+ */
+static bool may_go(const struct gh_central *central, const struct gh_span *s)
+{
+	const struct goheap *heap = s->heap;
+
+	lockdep_assert_held(&central->lock);
+	return !(heap->debug & GOHEAP_POISON) || central->nr_spans > 1 || heap->limit != LONG_MAX;
+}
+
+/*
  * Give the token back and merge what came meanwhile. True if the caller has
  * the token again and must act: the span is unlisted and empty, or (-EAGAIN) has
  * objects that wait for RCU.
@@ -118,7 +130,7 @@ static bool settle(struct gh_central *central, struct gh_span *s, int *why)
 	gh_span_unclaim(s);
 	*why = gh_span_merge(s);
 	relist_span(central, s);
-	if (*why != -EAGAIN && !gh_span_is_empty(s))
+	if (*why != -EAGAIN && !(gh_span_is_empty(s) && may_go(central, s)))
 		return false;
 	/* If somebody else has the token, that one will be here next. */
 	if (!gh_span_claim(s))

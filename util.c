@@ -207,7 +207,12 @@ static void *alloc_new(const struct old *old, size_t size, gfp_t gfp)
 	if (room > size)
 		p = gh_alloc(old->heap, room, room > ROOM_MAX ? size & -size : 0,
 			     (gfp | __GFP_NOWARN) & ~__GFP_NOFAIL, old->noscan, NUMA_NO_NODE);
-	return p ?: gh_alloc(old->heap, size, 0, gfp, old->noscan, NUMA_NO_NODE);
+	if (!p)
+		return gh_alloc(old->heap, size, 0, gfp, old->noscan, NUMA_NO_NODE);
+	/* The room is not the caller's before he asks for it; of a tiny one all is open. */
+	if (!old->noscan || room > GH_TINY_MAX)
+		gh_sanitize_resize(p, size, round_up(room, ARCH_KMALLOC_MINALIGN));
+	return p;
 }
 
 void *goheap_realloc(const void *p, size_t size, gfp_t gfp)

@@ -176,16 +176,44 @@ static void test_gh_debug_write_after_free_at_validate(struct kunit *test)
 	goheap_free(other);
 }
 
+/* Enough to fill a span. */
+#define MANY	256
+
 static void test_gh_debug_write_after_free_at_span_release(struct kunit *test)
 {
 	struct goheap *heap = debug_heap(test, ALL);
+	u8 **p = kunit_kcalloc(test, MANY, sizeof(*p), GFP_KERNEL);
 	unsigned long before = gh_misuse_count();
-	u8 *p, *other;
+	unsigned int i, n;
 
-	p = freed_object(test, heap, 100, &other);
-	write_byte(p, 99, 0x77);
-	goheap_free(other);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	for (n = 0; n < MANY; n++) {
+		p[n] = goheap_heap_alloc(heap, 100, GFP_KERNEL, 0);
+		KUNIT_ASSERT_NOT_NULL(test, p[n]);
+		if (gh_test_span_of(p[n]) != gh_test_span_of(p[0]))
+			break;
+	}
+	KUNIT_ASSERT_LT(test, n, MANY);
+	goheap_free(p[0]);
+	write_byte(p[0], 99, 0x77);
+	for (i = 1; i < n; i++)
+		goheap_free(p[i]);
 	expect_report(test, before, "write after free (from byte 99 on: 77");
+	goheap_free(p[n]);
+}
+
+/* The last span of its class used to go when it was empty, and nobody looked again. */
+static void test_gh_debug_write_after_free_alone(struct kunit *test)
+{
+	struct goheap *heap = debug_heap(test, ALL);
+	u8 *p = goheap_heap_alloc(heap, 100, GFP_KERNEL, 0);
+	unsigned long before = gh_misuse_count();
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	goheap_free(p);
+	write_byte(p, 50, 0x77);
+	KUNIT_EXPECT_EQ(test, gh_validate(), -30);
+	expect_report(test, before, "write after free (from byte 50 on: 77");
 }
 
 static void test_gh_debug_poisons_after_readers(struct kunit *test)
@@ -459,6 +487,7 @@ static struct kunit_case debug_cases[] = {
 	KUNIT_CASE(test_gh_debug_write_after_free_at_alloc),
 	KUNIT_CASE(test_gh_debug_write_after_free_at_validate),
 	KUNIT_CASE(test_gh_debug_write_after_free_at_span_release),
+	KUNIT_CASE(test_gh_debug_write_after_free_alone),
 	KUNIT_CASE(test_gh_debug_poisons_after_readers),
 	KUNIT_CASE(test_gh_debug_double_free),
 	KUNIT_CASE(test_gh_debug_free_sized_exact),

@@ -223,8 +223,17 @@ static void test_gh_sanitize_realloc(struct kunit *test)
 	r = goheap_realloc(q, 300, GFP_KERNEL);
 	KUNIT_ASSERT_PTR_NE(test, q, r);
 	expect_freed(test, q, 112);
-	KUNIT_EXPECT_GE(test, open_bytes(r, 300), 300UL);
-	goheap_free(r);
+	/* Room to grow is a redzone, until it is asked for. */
+	expect_open(test, r, 300);
+	p = goheap_realloc(r, 400, GFP_KERNEL);
+	KUNIT_ASSERT_PTR_EQ(test, p, r);
+	expect_open(test, p, 400);
+	goheap_free(p);
+	/* Others share the block of a tiny one. */
+	p = goheap_realloc(goheap_alloc_noscan(2, GFP_KERNEL), 5, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_EXPECT_TRUE(test, is_open(p + 4));
+	goheap_free(p);
 }
 
 static void test_gh_sanitize_tiny(struct kunit *test)

@@ -36,6 +36,7 @@ LANES=(
 	pressure-uml
 	hotplug-6.12
 	numa-6.12
+	judges-uml
 	selftests-6.12
 	selftests-6.1
 	selftests-6.12-rt
@@ -54,6 +55,9 @@ LANES_FULL=(
 	kunit-arm64-64k
 	stress-arm64-64k
 	selftests-64k
+	judges-base
+	judges-6.12
+	judges-san
 )
 
 TAINT_KUNIT=266240	# out of tree, and test modules
@@ -444,6 +448,24 @@ counted_lines() {
 # against all that may happen; and their broken twins.
 lane_litmus() { counted_lines "$TOP/tools/litmus.sh"; }
 lane_models() { counted_lines "$TOP/tools/models.sh"; }
+
+# The kernel's own tests of its allocators, on goheap.
+judges() {
+	local kind count text
+	"$TOP/tools/judges.sh" "$@" >"$work/judges" || fail "tools/judges.sh $*"
+	while read -r kind count text; do
+		case $kind in
+		pass) pass "$count" ;;
+		skip) skip "$count $text" ;;
+		*) fail "$count $text" ;;
+		esac
+	done <"$work/judges"
+}
+
+lane_judges_uml() { judges uml meminit slub overflow lkdtm; }
+lane_judges_base() { judges base meminit slub overflow lkdtm card; }
+lane_judges_6_12() { judges 6.12 meminit lkdtm card; }
+lane_judges_san() { judges san kasan lkdtm card; }
 
 # ---- the runner itself -----------------------------------------------------
 
