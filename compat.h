@@ -157,6 +157,11 @@ static inline void gh_fault_attr_exit(struct fault_attr *attr)
 }
 #endif
 
+#ifdef CONFIG_KASAN_GENERIC
+/* Exported, the same in all, and declared in mm/kasan/kasan.h only. */
+void kasan_poison(const void *addr, size_t size, u8 value, bool init);
+#endif
+
 /* Up to 6.2 a flag of its own gives GFP_ATOMIC its share of the reserves. */
 #ifdef __GFP_ATOMIC
 #define GH_GFP_ATOMIC	__GFP_ATOMIC

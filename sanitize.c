@@ -25,8 +25,6 @@
 #define REDZONE		0xfc		/* "slab-out-of-bounds" */
 #define FREED		0xfb		/* "slab-use-after-free" */
 
-void kasan_poison(const void *addr, size_t size, u8 value, bool init);
-
 /* Whole granules. */
 static void poison(const void *p, size_t bytes, u8 value)
 {

@@ -159,11 +159,35 @@ static __always_inline void *alloc_in_open(struct gh_cache *cache, unsigned int 
 	return NULL;
 }
 
-/* At the start of a block that was just allocated. */
+/* Gone bits of a block move to @live. Returns what is live then. */
+static unsigned int take_gone(struct gh_span *s, unsigned int idx, unsigned int gone)
+{
+	unsigned long off = idx * GH_TINY_BLOCK, first = step_of(off);
+	atomic_long_t *word = (atomic_long_t *)&gh_span_tiny_gone(s)[first / BITS_PER_LONG];
+	u8 *live = live_of(s, off), twice = gone & ~*live;
+	unsigned int step;
+
+	for (step = 0; twice; twice >>= 1, step++)
+		if (twice & 1)
+			gh_misuse(GH_DOUBLE_FREE, (void *)(s->base + off + step * STEP), s);
+	WRITE_ONCE(*live, *live & ~gone);
+	sanitize(s->base + off, *live);
+	atomic_long_fetch_andnot((unsigned long)gone << first % BITS_PER_LONG, word);
+	return *live & STARTS;
+}
+
+/*
+ * At the start of a block that was just allocated. An object may be gone in there that
+ * its owner freed at the same time: whoever said so has not set the remote bit yet,
+ * and when it is merged the block has other tenants.
+ */
 static u8 *begin(struct gh_span *s, unsigned long block, unsigned int steps)
 {
 	u8 *live = live_of(s, block - s->base);
+	unsigned int gone = gone_of(s, block - s->base);
 
+	if (unlikely(gone))
+		take_gone(s, (block - s->base) / GH_TINY_BLOCK, gone);
 	WRITE_ONCE(*live, object_bits(0, steps));
 	sanitize(block, *live);
 	return live;
@@ -368,23 +392,6 @@ bool gh_tiny_free(struct gh_span *s, unsigned long off, bool rcu)
 		freed = gh_tiny_free_own(cache, s, off);
 	gh_section_exit(cache);
 	return own ? freed : free_remote(s, off, false);
-}
-
-/* Gone bits of a block move to @live. Returns what is live then. */
-static unsigned int take_gone(struct gh_span *s, unsigned int idx, unsigned int gone)
-{
-	unsigned long off = idx * GH_TINY_BLOCK, first = step_of(off);
-	atomic_long_t *word = (atomic_long_t *)&gh_span_tiny_gone(s)[first / BITS_PER_LONG];
-	u8 *live = live_of(s, off), twice = gone & ~*live;
-	unsigned int step;
-
-	for (step = 0; twice; twice >>= 1, step++)
-		if (twice & 1)
-			gh_misuse(GH_DOUBLE_FREE, (void *)(s->base + off + step * STEP), s);
-	WRITE_ONCE(*live, *live & ~gone);
-	sanitize(s->base + off, *live);
-	atomic_long_fetch_andnot((unsigned long)gone << first % BITS_PER_LONG, word);
-	return *live & STARTS;
 }
 
 /**

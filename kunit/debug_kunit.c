@@ -503,19 +503,19 @@ static struct kunit_case debug_cases[] = {
 	{}
 };
 
-static int burst;
+static int interval;
 
 /* What is printed is looked for, however much was printed before. */
 static int print_all(struct kunit *test)
 {
-	burst = gh_misuse_limit.burst;
-	gh_misuse_limit.burst = INT_MAX;
+	interval = gh_misuse_limit.interval;
+	gh_misuse_limit.interval = 0;
 	return gh_test_init(test);
 }
 
 static void print_some(struct kunit *test)
 {
-	gh_misuse_limit.burst = burst;
+	gh_misuse_limit.interval = interval;
 	gh_test_exit(test);
 }
 

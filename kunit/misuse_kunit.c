@@ -531,6 +531,45 @@ static void test_goheap_free_twice_at_once_then_central(struct kunit *test)
 	expect_silence(test);
 }
 
+/*
+ * The owner frees a tiny object that another CPU has just marked as gone, and uses its
+ * block again before that CPU sets the block's remote bit.
+ */
+static void test_goheap_free_twice_at_once_then_tiny(struct kunit *test)
+{
+	struct goheap_params params = { .flags = GOHEAP_LEAK_OK };
+	struct goheap *heap = gh_test_heap(test, "kunit-tiny-again", &params);
+	u8 *first = goheap_heap_alloc(heap, 8, GFP_KERNEL, GOHEAP_NOSCAN), *p, *q;
+	struct gh_cache *cache = gh_test_cache(heap);
+	struct gh_span *s;
+	unsigned int idx;
+
+	p = goheap_heap_alloc(heap, 12, GFP_KERNEL, GOHEAP_NOSCAN);
+	KUNIT_ASSERT_NOT_NULL(test, first);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	s = gh_test_span_of(p);
+	idx = (p - (u8 *)s->base) / GH_TINY_BLOCK;
+	goheap_free(p);
+	set_bit(idx * 4, gh_span_tiny_gone(s));
+	do
+		q = goheap_heap_alloc(heap, 12, GFP_KERNEL, GOHEAP_NOSCAN);
+	while (q && q != p && gh_test_live(heap) < 1000);
+	KUNIT_ASSERT_PTR_EQ(test, q, p);
+	expect_report(test, "double free");
+	gh_word_set_remote(gh_span_word(s, idx), idx);
+	preempt_disable();
+	gh_remote_tell(s, false);
+	if (gh_section_enter(cache)) {
+		gh_cache_drain(cache);
+		gh_section_exit(cache);
+	}
+	preempt_enable();
+	KUNIT_EXPECT_EQ_MSG(test, goheap_size(q), 12UL, "the block's next tenant was freed");
+	goheap_free(q);
+	goheap_free(first);
+	expect_silence(test);
+}
+
 static void test_goheap_free_twice_at_once_then_release(struct kunit *test)
 {
 	struct gh_span *s = new_span(test);
@@ -785,6 +824,7 @@ static struct kunit_case misuse_cases[] = {
 	KUNIT_CASE(test_goheap_free_twice_at_once),
 	KUNIT_CASE(test_goheap_free_large_twice_at_once),
 	KUNIT_CASE(test_goheap_free_twice_at_once_then_central),
+	KUNIT_CASE(test_goheap_free_twice_at_once_then_tiny),
 	KUNIT_CASE(test_goheap_free_twice_at_once_then_release),
 	KUNIT_CASE(test_goheap_free_interior_small),
 	KUNIT_CASE(test_goheap_free_interior_large),

