@@ -27,12 +27,7 @@ enum context draw_context(struct draw *d, unsigned int most)
  * Sparse wants a function to leave locks as it found them, which the next two do not. So
  * it is not shown them.
  */
-#ifdef __CHECKER__
-#define unseen(call)	do { } while (0)
-#else
-#define unseen(call)	call
-#endif
-
+#ifndef __CHECKER__
 void context_enter(struct worker *w, enum context where, unsigned long *flags)
 {
 	switch (where) {
@@ -49,13 +44,13 @@ void context_enter(struct worker *w, enum context where, unsigned long *flags)
 		local_irq_save(*flags);
 		break;
 	case READER:
-		unseen(rcu_read_lock());
+		rcu_read_lock();
 		break;
 	case LOCKED:
-		unseen(spin_lock(&w->lock));
+		spin_lock(&w->lock);
 		break;
 	case RAW_LOCKED:
-		unseen(raw_spin_lock_irqsave(&w->raw_lock, *flags));
+		raw_spin_lock_irqsave(&w->raw_lock, *flags);
 		break;
 	default:
 		break;
@@ -78,18 +73,20 @@ void context_leave(struct worker *w, enum context where, unsigned long flags)
 		local_irq_restore(flags);
 		break;
 	case READER:
-		unseen(rcu_read_unlock());
+		rcu_read_unlock();
 		break;
 	case LOCKED:
-		unseen(spin_unlock(&w->lock));
+		spin_unlock(&w->lock);
 		break;
 	case RAW_LOCKED:
-		unseen(raw_spin_unlock_irqrestore(&w->raw_lock, flags));
+		raw_spin_unlock_irqrestore(&w->raw_lock, flags);
 		break;
 	default:
 		break;
 	}
 }
+
+#endif /* __CHECKER__ */
 
 gfp_t draw_gfp(struct draw *d, enum context context)
 {
