@@ -786,6 +786,7 @@ unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr)
 {
 	unsigned long addr, flags, n, done = 0, i;
 
+	gh_sanitize_forget_pending();
 	while (done < nr) {
 		/* A run that ends within a page of the kernel leaves two. */
 		if (RELEASE_PAGES > 1 && !READ_ONCE(ph->nr_spare[GH_KIND_1]))
@@ -942,7 +943,12 @@ static void destroy_desc_caches(void)
 		kmem_cache_destroy(desc_caches[kind]);
 }
 
-/* kmemleak must not take a span's base for a pointer to its first object. */
+/*
+ * kmemleak must not take a span's base for a pointer to its first object. Where it is not,
+ * our caches may share slabs with others.
+ */
+#define UNSEEN	(IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) ? SLAB_NOLEAKTRACE : 0)
+
 static int create_desc_caches(void)
 {
 	static const char *const names[GH_NR_KINDS] = {
@@ -953,8 +959,7 @@ static int create_desc_caches(void)
 
 	for (kind = 0; kind < GH_NR_KINDS; kind++) {
 		desc_caches[kind] = kmem_cache_create(names[kind], gh_span_desc_bytes(kind), 0,
-						      SLAB_HWCACHE_ALIGN | SLAB_NOLEAKTRACE,
-						      NULL);
+						      SLAB_HWCACHE_ALIGN | UNSEEN, NULL);
 		if (!desc_caches[kind]) {
 			destroy_desc_caches();
 			return -ENOMEM;

@@ -346,11 +346,12 @@ static bool is_damaged(struct gh_records *r, struct record *record, u8 *p, size_
 #define lock_records(r, flags)	gh_lock(&(r)->lock, flags)
 
 /* Its memory is the owner's now, and what is beyond it a red zone. */
-static void prepare(struct gh_records *r, u8 *p, size_t size, size_t usable, bool zero)
+static void prepare(struct gh_records *r, u8 *p, size_t size, size_t usable, gfp_t gfp,
+		    bool dirty)
 {
 	lockdep_assert_held(&r->lock);
-	if (zero)
-		memset(p, 0, usable);
+	if (want_init_on_alloc(gfp))
+		memset(p, 0, dirty ? usable : 0);
 	else if (r->flags & GOHEAP_POISON)
 		memset(p, POISON_INUSE, size);
 	if (r->flags & GOHEAP_REDZONE)
@@ -362,13 +363,13 @@ static void prepare(struct gh_records *r, u8 *p, size_t size, size_t usable, boo
  * @p: the object
  * @size: what was asked for
  * @gfp: see goheap_alloc()
- * @zero: it has to be cleared
+ * @dirty: it may hold something other than zeroes
  *
  * Context: Any that @gfp allows.
  * Return: false, in NMI only, if nothing could be done: the caller frees the
  * object as if it had never been.
  */
-bool gh_debug_alloc(void *p, size_t size, gfp_t gfp, bool zero)
+bool gh_debug_alloc(void *p, size_t size, gfp_t gfp, bool dirty)
 {
 	struct gh_damage damage;
 	struct gh_event event = {};
@@ -395,7 +396,7 @@ bool gh_debug_alloc(void *p, size_t size, gfp_t gfp, bool zero)
 			record->freed = (struct gh_event){};
 		record->size = size;
 		record->state = LIVE;
-		prepare(r, p, size, usable, zero);
+		prepare(r, p, size, usable, gfp, dirty);
 		raw_spin_unlock_irqrestore(&r->lock, flags);
 	}
 	if (damaged)

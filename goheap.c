@@ -168,9 +168,9 @@ static bool try_for_ever(gfp_t gfp)
 }
 
 /* Leave the caller what debug mode leaves of an object, and record it. */
-static void *debugged(void *p, size_t size, size_t usable, bool noscan, gfp_t gfp, bool zero)
+static void *debugged(void *p, size_t size, size_t usable, bool noscan, gfp_t gfp, bool dirty)
 {
-	if (gh_debug_alloc(p, size, gfp, zero))
+	if (gh_debug_alloc(p, size, gfp, dirty))
 		return gh_sanitize_alloc(p, size, usable, noscan, gfp);
 	/* An NMI hit the records' lock. */
 	goheap_free(p);
@@ -181,7 +181,7 @@ static void *debugged(void *p, size_t size, size_t usable, bool noscan, gfp_t gf
 static void *alloc_debug(struct goheap *heap, unsigned int sc, size_t size, gfp_t gfp, int nid)
 {
 	size_t room = gh_debug_room(heap, size);
-	bool noscan = gh_sc_noscan(sc), zero = true;
+	bool noscan = gh_sc_noscan(sc), dirty = true;
 	void *p;
 
 	if (room > GH_SMALL_MAX)
@@ -191,11 +191,11 @@ static void *alloc_debug(struct goheap *heap, unsigned int sc, size_t size, gfp_
 		nid = gh_mem_node();
 	might_alloc(gfp);
 	do {
-		p = alloc_once(heap, sc, gfp, nid, &zero);
+		p = alloc_once(heap, sc, gfp, nid, &dirty);
 	} while (!p && try_for_ever(gfp));
 	if (!p)
 		return NULL;
-	return debugged(p, size, gh_sc_bytes(sc), noscan, gfp, zero && want_init_on_alloc(gfp));
+	return debugged(p, size, gh_sc_bytes(sc), noscan, gfp, dirty);
 }
 
 /**

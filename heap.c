@@ -411,6 +411,19 @@ static unsigned int count_live(struct gh_span *s)
 	return counts.live;
 }
 
+/* Or kmemleak would stumble over whoever gets the pages next. */
+static void forget_leaks(struct gh_span *s)
+{
+	unsigned long off, step = s->flags & GH_F_TINY ? GH_TINY_STEP : gh_span_object_bytes(s);
+	struct gh_ref ref;
+
+	if (!IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
+		return;
+	for (off = 0; off < s->limit; off += step)
+		if (gh_lookup_live((void *)(s->base + off), &ref))
+			gh_sanitize_forget((void *)(s->base + off));
+}
+
 static bool collect(struct gh_span *s, void *arg)
 {
 	struct leaks *leaks = arg;
@@ -420,6 +433,7 @@ static bool collect(struct gh_span *s, void *arg)
 	leaks->bytes += live * gh_span_object_bytes(s);
 	leaks->by_class[gh_sc_class(s->spanclass)] += live;
 	gh_debug_leaks(s, &leaks->show);
+	forget_leaks(s);
 	if (s->state == GH_SPAN_SMALL) {
 		if (!s->owner)
 			gh_central_remove(s);

@@ -116,6 +116,7 @@
 #define GH_TINY_BLOCK		16UL
 #define GH_TINY_BLOCKS		(GH_PAGE_SIZE / GH_TINY_BLOCK)	/* in a span */
 #define GH_TINY_MAX		15	/* largest tiny object */
+#define GH_TINY_STEP		4U	/* objects start and end at these */
 #define GH_TINY_OPEN		3	/* blocks that a CPU is filling */
 
 static inline unsigned int gh_sc_class(unsigned int sc)
@@ -1106,7 +1107,7 @@ unsigned int gh_debug_flags(const char *name);
 size_t gh_debug_room(const struct goheap *heap, size_t size);
 struct gh_records *gh_debug_records(const struct goheap *heap, unsigned int nr, gfp_t gfp);
 void gh_debug_drop(struct gh_records *r);
-bool gh_debug_alloc(void *p, size_t size, gfp_t gfp, bool zero);
+bool gh_debug_alloc(void *p, size_t size, gfp_t gfp, bool dirty);
 void gh_debug_free(struct gh_span *s, unsigned int idx, bool rcu);
 void gh_debug_merged(struct gh_span *s, unsigned int word, unsigned long bits);
 size_t gh_debug_size(const struct gh_span *s, unsigned int idx);

@@ -105,6 +105,7 @@ static void limbo_leave(struct gh_span *s)
 	if (s->flags & GH_F_LARGE) {
 		if (want_init_on_free())
 			gh_clear((void *)s->base, s->limit);
+		gh_sanitize_forget((void *)s->base);
 		gh_close((void *)s->base, s->limit);
 		gh_heap_free_large(s);
 	} else {

@@ -112,10 +112,43 @@ static void kasan_close(const void *p, size_t bytes) { }
 #endif
 
 /*
- * An object that was freed in NMI, where kmemleak cannot be called: from now on it
- * is told to forget each object before it is told of it anew. It does not mind.
+ * Objects that were freed in NMI, where kmemleak cannot be called. It has to forget
+ * them before their memory is used again, or it gives up.
  */
-static bool freed_in_nmi;
+static atomic_long_t freed_in_nmi[1024];
+static atomic_t nr_freed_in_nmi;
+
+static void forget_later(const void *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(freed_in_nmi); i++) {
+		if (atomic_long_cmpxchg(&freed_in_nmi[i], 0, (long)p))
+			continue;
+		/* Behind the pointer, for whoever looks for one. */
+		atomic_inc(&nr_freed_in_nmi);
+		return;
+	}
+}
+
+/**
+ * gh_do_forget_pending() - memory is about to be used anew
+ *
+ * Context: Any but NMI.
+ */
+void gh_do_forget_pending(void)
+{
+	unsigned int i;
+	void *p;
+
+	for (i = 0; i < ARRAY_SIZE(freed_in_nmi) && atomic_read(&nr_freed_in_nmi) > 0; i++) {
+		p = (void *)atomic_long_xchg(&freed_in_nmi[i], 0);
+		if (!p)
+			continue;
+		atomic_dec(&nr_freed_in_nmi);
+		kmemleak_free(p);
+	}
+}
 
 /**
  * gh_tell_leak_checker() - tell kmemleak about a new object
@@ -131,8 +164,7 @@ void gh_tell_leak_checker(const void *p, size_t size, bool noscan, gfp_t gfp)
 {
 	if (!IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) || !gh_memory_begin(gfp))
 		return;
-	if (unlikely(READ_ONCE(freed_in_nmi)))
-		kmemleak_free(p);
+	gh_do_forget_pending();
 	kmemleak_alloc(p, size, 1, gfp);
 	if (noscan)
 		kmemleak_no_scan(p);
@@ -168,7 +200,7 @@ void gh_tell_alloc(void *p, size_t size, size_t usable, bool noscan, gfp_t gfp)
 void gh_tell_forget(const void *p)
 {
 	if (gh_in_nmi())
-		WRITE_ONCE(freed_in_nmi, true);
+		forget_later(p);
 	else
 		kmemleak_free(p);
 }

@@ -27,6 +27,7 @@ void gh_tell_alloc(void *p, size_t size, size_t usable, bool noscan, gfp_t gfp);
 void gh_tell_leak_checker(const void *p, size_t size, bool noscan, gfp_t gfp);
 void gh_tell_free(const void *p, size_t usable);
 void gh_tell_forget(const void *p);
+void gh_do_forget_pending(void);
 void gh_do_open(const void *p, size_t bytes);
 void gh_do_close(const void *p, size_t bytes);
 void gh_do_tail(const void *p, size_t size, size_t usable);
@@ -57,6 +58,13 @@ static __always_inline void gh_sanitize_forget(const void *p)
 {
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
 		gh_tell_forget(p);
+}
+
+/* Pages are about to go back to the kernel. Any context but NMI. */
+static __always_inline void gh_sanitize_forget_pending(void)
+{
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
+		gh_do_forget_pending();
 }
 
 /* goheap is about to touch all of an object. */

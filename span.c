@@ -204,6 +204,15 @@ bool gh_span_rcu_pending(const struct gh_span *s)
 	       !poll_state_synchronize_rcu(READ_ONCE(s->rcu_cookie));
 }
 
+/* Freers told already, unless they were in NMI. */
+static void forget_objects(struct gh_span *s, unsigned int word, unsigned long bits)
+{
+	unsigned long bit;
+
+	for_each_set_bit(bit, &bits, BITS_PER_LONG)
+		gh_sanitize_forget(gh_span_object(s, word * BITS_PER_LONG + bit));
+}
+
 /* What freers leave to us while readers are still looking. */
 static void wipe_objects(struct gh_span *s, unsigned int word, unsigned long bits)
 {
@@ -234,6 +243,8 @@ static unsigned int merge_word(struct gh_span *s, unsigned int i, unsigned long 
 	/* Freed by the owner and by another CPU at the same time. */
 	if (unlikely(twice))
 		report_twice(s, i, twice);
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
+		forget_objects(s, i, remote & ~twice);
 	if (unlikely(s->flags & GH_F_DEBUG))
 		gh_debug_merged(s, i, remote & ~twice);
 	else if (s->rcu_used && (GH_CLOSES || want_init_on_free()))

@@ -36,7 +36,7 @@
 
 #include "internal.h"
 
-#define STEP		4U
+#define STEP		GH_TINY_STEP
 #define NR_STEPS	(GH_TINY_BLOCK / STEP)
 #define STARTS		(BIT(NR_STEPS) - 1)
 
@@ -167,9 +167,12 @@ static unsigned int take_gone(struct gh_span *s, unsigned int idx, unsigned int 
 	u8 *live = live_of(s, off), twice = gone & ~*live;
 	unsigned int step;
 
-	for (step = 0; twice; twice >>= 1, step++)
-		if (twice & 1)
+	for (step = 0; gone >> step; step++) {
+		if (twice & BIT(step))
 			gh_misuse(GH_DOUBLE_FREE, (void *)(s->base + off + step * STEP), s);
+		else if (gone & BIT(step))
+			gh_sanitize_forget((void *)(s->base + off + step * STEP));
+	}
 	WRITE_ONCE(*live, *live & ~gone);
 	sanitize(s->base + off, *live);
 	atomic_long_fetch_andnot((unsigned long)gone << first % BITS_PER_LONG, word);

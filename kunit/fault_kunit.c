@@ -64,9 +64,8 @@ static int fault_init(struct kunit *test)
 	arm(1);
 	p = kmalloc(64, KERNEL);
 	disarm();
+	KUNIT_EXPECT_NULL_MSG(test, p, "echo N >/sys/kernel/debug/failslab/ignore-gfp-wait first");
 	kfree(p);
-	if (p)
-		kunit_skip(test, "echo N >/sys/kernel/debug/failslab/ignore-gfp-wait first");
 	arm(1);
 	p = alloc_page(KERNEL);
 	disarm();
@@ -854,7 +853,7 @@ static struct kunit_case fault_cases[] = {
 #endif
 
 static struct kunit_suite fault_suite = {
-	.name = "goheap_fault",
+	.name = "goheap_injection",
 	.init = fault_init,
 	.exit = fault_exit,
 	.test_cases = fault_cases,
