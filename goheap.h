@@ -288,6 +288,9 @@ unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
  * goheap_size() - usable size of an object
  * @p: a live object, NULL or ZERO_SIZE_PTR
  *
+ * A function that both allocates and uses more than it asked for must hide the
+ * pointer from FORTIFY_SOURCE in between: OPTIMIZER_HIDE_VAR(), as for ksize().
+ *
  * Context: Any context.
  * Return: bytes that the owner of @p may use, at least what was asked for; 0 for
  * NULL, ZERO_SIZE_PTR and what is not a live object.

@@ -235,6 +235,8 @@ static void *alloc(u64 *random, unsigned int max, gfp_t gfp)
 	default:
 		p = goheap_alloc(size, gfp);
 	}
+	/* FORTIFY_SOURCE knows the size that was asked for, and all that there is is used. */
+	OPTIMIZER_HIDE_VAR(p);
 	return got(p, size, gfp);
 }
 
