@@ -26,12 +26,7 @@ not_found() {
 	! grep -qx "$1" /tmp/leaks
 }
 
-if ! echo scan 2>/dev/null >$KMEMLEAK; then
-	ktap_print_header
-	ktap_set_plan 1
-	ktap_test_skip "kmemleak # SKIP this kernel has no kmemleak, or it is off"
-	ktap_finished
-fi
+echo scan 2>/dev/null >$KMEMLEAK || skip_all "this kernel has no kmemleak, or it is off"
 start 9
 echo clear >$KMEMLEAK
 load goheap_leak && scan

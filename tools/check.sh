@@ -114,8 +114,10 @@ ktap() {
 		plan=$(sed -nE '2s/^1\.\.([0-9]+)$/\1/p' "$doc")
 		[ "$plan" != 0 ] || continue	# KUnit built in, with no suite of its own
 		[ "$unit" = suites ] && n=$((n + ${plan:-0})) || n=$((n + 1))
-		# its exit status does not tell of a test that never ended
-		if ! python3 "$source/tools/testing/kunit/kunit.py" parse "$doc" >"$work/parsed" 2>&1 ||
+		# its exit status does not tell of a test that never ended, and is no success
+		# if all were skipped
+		if { ! python3 "$source/tools/testing/kunit/kunit.py" parse "$doc" >"$work/parsed" 2>&1 &&
+		     ! grep -q 'Testing complete\. Ran [0-9]* tests: skipped: [0-9]*$' "$work/parsed"; } ||
 		   [ "$(summary "$work/parsed" errors)" != 0 ]; then
 			fail "kunit.py: $(grep -aE '\[(FAILED|CRASHED|ERROR|NO TESTS RUN)\]' "$work/parsed" |
 				head -n 8 | sed -E 's/^[^]]*\] *=* *//; s/ *=*$//' | paste -sd ';')"
@@ -520,6 +522,8 @@ lane_selfcheck() {
 	judged pass "a skip that says why" < <(canned "$n" | sed "0,/$one/s//& # SKIP one CPU/")
 	judged pass "a skip for want of a checker" < <(canned "$n" |
 		sed "0,/$one/s//& # SKIP needs CONFIG_KASAN/; 0,/^ok 1 suite1\$/s//& # SKIP /")
+	judged pass "a suite that is skipped as a whole" < <(canned "$n" |
+		sed "0,/$one/s//& # SKIP one CPU/; 0,/    ok 1 test_one/s//& # SKIP one CPU/")
 	judged pass "misuse in its own suite" < <(canned "$n" |
 		sed 's/suite3$/goheap_misuse/; s/.*# Subtest: goheap_misuse/&\ngoheap: misuse: x/')
 	judged fail "nothing on it" </dev/null
