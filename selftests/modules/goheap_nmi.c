@@ -235,7 +235,7 @@ static void *alloc(u64 *random, unsigned int max, gfp_t gfp)
 	default:
 		p = goheap_alloc(size, gfp);
 	}
-	/* FORTIFY_SOURCE knows the size that was asked for, and all that there is is used. */
+	/* FORTIFY_SOURCE knows what was asked for, and got() uses all that there is. */
 	OPTIMIZER_HIDE_VAR(p);
 	return got(p, size, gfp);
 }
