@@ -25,7 +25,7 @@ cycle() {
 
 # More threads than CPUs, none of them bound to one, until all cycles are through.
 cycles_under_load() {
-	load goheap_stress ops=1000000000 threads=$((2 * cpus)) &
+	load goheap_stress ops=1000000000 pin=0 threads=$((2 * cpus)) &
 	stress=$!
 	while [ ! -e $STOP ] && kill -0 $stress; do sleep 0.1; done
 	sleep 0.5

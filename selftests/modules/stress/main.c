@@ -56,6 +56,10 @@ static unsigned int seconds;
 module_param(seconds, uint, 0444);
 MODULE_PARM_DESC(seconds, "stop after so many, even if there are steps left (default 0: never)");
 
+static bool pin = true;
+module_param(pin, bool, 0444);
+MODULE_PARM_DESC(pin, "each thread is on one CPU at a time, and changes it (default); or as the scheduler likes");
+
 static bool stop;
 module_param(stop, bool, 0644);
 MODULE_PARM_DESC(stop, "write 1 to end it");
@@ -114,7 +118,7 @@ static void work(struct worker *w)
 			burst_take(w, &d);
 			events_serve(w, &d);
 		}
-		if (step % MOVE_EVERY == MOVE_EVERY - 1)
+		if (pin && step % MOVE_EVERY == MOVE_EVERY - 1)
 			move(below(&d, nr_cpu_ids));
 		cond_resched();
 	}
@@ -157,7 +161,8 @@ static int worker_create(struct worker *w, unsigned int id, unsigned int cpu)
 		kvfree(w->objects);
 		return PTR_ERR(w->task);
 	}
-	kthread_bind(w->task, cpu);
+	if (pin)
+		kthread_bind(w->task, cpu);
 	return 0;
 }
 
