@@ -4,7 +4,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-NMIS=${NMIS:-5000}
+NMIS=${NMIS:-2000}
 LONGEST=/sys/kernel/debug/x86/nmi_longest_ns
 
 nmi_says_so() {

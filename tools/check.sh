@@ -28,7 +28,6 @@ LANES=(
 	nmi-san
 	memory-uml
 	litmus
-	models
 	pressure-uml
 	hotplug-6.12
 	numa-6.12
@@ -42,6 +41,7 @@ LANES=(
 # What make check-full does
 LANES_FULL=(
 	"${LANES[@]}"
+	models
 	runner
 	checkers
 	kunit-kmemleak
