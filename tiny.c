@@ -160,7 +160,7 @@ static __always_inline void *alloc_in_open(struct gh_cache *cache, unsigned int 
 }
 
 /* Gone bits of a block move to @live. Returns what is live then. */
-static unsigned int take_gone(struct gh_span *s, unsigned int idx, unsigned int gone)
+static noinline unsigned int take_gone(struct gh_span *s, unsigned int idx, unsigned int gone)
 {
 	unsigned long off = idx * GH_TINY_BLOCK, first = step_of(off);
 	atomic_long_t *word = (atomic_long_t *)&gh_span_tiny_gone(s)[first / BITS_PER_LONG];

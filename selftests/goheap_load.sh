@@ -48,7 +48,17 @@ no_page_lost() {
 	return 1
 }
 
-start 6
+# A letter that means nothing, wherever it is, and why loading failed is in the log.
+refuses_bad_debug() {
+	unload || return
+	for debug in PQ 'Z,default;X,other' ',default'; do
+		! load goheap debug="$debug" 2>/dev/null && log_since | grep -qF "goheap: debug=$debug: " ||
+			return
+	done
+	load goheap debug='pz;-,default' && unload
+}
+
+start 7
 unload
 rounds 10
 sleep 1
@@ -61,4 +71,5 @@ ktap_test_result "unload_refused_while_used" refuses_to_go
 ktap_test_result "unload_leaves_nothing" leaves_nothing
 ktap_test_result "log_is_clean" log_is_clean
 ktap_test_result "abandoned_heap_is_reported" reports_abandoned_heap
+ktap_test_result "bad_debug_is_refused" refuses_bad_debug
 finish

@@ -12,7 +12,7 @@ herd=$CACHE/herd
 libs=$herd/usr/lib/x86_64-linux-gnu
 
 fetch_herd() (
-	sid_options
+	private_lists sid amd64
 	fetch_debs "$herd.tmp" herdtools7/sid libc6/sid libgmp10/sid
 	for deb in "$herd.tmp"/*.deb; do
 		dpkg-deb -x "$deb" "$herd.tmp"
