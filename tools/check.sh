@@ -35,12 +35,12 @@ LANES=(
 	selftests-6.12
 	selftests-6.1
 	selftests-6.12-rt
-	selftests-6.1-rt
 )
 
 # What make check-full does
 LANES_FULL=(
 	"${LANES[@]}"
+	selftests-6.1-rt
 	models
 	runner
 	checkers
