@@ -82,19 +82,14 @@ static __always_inline void use_word(struct gh_cache *cache, struct gh_span *s, 
 /* Any free object, rather than all of a word. */
 static noinline bool use_any(struct gh_cache *cache, struct gh_span *s)
 {
-	unsigned int nwords = gh_span_nwords(s), left = nwords, i;
 	u32 draw = gh_random_draw();
 	unsigned long avail;
+	unsigned int i;
 
-	i = gh_random_word(draw, nwords);
-	while (!(avail = gh_word_usable(&s->words[i]))) {
-		if (!--left)
-			return false;
-		if (++i == nwords)
-			i = 0;
-	}
-	use_word(cache, s, i, gh_random_bit(draw, avail));
-	return true;
+	avail = gh_span_find(s, draw, &i);
+	if (avail)
+		use_word(cache, s, i, gh_random_bit(draw, avail));
+	return avail;
 }
 
 /* Let the slot allocate from the span's first word with free objects, if any. */

@@ -334,6 +334,7 @@ int gh_span_merge(struct gh_span *s);
 bool gh_span_rcu_pending(const struct gh_span *s);
 void gh_span_rcu_mark(struct gh_span *s);
 unsigned int gh_span_nfree(const struct gh_span *s);
+unsigned long gh_span_find(const struct gh_span *s, u32 draw, unsigned int *word);
 int gh_span_take(struct gh_span *s, bool *fresh);
 bool gh_span_use_fresh(struct gh_span *s, unsigned int word);
 void gh_span_count(const struct gh_span *s, struct gh_span_counts *counts);

@@ -325,6 +325,31 @@ bool gh_span_use_fresh(struct gh_span *s, unsigned int word)
 }
 
 /**
+ * gh_span_find() - find a word with objects that may be handed out
+ * @s: a SMALL span
+ * @draw: from gh_random_draw(), to begin with any word; 0 to begin with the first
+ * @word: set to which it is
+ *
+ * Context: The owner's section, or the central lock.
+ * Return: those objects of the word; 0 if the span has none.
+ */
+unsigned long gh_span_find(const struct gh_span *s, u32 draw, unsigned int *word)
+{
+	unsigned int nwords = gh_span_nwords(s), left = nwords;
+	unsigned int i = gh_random_word(draw, nwords);
+	unsigned long avail;
+
+	while (!(avail = gh_word_usable(&s->words[i]))) {
+		if (!--left)
+			return 0;
+		if (++i == nwords)
+			i = 0;
+	}
+	*word = i;
+	return avail;
+}
+
+/**
  * gh_span_take() - allocate one object
  * @s: a SMALL span
  * @fresh: set to whether the object is known to be zero
@@ -337,17 +362,13 @@ bool gh_span_use_fresh(struct gh_span *s, unsigned int word)
  */
 int gh_span_take(struct gh_span *s, bool *fresh)
 {
-	unsigned int nwords = gh_span_nwords(s), left = nwords, i;
 	u32 draw = gh_random ? gh_random_draw() : 0;
 	unsigned long avail, bit;
+	unsigned int i;
 
-	i = gh_random_word(draw, nwords);
-	while (!(avail = gh_word_usable(&s->words[i]))) {
-		if (!--left)
-			return -1;
-		if (++i == nwords)
-			i = 0;
-	}
+	avail = gh_span_find(s, draw, &i);
+	if (!avail)
+		return -1;
 	bit = gh_random ? gh_random_bit(draw, avail) : avail & -avail;
 	WRITE_ONCE(s->words[i].free, s->words[i].free ^ bit);
 	*fresh = gh_span_use_fresh(s, i);

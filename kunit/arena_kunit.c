@@ -14,21 +14,6 @@
 /* What the kernel takes back at a time, in heap pages. */
 #define KERNEL_PAGE	max(PAGE_SIZE >> GH_PAGE_SHIFT, 1UL)
 
-static struct gh_page_heap *here(void)
-{
-	return gh_page_heaps[numa_mem_id()];
-}
-
-/* Let the background retain all that is idle while a case runs, or nothing. */
-static void set_peak(unsigned long pages)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&here()->lock, flags);
-	here()->peak = pages;
-	raw_spin_unlock_irqrestore(&here()->lock, flags);
-}
-
 static int init(struct kunit *test)
 {
 	int err = gh_test_init(test);
@@ -37,14 +22,14 @@ static int init(struct kunit *test)
 		return err;
 	gh_test_flush_limbo();
 	gh_reclaim_trim();
-	set_peak(1UL << 30);
-	KUNIT_EXPECT_EQ(test, here()->idle, 0UL);
+	gh_test_set_peak(1UL << 30);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, 0UL);
 	return 0;
 }
 
 static void finish(struct kunit *test)
 {
-	set_peak(here()->small + here()->large);
+	gh_test_set_peak(gh_test_here()->small + gh_test_here()->large);
 	gh_test_exit(test);
 }
 
@@ -66,7 +51,7 @@ static struct gh_span *alloc(struct kunit *test, unsigned int npages)
 
 static void check(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, gh_arena_validate(here()), 0);
+	KUNIT_EXPECT_EQ(test, gh_arena_validate(gh_test_here()), 0);
 }
 
 static bool owns(unsigned long addr)
@@ -89,7 +74,7 @@ static void carve(struct kunit *test, const unsigned int *sizes, unsigned int n,
 	/* All of the chunk at once, to learn where it is. */
 	spans[0] = alloc(test, CHUNK_PAGES);
 	addr = spans[0]->base;
-	KUNIT_ASSERT_EQ(test, here()->idle, 0UL);
+	KUNIT_ASSERT_EQ(test, gh_test_here()->idle, 0UL);
 	gh_arena_free(spans[0]);
 	for (i = 0; i < n; i++) {
 		spans[i] = alloc(test, sizes[i]);
@@ -115,7 +100,7 @@ static void test_gh_arena_alloc_best_fit(struct kunit *test)
 		base[i] = spans[i]->base;
 		gh_arena_free(spans[i]);
 	}
-	KUNIT_EXPECT_EQ(test, here()->nr_runs, 5UL);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 5UL);
 	check(test);
 	for (i = 0; i < ARRAY_SIZE(want); i++) {
 		got[i] = alloc(test, want[i]);
@@ -126,7 +111,7 @@ static void test_gh_arena_alloc_best_fit(struct kunit *test)
 		gh_arena_free(got[i]);
 	for (i = 1; i < ARRAY_SIZE(sizes); i += 2)
 		gh_arena_free(spans[i]);
-	KUNIT_EXPECT_EQ(test, here()->nr_runs, 1UL);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 1UL);
 	check(test);
 }
 
@@ -153,12 +138,12 @@ static void test_gh_arena_alloc_lowest_of_equal_runs(struct kunit *test)
 static void test_gh_arena_alloc_splits(struct kunit *test)
 {
 	struct gh_span *s = alloc(test, 1), *t;
-	unsigned long idle = here()->idle;
+	unsigned long idle = gh_test_here()->idle;
 
-	KUNIT_EXPECT_EQ(test, here()->nr_runs, 1UL);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 1UL);
 	t = alloc(test, 5);
-	KUNIT_EXPECT_EQ(test, here()->idle, idle - 5);
-	KUNIT_EXPECT_EQ(test, here()->nr_runs, 1UL);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, idle - 5);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 1UL);
 	KUNIT_EXPECT_EQ_MSG(test, t->base, s->base + GH_PAGE_SIZE, "from the front of the rest");
 	check(test);
 	gh_arena_free(t);
@@ -179,7 +164,7 @@ static void coalesce(struct kunit *test, const unsigned int order[3])
 		gh_arena_free(spans[order[i]]);
 		check(test);
 	}
-	KUNIT_EXPECT_EQ(test, here()->nr_runs, 2UL);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 2UL);
 	run = gh_test_span_of((void *)base);
 	KUNIT_ASSERT_NOT_NULL(test, run);
 	KUNIT_EXPECT_EQ(test, run->base, base);
@@ -188,10 +173,10 @@ static void coalesce(struct kunit *test, const unsigned int order[3])
 	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of((void *)(base + 9 * GH_PAGE_SIZE - 1)), run);
 	gh_arena_free(spans[0]);
 	gh_arena_free(spans[4]);
-	KUNIT_EXPECT_EQ(test, here()->nr_runs, 1UL);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 1UL);
 	check(test);
 	gh_reclaim_trim();
-	set_peak(1UL << 30);
+	gh_test_set_peak(1UL << 30);
 }
 
 static void test_gh_arena_free_coalesces(struct kunit *test)
@@ -228,7 +213,7 @@ static bool needs_zeroing(struct kunit *test, unsigned int dirty)
 	gh_arena_free(spans[0]);
 	gh_arena_free(spans[4]);
 	gh_reclaim_trim();
-	set_peak(1UL << 30);
+	gh_test_set_peak(1UL << 30);
 	return needzero;
 }
 
@@ -285,35 +270,35 @@ static void test_gh_arena_alloc_aligned_among_many(struct kunit *test)
 
 static void test_gh_arena_alloc_grows_by_a_chunk(struct kunit *test)
 {
-	unsigned long taken = here()->taken;
+	unsigned long taken = gh_test_here()->taken;
 	struct gh_span *s = alloc(test, 1);
 
-	KUNIT_EXPECT_GE(test, here()->taken - taken, (unsigned long)CHUNK_PAGES);
-	KUNIT_EXPECT_EQ(test, here()->idle, here()->taken - taken - 1);
+	KUNIT_EXPECT_GE(test, gh_test_here()->taken - taken, (unsigned long)CHUNK_PAGES);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, gh_test_here()->taken - taken - 1);
 	gh_arena_free(s);
-	KUNIT_EXPECT_EQ(test, here()->idle, here()->taken - taken);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, gh_test_here()->taken - taken);
 }
 
 static void test_gh_arena_scavenge_returns_pages(struct kunit *test)
 {
 	struct gh_span *s = alloc(test, 2);
-	unsigned long idle = here()->idle, returned = here()->returned;
+	unsigned long idle = gh_test_here()->idle, returned = gh_test_here()->returned;
 	unsigned long end = s->base + (idle + 2) * GH_PAGE_SIZE;
 	/* Only whole pages of the kernel go, so what shares one with the span stays. */
 	unsigned long some = round_up(10, KERNEL_PAGE), stuck = round_up(2, KERNEL_PAGE) - 2;
 
 	KUNIT_EXPECT_TRUE(test, owns(end - 1));
-	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(here(), 10), some);
-	KUNIT_EXPECT_EQ(test, here()->idle, idle - some);
-	KUNIT_EXPECT_EQ(test, here()->returned, returned + some);
+	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(gh_test_here(), 10), some);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, idle - some);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->returned, returned + some);
 	check(test);
 	KUNIT_EXPECT_FALSE(test, owns(end - some * GH_PAGE_SIZE));
 	KUNIT_EXPECT_TRUE(test, owns(end - some * GH_PAGE_SIZE - 1));
-	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(here(), ULONG_MAX), idle - some - stuck);
-	KUNIT_EXPECT_EQ(test, here()->idle, stuck);
-	KUNIT_EXPECT_EQ(test, here()->nr_runs, (unsigned long)!!stuck);
+	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(gh_test_here(), ULONG_MAX), idle - some - stuck);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, stuck);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, (unsigned long)!!stuck);
 	KUNIT_EXPECT_TRUE_MSG(test, owns(s->base + 2 * GH_PAGE_SIZE - 1), "it is in use");
-	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(here(), 1), 0UL);
+	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(gh_test_here(), 1), 0UL);
 	check(test);
 	gh_arena_free(s);
 }
@@ -327,12 +312,12 @@ static void test_gh_arena_scavenge_without_spares(struct kunit *test)
 		kunit_skip(test, "every run ends where a page of the kernel does");
 	s = alloc(test, KERNEL_PAGE + 1);
 	next = alloc(test, 1);
-	rest = alloc(test, here()->idle);
-	gh_arena_trim_spares(here(), 0);
+	rest = alloc(test, gh_test_here()->idle);
+	gh_arena_trim_spares(gh_test_here(), 0);
 	gh_arena_free(s);
-	KUNIT_EXPECT_EQ(test, here()->idle, KERNEL_PAGE + 1);
-	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(here(), ULONG_MAX), KERNEL_PAGE);
-	KUNIT_EXPECT_EQ(test, here()->idle, 1UL);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, KERNEL_PAGE + 1);
+	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(gh_test_here(), ULONG_MAX), KERNEL_PAGE);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, 1UL);
 	check(test);
 	gh_arena_free(next);
 	gh_arena_free(rest);
@@ -344,7 +329,7 @@ static void test_gh_arena_scavenge_last_page_of_arena(struct kunit *test)
 	unsigned long addr = s->base;
 
 	gh_arena_free(s);
-	gh_arena_scavenge(here(), ULONG_MAX);
+	gh_arena_scavenge(gh_test_here(), ULONG_MAX);
 	KUNIT_EXPECT_FALSE(test, owns(addr));
 	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of((void *)addr), NULL);
 	rcu_barrier();	/* an arena that has gone */
@@ -356,11 +341,11 @@ static void test_gh_arena_scavenge_last_page_of_arena(struct kunit *test)
 static void test_gh_arena_release_idle_counts_kernel_pages(struct kunit *test)
 {
 	struct gh_span *s = alloc(test, 1);
-	unsigned long idle = gh_arena_idle_pages(here());
+	unsigned long idle = gh_arena_idle_pages(gh_test_here());
 
-	KUNIT_EXPECT_EQ(test, idle, (here()->idle << GH_PAGE_SHIFT) >> PAGE_SHIFT);
-	KUNIT_EXPECT_EQ(test, gh_arena_release_idle(here(), 8), 8UL);
-	KUNIT_EXPECT_EQ(test, gh_arena_idle_pages(here()), idle - 8);
+	KUNIT_EXPECT_EQ(test, idle, (gh_test_here()->idle << GH_PAGE_SHIFT) >> PAGE_SHIFT);
+	KUNIT_EXPECT_EQ(test, gh_arena_release_idle(gh_test_here(), 8), 8UL);
+	KUNIT_EXPECT_EQ(test, gh_arena_idle_pages(gh_test_here()), idle - 8);
 	gh_arena_free(s);
 }
 
@@ -374,10 +359,10 @@ static void test_gh_arena_trim_spares_keeps_some(struct kunit *test)
 	carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
 		gh_arena_free(spans[i]);
-	KUNIT_EXPECT_GE(test, here()->nr_spare[GH_KIND_1], 19U);
+	KUNIT_EXPECT_GE(test, gh_test_here()->nr_spare[GH_KIND_1], 19U);
 	before = gh_arena_metadata();
-	gh_arena_trim_spares(here(), 4);
-	KUNIT_EXPECT_EQ(test, here()->nr_spare[GH_KIND_1], 4U);
+	gh_arena_trim_spares(gh_test_here(), 4);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_spare[GH_KIND_1], 4U);
 	KUNIT_EXPECT_LT(test, gh_arena_metadata(), before);
 	check(test);
 }
@@ -459,7 +444,7 @@ static void test_gh_map_walk_finds_span(struct kunit *test)
 
 static void test_gh_arena_validate_finds_damage(struct kunit *test)
 {
-	struct gh_page_heap *ph = here();
+	struct gh_page_heap *ph = gh_test_here();
 	struct gh_span *s = alloc(test, 1), *run;
 
 	run = gh_test_span_of((void *)(s->base + GH_PAGE_SIZE));
@@ -567,7 +552,7 @@ static void random_step(struct kunit *test, struct model *m)
 	unsigned int i = gh_test_below(&m->rnd, SPANS);
 
 	if (!gh_test_below(&m->rnd, 64))
-		gh_arena_scavenge(here(), gh_test_below(&m->rnd, 200));
+		gh_arena_scavenge(gh_test_here(), gh_test_below(&m->rnd, 200));
 	else if (m->span[i])
 		do_free(m, i);
 	else
@@ -581,11 +566,11 @@ static void test_gh_arena_random(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, m);
 	gh_test_seed(&m->rnd, 42);
-	m->in_use = here()->small + here()->large;
+	m->in_use = gh_test_here()->small + gh_test_here()->large;
 	for (i = 0; i < GH_TEST_ROUNDS(10000); i++) {
 		random_step(test, m);
-		m->errors += gh_arena_validate(here()) != 0;
-		m->errors += here()->small + here()->large != model_pages(m);
+		m->errors += gh_arena_validate(gh_test_here()) != 0;
+		m->errors += gh_test_here()->small + gh_test_here()->large != model_pages(m);
 	}
 	KUNIT_EXPECT_EQ(test, m->errors, 0);
 	for (i = 0; i < SPANS; i++)

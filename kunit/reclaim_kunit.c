@@ -14,21 +14,6 @@
 #define SIZE	SZ_8K
 #define NR	24		/* objects, fewer than a cache gives back unasked */
 
-static struct gh_page_heap *here(void)
-{
-	return gh_page_heaps[numa_mem_id()];
-}
-
-/* Let the background retain what is idle while a case runs, or nothing. */
-static void set_peak(unsigned long pages)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&here()->lock, flags);
-	here()->peak = pages;
-	raw_spin_unlock_irqrestore(&here()->lock, flags);
-}
-
 static int init(struct kunit *test)
 {
 	int err = gh_test_init(test);
@@ -37,13 +22,13 @@ static int init(struct kunit *test)
 		return err;
 	gh_test_flush_limbo();
 	gh_reclaim_trim();
-	set_peak(1UL << 30);
+	gh_test_set_peak(1UL << 30);
 	return 0;
 }
 
 static void finish(struct kunit *test)
 {
-	set_peak(here()->small + here()->large);
+	gh_test_set_peak(gh_test_here()->small + gh_test_here()->large);
 	gh_test_exit(test);
 }
 
@@ -98,12 +83,12 @@ static void test_shrinker_credits_the_caller(struct kunit *test)
 {
 	struct reclaim_state *old = current->reclaim_state, state = {};
 	void *p = make_idle(test);
-	unsigned long nr = count(here()->nid), done;
+	unsigned long nr = count(gh_test_here()->nid), done;
 
 	KUNIT_ASSERT_GE(test, nr, 16UL);
 	KUNIT_ASSERT_NE(test, nr, SHRINK_EMPTY);
 	current->reclaim_state = &state;
-	done = scan(here()->nid, 16);
+	done = scan(gh_test_here()->nid, 16);
 	current->reclaim_state = old;
 	KUNIT_EXPECT_EQ(test, done, 16UL);
 	KUNIT_EXPECT_EQ(test, gh_reclaimed(&state), done);
@@ -117,10 +102,10 @@ static void test_shrinker_without_anything_idle(struct kunit *test)
 	void *p = make_idle(test);
 
 	current->reclaim_state = &state;
-	while (scan(here()->nid, 128) != SHRINK_STOP)
+	while (scan(gh_test_here()->nid, 128) != SHRINK_STOP)
 		;
-	KUNIT_EXPECT_EQ(test, here()->idle, 0UL);
-	KUNIT_EXPECT_EQ(test, count(here()->nid), SHRINK_EMPTY);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, 0UL);
+	KUNIT_EXPECT_EQ(test, count(gh_test_here()->nid), SHRINK_EMPTY);
 	KUNIT_EXPECT_GT(test, gh_reclaimed(&state), 0UL);
 	current->reclaim_state = old;
 	goheap_free(p);
@@ -141,11 +126,11 @@ static void test_shrinker_keeps_to_its_node(struct kunit *test)
 	while (scan(other, 128) != SHRINK_STOP)
 		;
 	p = make_idle(test);
-	idle = here()->idle;
+	idle = gh_test_here()->idle;
 	KUNIT_ASSERT_GT(test, idle, 0UL);
 	KUNIT_EXPECT_EQ(test, count(other), SHRINK_EMPTY);
 	KUNIT_EXPECT_EQ(test, scan(other, 128), SHRINK_STOP);
-	KUNIT_EXPECT_EQ(test, here()->idle, idle);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, idle);
 	goheap_free(p);
 }
 
@@ -154,10 +139,10 @@ static void test_shrinker_keeps_to_its_node(struct kunit *test)
 static void test_gh_reclaim_last_resort_idle_runs(struct kunit *test)
 {
 	void *p = make_idle(test);
-	unsigned long idle = count(here()->nid);
+	unsigned long idle = count(gh_test_here()->nid);
 
 	KUNIT_EXPECT_GE(test, gh_reclaim_last_resort(), idle);
-	KUNIT_EXPECT_EQ(test, here()->idle, 0UL);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, 0UL);
 	goheap_free(p);
 }
 
@@ -198,7 +183,7 @@ static void test_gh_reclaim_last_resort_in_goheap_create(struct kunit *test)
 	void *p = make_idle(test);
 
 	use_and_free(heap);
-	idle = count(here()->nid);
+	idle = count(gh_test_here()->nid);
 	mutex_lock(&gh_heaps_mutex);
 	KUNIT_EXPECT_GE(test, gh_reclaim_last_resort(), idle);
 	KUNIT_EXPECT_EQ(test, gh_reclaim_last_resort(), 0UL);

@@ -130,6 +130,23 @@ void gh_test_free_on(int cpu, const void *p)
 	gh_test_on(cpu, free_it, (void *)p);
 }
 
+/* ---- the page heap -------------------------------------------------------- */
+
+struct gh_page_heap *gh_test_here(void)
+{
+	return gh_page_heaps[numa_mem_id()];
+}
+
+void gh_test_set_peak(unsigned long pages)
+{
+	struct gh_page_heap *ph = gh_test_here();
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&ph->lock, flags);
+	ph->peak = pages;
+	raw_spin_unlock_irqrestore(&ph->lock, flags);
+}
+
 /* ---- heaps --------------------------------------------------------------- */
 
 static void destroy_heap(void *arg)

@@ -23,6 +23,11 @@ void gh_test_exit(struct kunit *test);
 void gh_test_seed(struct rnd_state *rnd, u64 seed);
 u32 gh_test_below(struct rnd_state *rnd, u32 bound);
 
+/* The page heap of the case's node. */
+struct gh_page_heap *gh_test_here(void);
+/* Let the background retain what is idle while a case runs, or nothing. */
+void gh_test_set_peak(unsigned long pages);
+
 /* Checks every page heap, central list, span and counter. */
 void gh_test_validate(struct kunit *test);
 void gh_test_flush_limbo(void);
