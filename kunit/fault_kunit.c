@@ -553,12 +553,13 @@ static void test_gh_magazine_consider_no_memory(struct kunit *test)
 {
 	struct gh_bin *bin;
 	struct ledger before;
-	unsigned int nth, without = 0;
+	unsigned int nth, without = 0, tries = 0;
 	bool failed = true;
 	void *p;
 
 	heap = gh_test_heap(test, "kunit-faults", NULL);
 	bin = gh_test_bin(heap, 64);
+again:
 	for (nth = 1; failed && nth < MOST; nth++) {
 		cool(&before);
 		bin->magazine_after = 0;
@@ -571,6 +572,10 @@ static void test_gh_magazine_consider_no_memory(struct kunit *test)
 		gh_test_validate(test);
 		expect_balance(test, &before, "gh_magazine_consider", nth);
 	}
+	/* The cache's own work may have been quicker to give the slot one. */
+	failed = !without && tries++ < 5;
+	if (failed)
+		goto again;
 	KUNIT_EXPECT_GE_MSG(test, without, 1U, "the magazine was never what failed");
 }
 
