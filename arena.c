@@ -35,42 +35,6 @@ struct gh_page_heap **gh_page_heaps;
 static struct kmem_cache *desc_caches[GH_NR_KINDS];
 static atomic_long_t nr_descs[GH_NR_KINDS];
 
-/*
- * The page allocator's locks are spinlocks, and a caller may hold a raw one, or be
- * in an interrupt that PREEMPT_RT would not make a thread of. There is nothing
- * wrong with that where spinlocks do not sleep, and where they do the allocator is
- * not called; but lockdep would object for the sake of kernels which this is not.
- */
-static GH_DEFINE_WAIT_OVERRIDE(any_context);
-
-/**
- * gh_memory_begin() - the kernel is about to be asked for memory
- * @gfp: the caller's
- *
- * Context: Any.
- * Return: false if it cannot be asked here, and gh_memory_end() need not be called.
- */
-bool gh_memory_begin(gfp_t gfp)
-{
-	if (!gh_may_allocate_pages())
-		return false;
-	if (!gfpflags_allow_blocking(gfp))
-		gh_wait_override_begin(&any_context);
-	return true;
-}
-
-/**
- * gh_memory_end() - it was asked
- * @gfp: the caller's
- *
- * Context: As for gh_memory_begin().
- */
-void gh_memory_end(gfp_t gfp)
-{
-	if (!gfpflags_allow_blocking(gfp))
-		gh_wait_override_end(&any_context);
-}
-
 /* ---- descriptors -------------------------------------------------------------------- */
 
 static struct gh_span *desc_new(enum gh_kind kind, int nid, gfp_t gfp)
@@ -149,10 +113,10 @@ static int spare_add(struct gh_page_heap *ph, enum gh_kind kind, gfp_t gfp)
 	gh_memory_end(gfp);
 	if (!s)
 		return -ENOMEM;
-	raw_spin_lock_irqsave(&ph->lock, flags);
+	gh_lock(&ph->lock, flags);
 	ph->locked++;
 	spare_push(ph, s);
-	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	gh_unlock(&ph->lock, flags);
 	return 0;
 }
 
@@ -171,9 +135,9 @@ void gh_arena_trim_spares(struct gh_page_heap *ph, unsigned int keep)
 
 	for (kind = 0; kind < GH_NR_KINDS; kind++) {
 		do {
-			raw_spin_lock_irqsave(&ph->lock, flags);
+			gh_lock(&ph->lock, flags);
 			s = ph->nr_spare[kind] > keep ? spare_pop(ph, kind) : NULL;
-			raw_spin_unlock_irqrestore(&ph->lock, flags);
+			gh_unlock(&ph->lock, flags);
 			if (s)
 				desc_delete(s);
 		} while (s);
@@ -195,24 +159,6 @@ unsigned long gh_arena_metadata(void)
 		bytes += atomic_long_read(&nr_descs[kind]) *
 			 kmem_cache_size(desc_caches[kind]);
 	return bytes;
-}
-
-/**
- * gh_lock_any_context() - take a lock, or in NMI only try to
- * @lock: which; use gh_lock(), which tells sparse
- * @flags: interrupt state
- *
- * Context: Any.
- * Return: true if the lock is held.
- */
-bool gh_lock_any_context(raw_spinlock_t *lock, unsigned long *flags)
-{
-	if (!gh_in_nmi())
-		raw_spin_lock_irqsave(lock, *flags);
-	else if (!raw_spin_trylock_irqsave(lock, *flags))
-		return false;
-	__release(lock);	/* for sparse: gh_lock() counts it for the caller */
-	return true;
 }
 
 /* ---- free runs -------------------------------------------------------------------------- */
@@ -423,7 +369,7 @@ static struct gh_span *alloc_run(struct gh_page_heap *ph, unsigned int npages,
 	struct gh_span *run, *s;
 	unsigned long flags;
 
-	if (!gh_lock(&ph->lock, flags))
+	if (!gh_lock_or_try(&ph->lock, flags))
 		return ERR_PTR(-EBUSY);
 	ph->locked++;
 	run = run_find(ph, npages, align);
@@ -435,7 +381,7 @@ static struct gh_span *alloc_run(struct gh_page_heap *ph, unsigned int npages,
 		s = run_cut(ph, run, npages, align, kind);
 		count_alloc(ph, s, sc < GH_SC_LARGE + 2);
 	}
-	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	gh_unlock(&ph->lock, flags);
 	return s;
 }
 
@@ -550,11 +496,11 @@ static int chunk_add(struct page *page, unsigned int order, bool zeroed, gfp_t g
 	s->npages = npages;
 	s->needzero = !zeroed;
 	account_pages(ph->nid, npages);
-	raw_spin_lock_irqsave(&ph->lock, flags);
+	gh_lock(&ph->lock, flags);
 	ph->locked++;
 	ph->taken += npages;
 	run_free(ph, s);
-	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	gh_unlock(&ph->lock, flags);
 	return 0;
 }
 
@@ -717,7 +663,7 @@ void gh_arena_free(struct gh_span *s)
 	struct gh_arena *arena;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&ph->lock, flags);
+	gh_lock(&ph->lock, flags);
 	ph->locked++;
 	arena = gh_arena_of(s->base);
 	mark_in_use(arena, s, false);
@@ -726,7 +672,7 @@ void gh_arena_free(struct gh_span *s)
 	if (s->npages > 2)
 		gh_map_set_range(arena, s->base + GH_PAGE_SIZE, s->npages - 2, NULL);
 	run_free(ph, s);
-	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	gh_unlock(&ph->lock, flags);
 }
 
 /* Cut up to @max heap pages off the end of the longest run that can lose some. */
@@ -791,9 +737,9 @@ unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr)
 		/* A run that ends within a page of the kernel leaves two. */
 		if (RELEASE_PAGES > 1 && !READ_ONCE(ph->nr_spare[GH_KIND_1]))
 			spare_add(ph, GH_KIND_1, GFP_NOWAIT | __GFP_NOWARN);
-		raw_spin_lock_irqsave(&ph->lock, flags);
+		gh_lock(&ph->lock, flags);
 		n = cut_for_release(ph, min(max(nr - done, RELEASE_PAGES), RELEASE_BATCH), &addr);
-		raw_spin_unlock_irqrestore(&ph->lock, flags);
+		gh_unlock(&ph->lock, flags);
 		if (!n)
 			break;
 		gh_map_unclaim(addr, n);
@@ -847,7 +793,7 @@ int gh_arena_validate(struct gh_page_heap *ph)
 	struct rb_node *node;
 	int ret = 0;
 
-	raw_spin_lock_irqsave(&ph->lock, flags);
+	gh_lock(&ph->lock, flags);
 	for (node = rb_first(&ph->runs); node && !ret; node = rb_next(node)) {
 		s = rb_entry(node, struct gh_span, run);
 		if (s->state != GH_SPAN_FREE || s->limit || !atomic_read(&s->queued))
@@ -868,7 +814,7 @@ int gh_arena_validate(struct gh_page_heap *ph)
 		ret = -5;
 	if (!ret && ph->idle + ph->small + ph->large + ph->returned != ph->taken)
 		ret = -6;
-	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	gh_unlock(&ph->lock, flags);
 	return ret;
 }
 

@@ -273,7 +273,7 @@ static void tidy(struct gh_cache *cache, unsigned int sc)
 	unsigned int least = spans_in(TIDY_BYTES, sc);
 	unsigned int most = spans_in(PARTIAL_BYTES, sc);
 
-	if (gh_in_nmi())	/* its page heap may be what was interrupted */
+	if (gh_is_nested())	/* its page heap may be what was interrupted */
 		return;
 	let_go(cache, sc);
 	if (!tidy_empties(cache, bin, least / 2 + bin->extra) ||
@@ -429,7 +429,7 @@ bool gh_cache_refill(struct gh_cache *cache, unsigned int sc)
 	if (has_others(cache, sc) || reuse_current(cache, sc) || use_partial(cache, sc))
 		return true;
 	/* Not earlier, and not more: the more is freed into a span first, the less it costs. */
-	while (!gh_in_nmi() && (s = next_arrived(cache))) {
+	while (!gh_is_nested() && (s = next_arrived(cache))) {
 		absorb(cache, s);
 		if (use_partial(cache, sc))
 			return true;

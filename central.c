@@ -95,7 +95,7 @@ struct gh_span *gh_central_fetch(struct gh_cache *cache, unsigned int sc, int ni
 	struct gh_span *s = NULL;
 	unsigned long flags;
 
-	if (!gh_peek(central->nr_spans) || !gh_lock(&central->lock, flags))
+	if (!gh_peek(central->nr_spans) || !gh_lock_or_try(&central->lock, flags))
 		return NULL;
 	central->locked++;
 	s = fullest(central);
@@ -103,7 +103,7 @@ struct gh_span *gh_central_fetch(struct gh_cache *cache, unsigned int sc, int ni
 		unlist_span(central, s);
 		WRITE_ONCE(s->owner, cache);
 	}
-	raw_spin_unlock_irqrestore(&central->lock, flags);
+	gh_unlock(&central->lock, flags);
 	return s;
 }
 
@@ -164,14 +164,14 @@ bool gh_central_put(struct gh_span *s)
 	bool again;
 	int why;
 
-	raw_spin_lock_irqsave(&central->lock, flags);
+	gh_lock(&central->lock, flags);
 	central->locked++;
 	WRITE_ONCE(s->flags, s->flags & ~GH_F_LISTED);
 	/* The section's writes to the bitmap come first; pairs with the lock. */
 	WRITE_ONCE(s->owner, NULL);
 	list_span(central, s);
 	again = settle(central, s, &why);
-	raw_spin_unlock_irqrestore(&central->lock, flags);
+	gh_unlock(&central->lock, flags);
 	if (!again)
 		return true;
 	if (why != -EAGAIN)
@@ -195,11 +195,11 @@ int gh_central_merge(struct gh_span *s)
 	bool again = false;
 	int why = -EXDEV;
 
-	raw_spin_lock_irqsave(&central->lock, flags);
+	gh_lock(&central->lock, flags);
 	central->locked++;
 	if (!READ_ONCE(s->owner))
 		again = settle(central, s, &why);
-	raw_spin_unlock_irqrestore(&central->lock, flags);
+	gh_unlock(&central->lock, flags);
 	if (again)
 		finish(s, why);
 	return why == -EXDEV ? -EXDEV : 0;
@@ -236,7 +236,7 @@ void *gh_central_alloc(struct goheap *heap, unsigned int sc, int nid, bool *fres
 	unsigned long flags;
 	void *p = NULL;
 
-	if (!gh_peek(central->nr_spans) || !gh_lock(&central->lock, flags))
+	if (!gh_peek(central->nr_spans) || !gh_lock_or_try(&central->lock, flags))
 		return NULL;
 	central->locked++;
 	s = fullest(central);
@@ -244,7 +244,7 @@ void *gh_central_alloc(struct goheap *heap, unsigned int sc, int nid, bool *fres
 		p = take_object(central, s, fresh);
 		relist_span(central, s);
 	}
-	raw_spin_unlock_irqrestore(&central->lock, flags);
+	gh_unlock(&central->lock, flags);
 	return p;
 }
 
@@ -263,13 +263,13 @@ void *gh_central_add(struct gh_span *s, bool *fresh)
 	unsigned long flags;
 	void *p;
 
-	if (!gh_lock(&central->lock, flags))
+	if (!gh_lock_or_try(&central->lock, flags))
 		return NULL;
 	central->locked++;
 	p = take_object(central, s, fresh);
 	list_span(central, s);
 	gh_span_unclaim(s);
-	raw_spin_unlock_irqrestore(&central->lock, flags);
+	gh_unlock(&central->lock, flags);
 	return p;
 }
 
@@ -284,9 +284,9 @@ void gh_central_remove(struct gh_span *s)
 	struct gh_central *central = central_of(s);
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&central->lock, flags);
+	gh_lock(&central->lock, flags);
 	unlist_span(central, s);
-	raw_spin_unlock_irqrestore(&central->lock, flags);
+	gh_unlock(&central->lock, flags);
 }
 
 /**
@@ -303,7 +303,7 @@ int gh_central_validate(struct gh_central *central)
 	struct gh_span *s;
 	int ret = 0;
 
-	raw_spin_lock_irqsave(&central->lock, flags);
+	gh_lock(&central->lock, flags);
 	for (i = 0; i <= GH_NR_BUCKETS; i++) {
 		list_for_each_entry(s, &central->lists[i], list) {
 			nr++;
@@ -314,6 +314,6 @@ int gh_central_validate(struct gh_central *central)
 	}
 	if (!ret && nr != central->nr_spans)
 		ret = -12;
-	raw_spin_unlock_irqrestore(&central->lock, flags);
+	gh_unlock(&central->lock, flags);
 	return ret;
 }

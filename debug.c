@@ -248,9 +248,9 @@ void gh_debug_drop(struct gh_records *r)
 
 	if (IS_ERR_OR_NULL(r))
 		return;
-	raw_spin_lock_irqsave(&r->lock, flags);
+	gh_lock(&r->lock, flags);
 	r->gone = true;
-	raw_spin_unlock_irqrestore(&r->lock, flags);
+	gh_unlock(&r->lock, flags);
 	atomic_long_sub(records_bytes(r->nr), &bytes);
 	call_rcu(&r->rcu, free_records);
 }
@@ -343,7 +343,7 @@ static bool is_damaged(struct gh_records *r, struct record *record, u8 *p, size_
  * An NMI does without, if it hit the lock. For sparse the lock is held if this
  * returns true.
  */
-#define lock_records(r, flags)	gh_lock(&(r)->lock, flags)
+#define lock_records(r, flags)	gh_lock_or_try(&(r)->lock, flags)
 
 /* Its memory is the owner's now, and what is beyond it a red zone. */
 static void prepare(struct gh_records *r, u8 *p, size_t size, size_t usable, gfp_t gfp,
@@ -397,7 +397,7 @@ bool gh_debug_alloc(void *p, size_t size, gfp_t gfp, bool dirty)
 		record->size = size;
 		record->state = LIVE;
 		prepare(r, p, size, usable, gfp, dirty);
-		raw_spin_unlock_irqrestore(&r->lock, flags);
+		gh_unlock(&r->lock, flags);
 	}
 	if (damaged)
 		gh_misuse_damage(p, ref.span, &damage);
@@ -454,7 +454,7 @@ void gh_debug_free(struct gh_span *s, unsigned int idx, bool rcu)
 		else
 			bury(r, record, p, usable);
 	}
-	raw_spin_unlock_irqrestore(&r->lock, flags);
+	gh_unlock(&r->lock, flags);
 	if (damaged)
 		gh_misuse_damage(p, s, &damage);
 }
@@ -473,7 +473,7 @@ void gh_debug_merged(struct gh_span *s, unsigned int word, unsigned long bits)
 	unsigned long flags, bit;
 	unsigned int idx;
 
-	raw_spin_lock_irqsave(&r->lock, flags);
+	gh_lock(&r->lock, flags);
 	for_each_set_bit(bit, &bits, BITS_PER_LONG) {
 		idx = word * BITS_PER_LONG + bit;
 		if (r->of[idx].state != WAITING)
@@ -481,7 +481,7 @@ void gh_debug_merged(struct gh_span *s, unsigned int word, unsigned long bits)
 		bury(r, &r->of[idx], gh_span_object(s, idx), s->elemsize);
 		gh_close(gh_span_object(s, idx), s->elemsize);
 	}
-	raw_spin_unlock_irqrestore(&r->lock, flags);
+	gh_unlock(&r->lock, flags);
 }
 
 /**
@@ -517,9 +517,9 @@ unsigned int gh_debug_validate(struct gh_span *s)
 
 	for (idx = 0; r && idx < r->nr; idx++) {
 		p = gh_span_object(s, idx);
-		raw_spin_lock_irqsave(&r->lock, flags);
+		gh_lock(&r->lock, flags);
 		damaged = !r->gone && is_damaged(r, &r->of[idx], p, gh_span_object_bytes(s), &damage);
-		raw_spin_unlock_irqrestore(&r->lock, flags);
+		gh_unlock(&r->lock, flags);
 		if (!damaged)
 			continue;
 		gh_misuse_damage(p, s, &damage);

@@ -370,7 +370,7 @@ static void add_ledger(struct gh_page_heap *ph, struct ledger *l)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&ph->lock, flags);
+	gh_lock(&ph->lock, flags);
 	l->small += ph->small;
 	l->large += ph->large;
 	l->idle += ph->idle;
@@ -378,7 +378,7 @@ static void add_ledger(struct gh_page_heap *ph, struct ledger *l)
 	l->taken += ph->taken;
 	l->returned += ph->returned;
 	l->locked += ph->locked;
-	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	gh_unlock(&ph->lock, flags);
 }
 
 static void add_all_events(struct events *e)

@@ -140,7 +140,7 @@ static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gf
 	if (p)
 		return p;
 	/* The central lock could be taken there: gh_central_add() might fail. */
-	if (gh_in_nmi() && (central || nested))
+	if (gh_is_nested() && (central || nested))
 		return NULL;
 	s = gh_heap_new_span(heap, sc, central ? gfp_of_node(gfp) : gfp, nid);
 	if (s)

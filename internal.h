@@ -97,6 +97,7 @@
 #include <linux/workqueue.h>
 
 #include "compat.h"
+#include "context.h"
 #include "goheap.h"
 #include "sanitize.h"
 #include "sizeclass.h"
@@ -541,45 +542,6 @@ struct gh_page_heap {
 
 extern struct gh_page_heap **gh_page_heaps;	/* by node */
 
-bool gh_lock_any_context(raw_spinlock_t *lock, unsigned long *flags);
-
-/* In NMI the lock may be held by what was interrupted: false if it cannot be had. */
-#define gh_lock(lock, flags) \
-	gh_cond_lock(lock, gh_lock_any_context(lock, &(flags)))
-
-#ifdef CONFIG_GOHEAP_KUNIT_TEST
-extern struct task_struct *gh_test_nmi;
-
-/* A test says that its task, which has turned interrupts off, is in NMI. */
-static inline bool gh_in_nmi(void)
-{
-	return in_nmi() || unlikely(READ_ONCE(gh_test_nmi) == current);
-}
-#else
-static inline bool gh_in_nmi(void)
-{
-	return in_nmi();
-}
-#endif
-
-static inline bool gh_may_allocate_pages(void)
-{
-	if (gh_in_nmi())
-		return false;
-	/* The page allocator's locks sleep there. */
-	return !IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible();
-}
-
-/*
- * May the caller ask for this? Kernels with checks for that ask every time, as for
- * kmalloc(); on others there would be nothing to see on the fast paths.
- */
-static __always_inline void gh_might_alloc(gfp_t gfp)
-{
-	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) || IS_ENABLED(CONFIG_PROVE_LOCKING))
-		might_alloc(gfp);
-}
-
 int gh_nearest_node(int nid);
 
 /*
@@ -594,8 +556,6 @@ static inline int gh_mem_node(void)
 }
 
 /* arena.c */
-bool gh_memory_begin(gfp_t gfp);
-void gh_memory_end(gfp_t gfp);
 int gh_arena_init(void);
 void gh_arena_exit(void);
 struct gh_span *gh_arena_alloc(unsigned int npages, unsigned int align, unsigned int sc,

@@ -115,13 +115,13 @@ static bool try_claim(unsigned long addr, unsigned int npages, struct spares *sp
 	struct gh_arena *arena;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&map_lock, flags);
+	gh_lock(&map_lock, flags);
 	arena = publish(arena_number(addr), spares);
 	if (arena) {
 		bitmap_set(arena->owned, gh_arena_page(addr), npages);
 		arena->nr_owned += npages;
 	}
-	raw_spin_unlock_irqrestore(&map_lock, flags);
+	gh_unlock(&map_lock, flags);
 	return arena;
 }
 
@@ -180,7 +180,7 @@ void gh_map_unclaim(unsigned long addr, unsigned int npages)
 	unsigned long n, flags;
 	bool gone;
 
-	raw_spin_lock_irqsave(&map_lock, flags);
+	gh_lock(&map_lock, flags);
 	n = arena_number(addr);
 	arena = gh_map->arenas[n];
 	bitmap_clear(arena->owned, gh_arena_page(addr), npages);
@@ -191,7 +191,7 @@ void gh_map_unclaim(unsigned long addr, unsigned int npages)
 		WRITE_ONCE(gh_map->arenas[n], NULL);
 		nr_arenas--;
 	}
-	raw_spin_unlock_irqrestore(&map_lock, flags);
+	gh_unlock(&map_lock, flags);
 	if (gone)
 		call_rcu(&arena->rcu, arena_delete_rcu);
 }

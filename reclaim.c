@@ -158,12 +158,12 @@ static unsigned long excess(struct gh_page_heap *ph)
 {
 	unsigned long in_use, retain, held, flags;
 
-	raw_spin_lock_irqsave(&ph->lock, flags);
+	gh_lock(&ph->lock, flags);
 	in_use = ph->small + ph->large;
 	held = in_use + ph->idle;
 	ph->peak = max(in_use, ph->peak - DIV_ROUND_UP(ph->peak - in_use, PEAK_DECAY));
 	retain = ph->peak * RETAIN_PERCENT / 100;
-	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	gh_unlock(&ph->lock, flags);
 	/* With nothing in use nothing is retained. */
 	retain = in_use ? max(retain, in_use + RETAIN_LEAST) : 0;
 	return held > retain ? held - retain : 0;

@@ -36,7 +36,7 @@ static DEFINE_IRQ_WORK(limbo_irq_work, limbo_irq);
 static void limbo_enter(struct gh_span *s)
 {
 	llist_add(&s->queue, &limbo);
-	if (gh_in_nmi())
+	if (gh_is_nested())
 		irq_work_queue(&limbo_irq_work);
 	else
 		limbo_arm();
@@ -87,7 +87,7 @@ static void deliver(struct gh_span *s)
 			post(owner, s);
 			return;
 		}
-		if (gh_in_nmi()) {
+		if (gh_is_nested()) {
 			gh_limbo_add(s);
 			return;
 		}
@@ -231,7 +231,7 @@ void gh_remote_free_large(struct gh_span *s, bool rcu)
 	 * The bit was ours to set, so the span is ours to free. An object that was
 	 * freed with an earlier cookie has waited, or this would be a second free.
 	 */
-	if (rcu || gh_in_nmi()) {
+	if (rcu || gh_is_nested()) {
 		gh_limbo_add(s);
 		return;
 	}

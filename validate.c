@@ -65,12 +65,12 @@ static int check_node(struct gh_page_heap *ph)
 	gh_map_walk(NULL, tally_span, &t);
 	if (t.error)
 		return t.error;
-	raw_spin_lock_irqsave(&ph->lock, flags);
+	gh_lock(&ph->lock, flags);
 	if (t.small != ph->small || t.small_spans != ph->small_spans)
 		ret = -21;
 	else if (t.large != ph->large || t.large_spans != ph->large_spans)
 		ret = -22;
-	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	gh_unlock(&ph->lock, flags);
 	return ret;
 }
 

@@ -840,11 +840,11 @@ static void test_nmi_alloc_central_lock_taken(struct kunit *test)
 	struct goheap *heap = gh_test_heap(test, "kunit-nmi", NULL);
 	struct gh_central *central = central_of(heap);
 	void *p = alloc_on_central(test, heap), *q, *r;
-	unsigned long flags = nmi_begin();
+	unsigned long flags = nmi_begin(), lock_flags;
 
-	raw_spin_lock(&central->lock);
+	gh_lock(&central->lock, lock_flags);
 	q = goheap_heap_alloc(heap, SIZE, GFP_NOWAIT, 0);
-	raw_spin_unlock(&central->lock);
+	gh_unlock(&central->lock, lock_flags);
 	r = goheap_heap_alloc(heap, SIZE, GFP_NOWAIT, 0);
 	nmi_end(flags);
 	KUNIT_EXPECT_PTR_EQ(test, q, NULL);
@@ -858,7 +858,7 @@ static void test_nmi_alloc_page_heap_lock_taken(struct kunit *test)
 {
 	static const size_t sizes_here[] = { SIZE, 100000 };
 	struct goheap *heap = gh_test_heap(test, "kunit-nmi", NULL);
-	unsigned long flags;
+	unsigned long flags, lock_flags;
 	void *p[8], *q, *r;
 	unsigned int i;
 
@@ -870,9 +870,9 @@ static void test_nmi_alloc_page_heap_lock_taken(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(sizes_here); i++) {
 		goheap_free(alloc(test, gh_default, sizes_here[i]));
 		flags = nmi_begin();
-		raw_spin_lock(&page_heap()->lock);
+		gh_lock(&page_heap()->lock, lock_flags);
 		q = goheap_heap_alloc(heap, sizes_here[i], GFP_NOWAIT, 0);
-		raw_spin_unlock(&page_heap()->lock);
+		gh_unlock(&page_heap()->lock, lock_flags);
 		r = goheap_heap_alloc(heap, sizes_here[i], GFP_NOWAIT, 0);
 		nmi_end(flags);
 		KUNIT_EXPECT_PTR_EQ(test, q, NULL);
@@ -909,16 +909,16 @@ static void test_nmi_free_waits_in_limbo(struct kunit *test)
 	struct goheap *heap = gh_test_heap(test, "kunit-nmi", NULL);
 	struct gh_central *central = central_of(heap);
 	void *p = alloc_on_central(test, heap), *large = alloc(test, heap, 100000);
-	unsigned long flags = nmi_begin();
+	unsigned long flags = nmi_begin(), lock_flags;
 	long waiting;
 	size_t size;
 
-	raw_spin_lock(&central->lock);
+	gh_lock(&central->lock, lock_flags);
 	goheap_free(p);
-	raw_spin_unlock(&central->lock);
-	raw_spin_lock(&page_heap()->lock);
+	gh_unlock(&central->lock, lock_flags);
+	gh_lock(&page_heap()->lock, lock_flags);
 	goheap_free(large);
-	raw_spin_unlock(&page_heap()->lock);
+	gh_unlock(&page_heap()->lock, lock_flags);
 	waiting = atomic_long_read(&heap->limbo);
 	size = goheap_size(p) + goheap_size(large);
 	nmi_end(flags);
@@ -935,7 +935,7 @@ static void test_nmi_free_many(struct kunit *test)
 {
 	struct goheap *heap = gh_test_heap(test, "kunit-nmi", NULL);
 	void **p = kunit_kcalloc(test, NR_MANY, sizeof(*p), GFP_KERNEL);
-	unsigned long flags;
+	unsigned long flags, lock_flags;
 	unsigned int i;
 	long pages;
 
@@ -944,14 +944,47 @@ static void test_nmi_free_many(struct kunit *test)
 		p[i] = alloc(test, heap, SIZE);
 	pages = atomic_long_read(&heap->pages);
 	flags = nmi_begin();
-	raw_spin_lock(&page_heap()->lock);
+	gh_lock(&page_heap()->lock, lock_flags);
 	for (i = 0; i < NR_MANY; i++)
 		goheap_free(p[i]);
-	raw_spin_unlock(&page_heap()->lock);
+	gh_unlock(&page_heap()->lock, lock_flags);
 	nmi_end(flags);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), pages);
 	p[0] = alloc(test, heap, SIZE);
 	goheap_free(p[0]);
+	gh_reclaim_trim();
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
+}
+
+/* Whatever an instrument on a function of goheap does while this CPU has the lock. */
+static void use_nested(struct kunit *test, struct goheap *heap, raw_spinlock_t *lock)
+{
+	void *p = alloc_on_central(test, heap), *large = alloc(test, heap, 100000);
+	unsigned long flags, size;
+	void *q[3];
+
+	gh_lock(lock, flags);
+	goheap_free(p);
+	goheap_free(large);
+	q[0] = goheap_heap_alloc(heap, SIZE, GFP_ATOMIC, 0);
+	q[1] = goheap_heap_alloc(heap, 8, GFP_ATOMIC, GOHEAP_NOSCAN);
+	q[2] = goheap_heap_alloc(heap, 100000, GFP_ATOMIC, 0);
+	size = goheap_size(p) + goheap_size(large);
+	goheap_free_rcu(q[0]);
+	goheap_free_bulk(2, q + 1);
+	gh_unlock(lock, flags);
+	KUNIT_EXPECT_EQ_MSG(test, size, 0UL, "freed, and live still");
+	gh_limbo_flush(heap);
+	KUNIT_EXPECT_EQ(test, gh_test_live(heap), 0UL);
+}
+
+static void test_nested_in_lock(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-nested", NULL);
+
+	use_nested(test, heap, &central_of(heap)->lock);
+	use_nested(test, heap, &page_heap()->lock);
+	KUNIT_EXPECT_FALSE(test, gh_is_nested());
 	gh_reclaim_trim();
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
 }
@@ -965,6 +998,7 @@ static struct kunit_case context_cases[] = {
 	KUNIT_CASE(test_nmi_alloc_in_section),
 	KUNIT_CASE(test_nmi_free_waits_in_limbo),
 	KUNIT_CASE(test_nmi_free_many),
+	KUNIT_CASE(test_nested_in_lock),
 	{}
 };
 

@@ -142,9 +142,9 @@ void gh_test_set_peak(unsigned long pages)
 	struct gh_page_heap *ph = gh_test_here();
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&ph->lock, flags);
+	gh_lock(&ph->lock, flags);
 	ph->peak = pages;
-	raw_spin_unlock_irqrestore(&ph->lock, flags);
+	gh_unlock(&ph->lock, flags);
 }
 
 /* ---- heaps --------------------------------------------------------------- */
