@@ -57,13 +57,19 @@ static inline bool gh_in_nmi(void)
 #endif
 
 /*
- * May what was interrupted on this CPU hold a lock of goheap? Nobody asks who holds one
- * himself. The count is another CPU's if the caller moves meanwhile, hence the first look
- * at what a holder never is.
+ * Does this CPU hold a lock of goheap, for whoever runs on it now or was interrupted? The
+ * count is another CPU's if the caller moves meanwhile, hence the first look: a holder has
+ * interrupts off.
  */
+static inline bool gh_holds_lock(void)
+{
+	return irqs_disabled() && raw_cpu_read(gh_locks_held);
+}
+
+/* May what was interrupted hold a lock of goheap? Not for who may hold one himself. */
 static inline bool gh_is_nested(void)
 {
-	return gh_in_nmi() || (irqs_disabled() && raw_cpu_read(gh_locks_held));
+	return gh_in_nmi() || gh_holds_lock();
 }
 
 static inline bool gh_may_allocate_pages(void)

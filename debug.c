@@ -529,22 +529,39 @@ unsigned int gh_debug_validate(struct gh_span *s)
 }
 
 /**
- * gh_debug_explain() - print what is known about an object
+ * gh_debug_learn() - what is known about an object
  * @s: a span of any heap
  * @p: an address in it
+ * @facts: the answer, to be printed when that is possible
  *
  * Context: Any, preemption off.
  */
-void gh_debug_explain(const struct gh_span *s, const void *p)
+void gh_debug_learn(const struct gh_span *s, const void *p, struct gh_debug_facts *facts)
 {
 	unsigned int idx = gh_span_index(s, (unsigned long)p - s->base);
 	const struct gh_records *r = records_of(s, idx);
 
-	if (!r || r->of[idx].state == NEVER)
+	facts->known = r && r->of[idx].state != NEVER;
+	if (!facts->known)
 		return;
-	pr_err("  %u bytes were asked for\n", r->of[idx].size);
-	gh_track_print("allocated", &r->of[idx].alloc);
-	gh_track_print("freed", &r->of[idx].freed);
+	facts->size = r->of[idx].size;
+	facts->alloc = r->of[idx].alloc;
+	facts->freed = r->of[idx].freed;
+}
+
+/**
+ * gh_debug_explain() - print it
+ * @facts: from gh_debug_learn()
+ *
+ * Context: Any; no lock and no section held.
+ */
+void gh_debug_explain(const struct gh_debug_facts *facts)
+{
+	if (!facts->known)
+		return;
+	pr_err("  %u bytes were asked for\n", facts->size);
+	gh_track_print("allocated", &facts->alloc);
+	gh_track_print("freed", &facts->freed);
 }
 
 /**
@@ -557,6 +574,7 @@ void gh_debug_explain(const struct gh_span *s, const void *p)
 void gh_debug_leaks(const struct gh_span *s, unsigned int *max)
 {
 	const struct gh_records *r = s->records;
+	struct gh_debug_facts facts;
 	unsigned int idx;
 
 	if (!r || !(r->flags & GOHEAP_TRACK))
@@ -565,7 +583,8 @@ void gh_debug_leaks(const struct gh_span *s, unsigned int *max)
 		if (r->of[idx].state != LIVE)
 			continue;
 		pr_err("leaked: %p\n", gh_span_object(s, idx));
-		gh_debug_explain(s, gh_span_object(s, idx));
+		gh_debug_learn(s, gh_span_object(s, idx), &facts);
+		gh_debug_explain(&facts);
 		--*max;
 	}
 }

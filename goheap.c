@@ -992,6 +992,7 @@ static void __exit goheap_exit(void)
 	gh_reclaim_exit();
 	gh_heap_destroy_all();
 	gh_arena_exit();
+	gh_misuse_flush();
 }
 
 module_init(goheap_init);

@@ -1041,10 +1041,12 @@ struct gh_damage {
 extern char gh_last_report[GH_REPORT_MAX];
 extern struct ratelimit_state gh_misuse_limit;
 void gh_misuse(enum gh_misuse what, const void *p, struct gh_span *s);
+void gh_misuse_later(enum gh_misuse what, const void *p, struct gh_span *s);
 void gh_misuse_size(const void *p, struct gh_span *s, size_t size);
 void gh_misuse_damage(const void *p, struct gh_span *s, const struct gh_damage *damage);
 void gh_misuse_address(const void *p);
 unsigned long gh_misuse_count(void);
+void gh_misuse_flush(void);
 
 /* ---- debug mode ------------------------------------------------------------------------- */
 
@@ -1054,6 +1056,14 @@ struct gh_event {
 	int pid;
 	unsigned int cpu;
 	u64 when;			/* local_clock(); 0 if it never happened */
+};
+
+/* What debug mode knows of an object. */
+struct gh_debug_facts {
+	bool known;
+	u32 size;			/* that was asked for */
+	struct gh_event alloc;
+	struct gh_event freed;
 };
 
 /* track.c */
@@ -1073,7 +1083,8 @@ void gh_debug_free(struct gh_span *s, unsigned int idx, bool rcu);
 void gh_debug_merged(struct gh_span *s, unsigned int word, unsigned long bits);
 size_t gh_debug_size(const struct gh_span *s, unsigned int idx);
 unsigned int gh_debug_validate(struct gh_span *s);
-void gh_debug_explain(const struct gh_span *s, const void *p);
+void gh_debug_learn(const struct gh_span *s, const void *p, struct gh_debug_facts *facts);
+void gh_debug_explain(const struct gh_debug_facts *facts);
 void gh_debug_leaks(const struct gh_span *s, unsigned int *max);
 unsigned long gh_debug_bytes(void);
 

@@ -4,17 +4,23 @@
  * been refused by the time this is called; the heap is as it was. Likewise, in
  * heaps that are debugged, writes to where nobody may write.
  *
+ * Nothing is printed while this CPU holds a lock of goheap or is in a section: a
+ * console is a driver, which may allocate and free, and prints slowly. A report that
+ * is made there is written down, and a work prints it.
+ *
  * See internal.h for an overview.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/irq_work.h>
 #include <linux/kernel.h>
 #include <linux/moduleparam.h>
 #include <linux/printk.h>
 #include <linux/ratelimit.h>
-#include <linux/seq_buf.h>
+#include <linux/stacktrace.h>
 #include <linux/string.h>
+#include <linux/workqueue.h>
 
 #include "internal.h"
 
@@ -34,8 +40,9 @@ static bool panic_on_misuse;
 static atomic_long_t nr_misuses;
 
 /* Of what is printed; everything is counted. */
+#define BURST	20
 struct ratelimit_state gh_misuse_limit =
-	RATELIMIT_STATE_INIT("goheap_misuse", 5 * HZ, 20);
+	RATELIMIT_STATE_INIT("goheap_misuse", 5 * HZ, BURST);
 
 /* The text of the latest report, for tests. Reports that race may mix. */
 char gh_last_report[GH_REPORT_MAX];
@@ -97,22 +104,165 @@ static void describe(char *buf, size_t size, const void *p, struct gh_span *s)
 	scnprintf(buf + n, size - n, "%s)", gh_sc_noscan(s->spanclass) ? ", noscan" : "");
 }
 
+/**
+ * struct report - what is known about a misuse
+ * @text: in one line
+ * @facts: what debug mode knows of the object
+ */
+struct report {
+	char text[GH_REPORT_MAX];
+	struct gh_debug_facts facts;
+};
+
+static void compose(struct report *r, enum gh_misuse what, const void *p, struct gh_span *s,
+		    const char *detail)
+{
+	size_t n = scnprintf(r->text, sizeof(r->text), "misuse: %s%s: %p", what_names[what],
+			     detail, p);
+
+	r->facts.known = false;
+	if (s) {
+		describe(r->text + n, sizeof(r->text) - n, p, s);
+		gh_debug_learn(s, p, &r->facts);
+	}
+	strscpy(gh_last_report, r->text, sizeof(gh_last_report));
+}
+
+static void print(const struct report *r)
+{
+	if (panic_on_misuse)
+		panic("goheap: %s\n", r->text);
+	pr_err("%s\n", r->text);
+	gh_debug_explain(&r->facts);
+}
+
+/* ---- reports that have to wait ------------------------------------------------------ */
+
+#define DEPTH	16
+
+enum late_state {
+	UNUSED,
+	BEING_WRITTEN,
+	TO_BE_PRINTED,
+};
+
+/**
+ * struct late - a report that waits for the work
+ * @state: enum late_state
+ * @report: what is to be printed
+ * @nr: how many of @stack there are
+ * @stack: who called, if that is to blame
+ */
+struct late {
+	atomic_t state;
+	struct report report;
+	unsigned int nr;
+	unsigned long stack[DEPTH];
+};
+
+/* More than are printed at a time, so that none is lost unless the work is kept waiting. */
+static struct late late[BURST + BURST / 2];
+static atomic_t nr_lost;
+
+static void print_late(struct late *l)
+{
+	print(&l->report);
+#if IS_ENABLED(CONFIG_STACKTRACE)
+	stack_trace_print(l->stack, l->nr, 2);
+#endif
+	/* What was read of the report comes first; pairs with unused_late(). */
+	atomic_set_release(&l->state, UNUSED);
+}
+
+static void print_all(struct work_struct *work)
+{
+	unsigned int i, lost;
+
+	for (i = 0; i < ARRAY_SIZE(late); i++)
+		if (atomic_read_acquire(&late[i].state) == TO_BE_PRINTED)
+			print_late(&late[i]);
+	lost = atomic_xchg(&nr_lost, 0);
+	if (lost)
+		pr_err("%u more reports of misuse were lost\n", lost);
+}
+
+static DECLARE_WORK(late_work, print_all);
+
+static void queue_late_work(struct irq_work *work)
+{
+	schedule_work(&late_work);
+}
+
+/* The work queue's locks may be what this CPU was in the middle of. */
+static struct irq_work late_irq_work = IRQ_WORK_INIT_HARD(queue_late_work);
+
+static struct late *unused_late(void)
+{
+	struct late *l;
+
+	for (l = late; l < late + ARRAY_SIZE(late); l++)
+		if (atomic_cmpxchg(&l->state, UNUSED, BEING_WRITTEN) == UNUSED)
+			return l;
+	return NULL;
+}
+
+static unsigned int save_stack(unsigned long *stack)
+{
+#if IS_ENABLED(CONFIG_STACKTRACE)
+	return stack_trace_save(stack, DEPTH, 3);
+#else
+	return 0;
+#endif
+}
+
+/* @guilty: the caller is to blame, and not only who found out. */
+static void write_down(const struct report *r, bool guilty)
+{
+	struct late *l = unused_late();
+
+	if (l) {
+		l->report = *r;
+		l->nr = guilty ? save_stack(l->stack) : 0;
+		/* What was written comes first; pairs with print_all(). */
+		atomic_set_release(&l->state, TO_BE_PRINTED);
+	} else {
+		atomic_inc(&nr_lost);
+	}
+	irq_work_queue(&late_irq_work);
+}
+
+/**
+ * gh_misuse_flush() - wait until every report is printed
+ *
+ * Context: Process context, one caller at a time.
+ */
+void gh_misuse_flush(void)
+{
+	irq_work_sync(&late_irq_work);
+	flush_work(&late_work);
+}
+
+/* ---- reports -------------------------------------------------------------------------- */
+
+/* Rated after it was composed: tests look at the text. */
+static bool is_printed(void)
+{
+	return panic_on_misuse || __ratelimit(&gh_misuse_limit);
+}
+
 static void report(enum gh_misuse what, const void *p, struct gh_span *s, const char *detail)
 {
-	char where[GH_REPORT_MAX - 128] = "";
+	struct report r;
 
 	atomic_long_inc(&nr_misuses);
-	if (s)
-		describe(where, sizeof(where), p, s);
-	snprintf(gh_last_report, sizeof(gh_last_report), "misuse: %s%s: %p%s", what_names[what],
-		 detail, p, where);
-	if (panic_on_misuse)
-		panic("goheap: misuse: %s%s: %p%s\n", what_names[what], detail, p, where);
-	if (!__ratelimit(&gh_misuse_limit))
+	compose(&r, what, p, s, detail);
+	if (!is_printed())
 		return;
-	pr_err("misuse: %s%s: %p%s\n", what_names[what], detail, p, where);
-	if (s)
-		gh_debug_explain(s, p);
+	if (gh_holds_lock()) {
+		write_down(&r, true);
+		return;
+	}
+	print(&r);
 	dump_stack();
 }
 
@@ -122,11 +272,31 @@ static void report(enum gh_misuse what, const void *p, struct gh_span *s, const 
  * @p: what was to be freed
  * @s: the span that it belongs to, if any; SMALL or LARGE
  *
- * Context: Any.
+ * Context: Any; the caller is in no section.
  */
 void gh_misuse(enum gh_misuse what, const void *p, struct gh_span *s)
 {
 	report(what, p, s, "");
+}
+
+/**
+ * gh_misuse_later() - report a bad free of somebody else
+ * @what: what was wrong
+ * @p: what was freed
+ * @s: the span that it belongs to
+ *
+ * For who takes over what others freed: the caller's stack tells nothing.
+ *
+ * Context: Any, sections and goheap's locks included.
+ */
+void gh_misuse_later(enum gh_misuse what, const void *p, struct gh_span *s)
+{
+	struct report r;
+
+	atomic_long_inc(&nr_misuses);
+	compose(&r, what, p, s, "");
+	if (is_printed())
+		write_down(&r, false);
 }
 
 /**

@@ -232,7 +232,7 @@ static void report_twice(struct gh_span *s, unsigned int word, unsigned long bit
 	unsigned long bit;
 
 	for_each_set_bit(bit, &bits, BITS_PER_LONG)
-		gh_misuse(GH_DOUBLE_FREE, gh_span_object(s, word * BITS_PER_LONG + bit), s);
+		gh_misuse_later(GH_DOUBLE_FREE, gh_span_object(s, word * BITS_PER_LONG + bit), s);
 }
 
 static unsigned int merge_word(struct gh_span *s, unsigned int i, unsigned long remote)

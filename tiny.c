@@ -169,7 +169,7 @@ static noinline unsigned int take_gone(struct gh_span *s, unsigned int idx, unsi
 
 	for (step = 0; gone >> step; step++) {
 		if (twice & BIT(step))
-			gh_misuse(GH_DOUBLE_FREE, (void *)(s->base + off + step * STEP), s);
+			gh_misuse_later(GH_DOUBLE_FREE, (void *)(s->base + off + step * STEP), s);
 		else if (gone & BIT(step))
 			gh_sanitize_forget((void *)(s->base + off + step * STEP));
 	}

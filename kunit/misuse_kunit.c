@@ -4,8 +4,11 @@
  * words, and harms nothing.
  */
 
+#include <linux/console.h>
+#include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/page_ref.h>
+#include <linux/ratelimit.h>
 #include <linux/rcupdate.h>
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
@@ -581,6 +584,93 @@ static void test_goheap_free_twice_at_once_then_release(struct kunit *test)
 	expect_report(test, "double free");
 }
 
+/* ---- reports and consoles ------------------------------------------------ */
+
+/* What the console frees when it is told to print something. */
+static void *console_frees;
+
+static void console_write(struct console *console, const char *text, unsigned int len)
+{
+	goheap_free(xchg(&console_frees, NULL));
+}
+
+static struct console console = {
+	.name = "ghkunit",
+	.write = console_write,
+	.index = -1,
+};
+
+/* A console may print in a thread of its own. */
+static void expect_console_freed(struct kunit *test)
+{
+	unsigned int tries;
+
+	for (tries = 0; READ_ONCE(console_frees) && tries < 500; tries++)
+		msleep(10);
+	KUNIT_EXPECT_PTR_EQ(test, READ_ONCE(console_frees), NULL);
+	WRITE_ONCE(console_frees, NULL);
+}
+
+static void unregister(void *interval)
+{
+	unregister_console(&console);
+	gh_misuse_limit.interval = (long)interval;
+}
+
+/* Every report is printed while the case runs, and on this console, too. */
+static void use_console(struct kunit *test)
+{
+	void *interval = (void *)(long)gh_misuse_limit.interval;
+
+	console.flags = CON_ENABLED | CON_ANYTIME;
+	register_console(&console);
+	gh_misuse_limit.interval = 0;
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, unregister, interval), 0);
+}
+
+/* What is found under the central lock, and printed by a driver that needs the lock. */
+static void test_goheap_misuse_console_frees(struct kunit *test)
+{
+	struct gh_span *s = new_span(test);
+	void *first;
+	bool fresh;
+
+	use_console(test);
+	preempt_disable();
+	first = gh_central_add(s, &fresh);
+	WRITE_ONCE(console_frees, first);
+	free_at_once(s, 1);
+	gh_remote_tell(s, false);
+	preempt_enable();
+	gh_misuse_flush();
+	expect_report(test, "double free");
+	expect_console_freed(test);
+	KUNIT_EXPECT_EQ(test, goheap_size(first), 0UL);
+}
+
+/* By the handler of an instrument: refused at once, and printed when that is possible. */
+static void test_goheap_misuse_in_lock(struct kunit *test)
+{
+	struct gh_span *s = new_span(test);
+	struct gh_central *central = &s->heap->nodes[s->nid]->central[s->spanclass];
+	unsigned long flags;
+	void *p;
+	bool fresh;
+
+	use_console(test);
+	preempt_disable();
+	p = gh_central_add(s, &fresh);
+	WRITE_ONCE(console_frees, gh_central_alloc(s->heap, s->spanclass, s->nid, &fresh));
+	preempt_enable();
+	gh_lock(&central->lock, flags);
+	goheap_free(p);
+	goheap_free(p);
+	gh_unlock(&central->lock, flags);
+	expect_report(test, "double free");
+	gh_misuse_flush();
+	expect_console_freed(test);
+}
+
 /* ---- interior pointers --------------------------------------------------- */
 
 static void test_goheap_free_interior_small(struct kunit *test)
@@ -826,6 +916,8 @@ static struct kunit_case misuse_cases[] = {
 	KUNIT_CASE(test_goheap_free_twice_at_once_then_central),
 	KUNIT_CASE(test_goheap_free_twice_at_once_then_tiny),
 	KUNIT_CASE(test_goheap_free_twice_at_once_then_release),
+	KUNIT_CASE(test_goheap_misuse_console_frees),
+	KUNIT_CASE(test_goheap_misuse_in_lock),
 	KUNIT_CASE(test_goheap_free_interior_small),
 	KUNIT_CASE(test_goheap_free_interior_large),
 	KUNIT_CASE(test_goheap_free_behind_last_object),

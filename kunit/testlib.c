@@ -101,6 +101,7 @@ int gh_test_init(struct kunit *test)
 void gh_test_exit(struct kunit *test)
 {
 	gh_test_flush_limbo();
+	gh_misuse_flush();
 	gh_test_validate(test);
 	KUNIT_EXPECT_EQ_MSG(test, gh_test_live(gh_default), 0UL, "the test leaks");
 }
