@@ -431,13 +431,13 @@ static void bury(struct gh_records *r, struct record *record, u8 *p, size_t usab
 void gh_debug_free(struct gh_span *s, unsigned int idx, bool rcu)
 {
 	struct gh_records *r = records_of(s, idx);
-	size_t usable = gh_span_object_bytes(s);
 	void *p = gh_span_object(s, idx);
 	struct gh_event event = {};
 	struct gh_damage damage;
 	struct record *record;
 	bool damaged = false;
 	unsigned long flags;
+	size_t usable;
 
 	if (!r)
 		return;
@@ -446,7 +446,10 @@ void gh_debug_free(struct gh_span *s, unsigned int idx, bool rcu)
 		gh_track(&event, 0);
 	if (!lock_records(r, flags))
 		return;
+	/* Until they are gone the span is that of these records. */
 	if (record->state == LIVE && !r->gone) {
+		p = gh_span_object(s, idx);
+		usable = gh_span_object_bytes(s);
 		record->freed = event;
 		damaged = is_damaged(r, record, p, usable, &damage);
 		if (rcu || s->flags & GH_F_LARGE)
@@ -516,8 +519,9 @@ unsigned int gh_debug_validate(struct gh_span *s)
 	void *p;
 
 	for (idx = 0; r && idx < r->nr; idx++) {
-		p = gh_span_object(s, idx);
 		gh_lock(&r->lock, flags);
+		/* Not before the lock is held, nor when they are gone: the span has another life. */
+		p = gh_span_object(s, idx);
 		damaged = !r->gone && is_damaged(r, &r->of[idx], p, gh_span_object_bytes(s), &damage);
 		gh_unlock(&r->lock, flags);
 		if (!damaged)

@@ -50,37 +50,33 @@ DEFINE_SHOW_ATTRIBUTE(size_classes);
 
 /* ---- spans ----------------------------------------------------------------------- */
 
-/* A span as it was for a moment. */
-struct snapshot {
-	unsigned long base;
-	unsigned long npages;
-	struct goheap *heap;
-	struct gh_span_counts counts;
-	unsigned int nelems;
-	unsigned int sc;
-	size_t size;
-	int cpu;			/* -1: none */
-	int nid;
-	bool large;
-};
-
-static bool take_snapshot(struct gh_span *s, struct snapshot *snap)
+/**
+ * gh_snapshot_take() - look at a span that goes on meanwhile
+ * @s: anybody's span, or one that is just going away
+ * @snap: the answer
+ *
+ * Context: RCU read side.
+ * Return: false if the span is going, or comes, just now: then nothing fits together.
+ */
+bool gh_snapshot_take(const struct gh_span *s, struct gh_snapshot *snap)
 {
-	struct gh_cache *owner = READ_ONCE(s->owner);
+	u32 life = gh_span_life(s);
+	struct gh_cache *owner;
 
+	/* Set last, and unset before the life ends; pairs with gh_span_init_small(). */
+	if (!smp_load_acquire(&s->limit))
+		return false;
+	owner = READ_ONCE(s->owner);
 	snap->large = READ_ONCE(s->state) == GH_SPAN_LARGE;
 	snap->base = READ_ONCE(s->base);
 	snap->npages = READ_ONCE(s->npages);
 	snap->heap = READ_ONCE(s->heap);
-	snap->nelems = READ_ONCE(s->nelems);
 	snap->sc = READ_ONCE(s->spanclass);
 	snap->size = gh_span_object_bytes(s);
 	snap->cpu = owner ? owner->cpu : -1;
 	snap->nid = s->nid;
 	gh_span_count(s, &snap->counts);
-	/* If it went away meanwhile, it is not worth showing. */
-	smp_rmb();	/* pairs with the page heap's lock around gh_span_init_free() */
-	return READ_ONCE(s->state) != GH_SPAN_FREE && snap->heap && snap->nelems;
+	return gh_span_lives_on(s, life) && snap->heap && snap->counts.objects;
 }
 
 static const char *noscan_name(unsigned int sc)
@@ -137,23 +133,23 @@ static void spans_stop(struct seq_file *m, void *v)
 
 static int spans_show(struct seq_file *m, void *v)
 {
-	struct snapshot snap;
+	struct gh_snapshot snap;
 	char owner[12] = "-";
 
 	if (v == SEQ_START_TOKEN) {
 		seq_puts(m, "#address heap class noscan state owner node pages bytes objects live free pending occupancy%\n");
 		return 0;
 	}
-	if (!take_snapshot(v, &snap))
+	if (!gh_snapshot_take(v, &snap))
 		return SEQ_SKIP;
 	if (snap.cpu >= 0)
 		snprintf(owner, sizeof(owner), "%d", snap.cpu);
 	seq_printf(m, "%p %s %u %s %s %s %d %lu %lu %u %u %u %u %u\n", (void *)snap.base,
 		   snap.heap->name, gh_sc_class(snap.sc), noscan_name(snap.sc),
 		   snap.large ? "large" : snap.cpu >= 0 ? "cpu" : "central", owner, snap.nid,
-		   snap.npages, snap.npages << GH_PAGE_SHIFT, snap.nelems, snap.counts.live,
+		   snap.npages, snap.npages << GH_PAGE_SHIFT, snap.counts.objects, snap.counts.live,
 		   snap.counts.free, snap.counts.pending,
-		   snap.counts.live * 100 / snap.nelems);
+		   snap.counts.live * 100 / snap.counts.objects);
 	return 0;
 }
 
@@ -192,10 +188,10 @@ struct occupancy {
 static bool add_occupancy(struct gh_span *s, void *arg)
 {
 	struct occupancy *o = arg;
-	struct snapshot snap;
+	struct gh_snapshot snap;
 
-	if (take_snapshot(s, &snap))
-		o->spans[snap.sc][snap.counts.live * (NR_BUCKETS - 1) / snap.nelems]++;
+	if (gh_snapshot_take(s, &snap))
+		o->spans[snap.sc][snap.counts.live * (NR_BUCKETS - 1) / snap.counts.objects]++;
 	return true;
 }
 
@@ -244,9 +240,9 @@ struct usage {
 static bool add_usage(struct gh_span *s, void *arg)
 {
 	struct usage *u = arg;
-	struct snapshot snap;
+	struct gh_snapshot snap;
 
-	if (!take_snapshot(s, &snap))
+	if (!gh_snapshot_take(s, &snap))
 		return true;
 	if (snap.large) {
 		u->large += snap.npages << GH_PAGE_SHIFT;
@@ -259,7 +255,7 @@ static bool add_usage(struct gh_span *s, void *arg)
 	u->live += snap.counts.live * snap.size;
 	u->free += snap.counts.free * snap.size;
 	u->pending += snap.counts.pending * snap.size;
-	u->waste += (snap.npages << GH_PAGE_SHIFT) - snap.nelems * snap.size;
+	u->waste += (snap.npages << GH_PAGE_SHIFT) - snap.counts.objects * snap.size;
 	if (snap.sc == GH_SC_TINY)
 		u->tiny_objects += gh_tiny_count(s);
 	else

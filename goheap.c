@@ -600,25 +600,26 @@ static noinline void free_twice(struct gh_cache *cache, struct gh_span *s, unsig
 	gh_misuse(GH_DOUBLE_FREE, gh_span_object(s, idx), s);
 }
 
-static noinline void clear_object(struct gh_span *s, unsigned int idx)
+/* Not what was freed already, and has an owner in the span's next life. */
+static noinline void clear_object(struct gh_span *s, unsigned int idx, u32 life)
 {
-	if (gh_span_is_live(s, idx))
+	if (gh_span_is_live(s, idx) && gh_span_lives_on(s, life))
 		gh_clear(gh_span_object(s, idx), s->elemsize);
 }
 
 /* @cpu is this one. */
-static __always_inline void free_object(struct gh_span *s, unsigned int idx, int cpu)
+static __always_inline void free_object(struct gh_span *s, unsigned int idx, u32 life, int cpu)
 {
 	struct gh_cache *cache = READ_ONCE(s->owner);
 
 	if (want_init_on_free())
-		clear_object(s, idx);
+		clear_object(s, idx, life);
 	if (!cache || cache->cpu != cpu || unlikely(!gh_section_enter(cache))) {
-		gh_remote_free(s, idx);
+		gh_remote_free(s, idx, life);
 	} else if (unlikely(READ_ONCE(s->owner) != cache)) {
 		/* An interrupt gave the span away meanwhile. */
 		gh_section_exit(cache);
-		gh_remote_free(s, idx);
+		gh_remote_free(s, idx, life);
 	} else if (unlikely(!gh_span_give(s, idx))) {
 		free_twice(cache, s, idx);
 	} else {
@@ -630,13 +631,13 @@ static __always_inline void free_object(struct gh_span *s, unsigned int idx, int
 	}
 }
 
-static noinline void free_tiny(struct gh_span *s, unsigned long off, const void *p, bool rcu)
+static noinline void free_tiny(struct gh_span *s, u32 life, const void *p, bool rcu)
 {
-	if (!gh_tiny_free(s, off, rcu))
+	if (!gh_tiny_free(s, (unsigned long)p - s->base, life, rcu))
 		gh_misuse_address(p);
 }
 
-static noinline void free_large(struct gh_span *s, const void *p, bool rcu)
+static noinline void free_large(struct gh_span *s, u32 life, const void *p, bool rcu)
 {
 	if ((unsigned long)p != s->base) {
 		gh_misuse(GH_INTERIOR, p, s);
@@ -644,12 +645,12 @@ static noinline void free_large(struct gh_span *s, const void *p, bool rcu)
 	}
 	if (s->flags & GH_F_DEBUG)
 		gh_debug_free(s, 0, rcu);
-	if (want_init_on_free() && !rcu && gh_span_is_live(s, 0))
+	if (want_init_on_free() && !rcu && gh_span_is_live(s, 0) && gh_span_lives_on(s, life))
 		gh_clear((void *)s->base, s->limit);
-	gh_remote_free_large(s, rcu);
+	gh_remote_free_large(s, life, rcu);
 }
 
-static noinline void free_debug(struct gh_span *s, unsigned long off, const void *p)
+static noinline void free_debug(struct gh_span *s, unsigned long off, u32 life, const void *p)
 {
 	unsigned int idx;
 
@@ -658,37 +659,40 @@ static noinline void free_debug(struct gh_span *s, unsigned long off, const void
 		return;
 	}
 	gh_debug_free(s, idx, false);
-	gh_remote_free(s, idx);
+	gh_remote_free(s, idx, life);
 }
 
-static __always_inline void free_special(struct gh_span *s, unsigned long off, const void *p)
+static __always_inline void free_special(struct gh_span *s, unsigned long off, u32 life,
+					 const void *p)
 {
 	if (s->flags & GH_F_TINY)
-		free_tiny(s, off, p, false);
+		free_tiny(s, life, p, false);
 	else if (s->flags & GH_F_LARGE)
-		free_large(s, p, false);
+		free_large(s, life, p, false);
 	else
-		free_debug(s, off, p);
+		free_debug(s, off, life, p);
 }
 
 static __always_inline void free_any(struct gh_span *s, const void *p, int cpu)
 {
 	unsigned long off;
 	unsigned int idx;
+	u32 life;
 
 	if (unlikely(!s))
 		goto misuse;
+	life = gh_span_life(s);
 	off = (unsigned long)p - s->base;
 	if (unlikely(off >= READ_ONCE(s->limit)))
 		goto misuse;
 	if (unlikely(READ_ONCE(s->flags) & GH_F_SPECIAL)) {
-		free_special(s, off, p);
+		free_special(s, off, life, p);
 		return;
 	}
 	/* The bound matters when @p is wild and the span is changing just now. */
 	if (unlikely(!gh_span_starts(s, off, &idx) || idx >= READ_ONCE(s->nelems)))
 		goto misuse;
-	free_object(s, idx, cpu);
+	free_object(s, idx, life, cpu);
 	return;
 misuse:
 	gh_misuse_address(p);
@@ -830,11 +834,11 @@ void goheap_heap_free(struct goheap *heap, const void *p)
 }
 EXPORT_SYMBOL_GPL(goheap_heap_free);
 
-static void free_rcu(struct gh_span *s, unsigned int idx)
+static void free_rcu(const struct gh_ref *ref)
 {
-	if (unlikely(s->flags & GH_F_DEBUG))
-		gh_debug_free(s, idx, true);
-	gh_remote_free_rcu(s, idx);
+	if (unlikely(ref->span->flags & GH_F_DEBUG))
+		gh_debug_free(ref->span, ref->idx, true);
+	gh_remote_free_rcu(ref->span, ref->idx, ref->life);
 }
 
 void goheap_free_rcu(const void *p)
@@ -847,11 +851,11 @@ void goheap_free_rcu(const void *p)
 	if (unlikely(!gh_lookup(p, &ref)))
 		gh_misuse_address(p);
 	else if (ref.span->flags & GH_F_TINY)
-		free_tiny(ref.span, ref.off, p, true);
+		free_tiny(ref.span, ref.life, p, true);
 	else if (ref.span->flags & GH_F_LARGE)
-		free_large(ref.span, p, true);
+		free_large(ref.span, ref.life, p, true);
 	else
-		free_rcu(ref.span, ref.idx);
+		free_rcu(&ref);
 	preempt_enable();
 }
 EXPORT_SYMBOL_GPL(goheap_free_rcu);

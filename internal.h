@@ -190,6 +190,7 @@ struct gh_word {
  * @rcu: frees the descriptor
  * @heap: which heap the objects belong to
  * @rcu_cookie: no remote bit may be merged before this grace period is over
+ * @life: changes when the span stops being what it was: see gh_span_life()
  * @npages: length in heap pages
  * @nelems: how many objects
  * @nid: node of the pages, and of the page heap that they came from
@@ -220,7 +221,8 @@ struct gh_span {
 	};
 	struct goheap *heap;
 	unsigned long rcu_cookie;
-	u32 npages;
+	u32 life;
+	u16 npages;
 	u16 nelems;
 	u16 nid;
 	u8 state;
@@ -246,6 +248,7 @@ struct gh_span {
 
 static_assert(GH_NR_SLOTS <= U8_MAX);
 static_assert(GH_SMALL_MAX <= U16_MAX);
+static_assert(offsetof(struct gh_span, words) == 112);	/* one pair fills two cache lines */
 
 static inline unsigned int gh_span_nwords(const struct gh_span *s)
 {
@@ -289,6 +292,30 @@ static __always_inline bool gh_span_starts(const struct gh_span *s, unsigned lon
 	return (u32)product < mul;
 }
 
+/*
+ * Which of its lives a span is in. Whoever uses a span that is neither owned nor locked
+ * asks first, then looks at it, and asks again: if the answer is another one, what was
+ * seen belongs to more than one life. Pairs with gh_span_end_life().
+ */
+static __always_inline u32 gh_span_life(const struct gh_span *s)
+{
+	return smp_load_acquire(&s->life);
+}
+
+/* The second question. What was seen of the span comes before. */
+static __always_inline bool gh_span_lives_on(const struct gh_span *s, u32 life)
+{
+	smp_rmb();	/* pairs with gh_span_end_life() */
+	return READ_ONCE(s->life) == life;
+}
+
+/* Whoever sees what is written after this finds another life. */
+static inline void gh_span_end_life(struct gh_span *s)
+{
+	WRITE_ONCE(s->life, s->life + 1);
+	smp_wmb();	/* pairs with gh_span_life() and gh_span_lives_on() */
+}
+
 /* What tiny.c keeps behind the bitmaps: a byte for every block ... */
 static inline u8 *gh_span_tiny_live(struct gh_span *s)
 {
@@ -317,8 +344,9 @@ static inline void gh_span_unclaim(struct gh_span *s)
 	atomic_xchg(&s->queued, 0);
 }
 
-/* Counts of a span as seen from outside, while its CPUs go on. */
+/* Counts of a span as seen from outside, while its CPUs go on; they sum to @objects. */
 struct gh_span_counts {
+	unsigned int objects;
 	unsigned int live;
 	unsigned int free;
 	unsigned int pending;		/* freed remotely, not merged yet */
@@ -869,9 +897,9 @@ void gh_magazine_consider(struct goheap *heap, unsigned int sc, gfp_t gfp);	/* n
 unsigned long gh_magazine_bytes(void);
 
 /* remote.c: no section needed, preemption off */
-void gh_remote_free(struct gh_span *s, unsigned int idx);
-void gh_remote_free_rcu(struct gh_span *s, unsigned int idx);
-void gh_remote_free_large(struct gh_span *s, bool rcu);
+void gh_remote_free(struct gh_span *s, unsigned int idx, u32 life);
+void gh_remote_free_rcu(struct gh_span *s, unsigned int idx, u32 life);
+void gh_remote_free_large(struct gh_span *s, u32 life, bool rcu);
 void gh_remote_tell(struct gh_span *s, bool rcu);
 void gh_limbo_add(struct gh_span *s);
 void gh_limbo_flush(struct goheap *heap);		/* may sleep */
@@ -922,7 +950,7 @@ void *gh_alloc_slow(struct goheap *heap, unsigned int sc, size_t size, gfp_t gfp
 
 /* tiny.c */
 void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp);
-bool gh_tiny_free(struct gh_span *s, unsigned long off, bool rcu);
+bool gh_tiny_free(struct gh_span *s, unsigned long off, u32 life, bool rcu);
 bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long off);
 unsigned int gh_tiny_merge(struct gh_span *s, unsigned int word, unsigned long blocks,
 			   bool *again);
@@ -959,6 +987,7 @@ struct gh_ref {
 	struct gh_span *span;
 	unsigned long off;		/* from the span's base */
 	unsigned int idx;
+	u32 life;			/* of the span */
 };
 
 /* lookup.c; preemption off */
@@ -1091,7 +1120,21 @@ unsigned long gh_debug_bytes(void);
 /* validate.c */
 int gh_validate(void);
 
+/* A span as it was for a moment. */
+struct gh_snapshot {
+	unsigned long base;
+	unsigned long npages;
+	struct goheap *heap;
+	struct gh_span_counts counts;
+	unsigned int sc;
+	size_t size;			/* of an object */
+	int cpu;			/* -1: none */
+	int nid;
+	bool large;
+};
+
 /* debugfs.c */
+bool gh_snapshot_take(const struct gh_span *s, struct gh_snapshot *snap);
 void gh_debugfs_init(void);
 void gh_debugfs_exit(void);
 void gh_debugfs_add_heap(struct goheap *heap);

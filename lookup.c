@@ -22,6 +22,7 @@ bool gh_lookup(const void *p, struct gh_ref *ref)
 	if (!s)
 		return false;
 	ref->span = s;
+	ref->life = gh_span_life(s);
 	ref->off = (unsigned long)p - s->base;
 	if (ref->off >= READ_ONCE(s->limit))
 		return false;

@@ -144,16 +144,29 @@ void gh_limbo_flush(struct goheap *heap)
 	} while (atomic_long_read(&heap->limbo));
 }
 
-/* Sets the object's remote bit. False if the object was free already. */
-static bool set_remote(struct gh_span *s, unsigned int idx)
+/*
+ * Sets the object's remote bit. False if the object was free already.
+ *
+ * The freeing CPU may have been interrupted since it found the span, and the object freed
+ * by another CPU meanwhile. Then the bit may belong to an object of the span's next
+ * life. So the span must be in the same life before the bit is set, and after: if
+ * the next life began in between, the freeing CPU takes the bit back. That is too late
+ * only if, between the two looks, the span goes, comes back, and is merged as well.
+ */
+static bool set_remote(struct gh_span *s, unsigned int idx, u32 life)
 {
 	struct gh_word *w = gh_span_word(s, idx);
 
 	/* Not after setting ours: the owner may have merged it by then. */
-	if (READ_ONCE(w->free) & BIT(idx % BITS_PER_LONG))
+	if (READ_ONCE(w->free) & BIT(idx % BITS_PER_LONG) || !gh_span_lives_on(s, life))
 		return false;
 	/* Full barrier; pairs with the one in gh_span_unclaim(). */
-	return gh_word_set_remote(w, idx);
+	if (!gh_word_set_remote(w, idx))
+		return false;
+	if (gh_span_lives_on(s, life))
+		return true;
+	clear_bit(idx % BITS_PER_LONG, (unsigned long *)&w->remote);
+	return false;
 }
 
 /**
@@ -178,15 +191,18 @@ void gh_remote_tell(struct gh_span *s, bool rcu)
  * gh_remote_free() - free an object of a span that is not ours to touch
  * @s: a SMALL span
  * @idx: which object
+ * @life: the span's, when the object was found
  *
  * Context: Any, preemption off.
  */
-void gh_remote_free(struct gh_span *s, unsigned int idx)
+void gh_remote_free(struct gh_span *s, unsigned int idx, u32 life)
 {
+	void *p = gh_span_object(s, idx);
+
 	if (GH_SANITIZES && gh_span_is_live(s, idx))
-		gh_sanitize_free(gh_span_object(s, idx), s->elemsize);
-	if (unlikely(!set_remote(s, idx)))
-		gh_misuse(GH_DOUBLE_FREE, gh_span_object(s, idx), s);
+		gh_sanitize_free(p, s->elemsize);
+	if (unlikely(!set_remote(s, idx, life)))
+		gh_misuse(GH_DOUBLE_FREE, p, s);
 	else
 		gh_remote_tell(s, false);
 }
@@ -195,15 +211,18 @@ void gh_remote_free(struct gh_span *s, unsigned int idx)
  * gh_remote_free_rcu() - free an object after a grace period
  * @s: a SMALL span, anybody's
  * @idx: which object
+ * @life: the span's, when the object was found
  *
  * Context: Any, preemption off.
  */
-void gh_remote_free_rcu(struct gh_span *s, unsigned int idx)
+void gh_remote_free_rcu(struct gh_span *s, unsigned int idx, u32 life)
 {
+	void *p = gh_span_object(s, idx);
+
 	gh_span_rcu_mark(s);
-	gh_sanitize_forget(gh_span_object(s, idx));
-	if (unlikely(!set_remote(s, idx)))
-		gh_misuse(GH_DOUBLE_FREE, gh_span_object(s, idx), s);
+	gh_sanitize_forget(p);
+	if (unlikely(!set_remote(s, idx, life)))
+		gh_misuse(GH_DOUBLE_FREE, p, s);
 	else
 		gh_remote_tell(s, true);
 }
@@ -211,20 +230,23 @@ void gh_remote_free_rcu(struct gh_span *s, unsigned int idx)
 /**
  * gh_remote_free_large() - free a large object
  * @s: its span
+ * @life: the span's, when the object was found
  * @rcu: after a grace period
  *
  * Context: Any, preemption off.
  */
-void gh_remote_free_large(struct gh_span *s, bool rcu)
+void gh_remote_free_large(struct gh_span *s, u32 life, bool rcu)
 {
+	void *p = (void *)s->base;
+
 	if (rcu) {
 		gh_span_rcu_mark(s);
-		gh_sanitize_forget((void *)s->base);
+		gh_sanitize_forget(p);
 	} else if (GH_SANITIZES && gh_span_is_live(s, 0)) {
-		gh_sanitize_free((void *)s->base, s->limit);
+		gh_sanitize_free(p, s->limit);
 	}
-	if (unlikely(!set_remote(s, 0))) {
-		gh_misuse(GH_DOUBLE_FREE, (void *)s->base, s);
+	if (unlikely(!set_remote(s, 0, life))) {
+		gh_misuse(GH_DOUBLE_FREE, p, s);
 		return;
 	}
 	/*

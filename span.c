@@ -57,15 +57,21 @@ size_t gh_span_desc_bytes(enum gh_kind kind)
 	return ALIGN(bytes, L1_CACHE_BYTES);
 }
 
-/* All words at once; the last one has no bits beyond the objects. */
+/* Bits of a word that stand for objects. */
+static unsigned long valid_bits(const struct gh_span *s, unsigned int word)
+{
+	unsigned int left = s->nelems - word * BITS_PER_LONG;
+
+	return left < BITS_PER_LONG ? BIT(left) - 1 : ~0UL;
+}
+
 static void fill_words(struct gh_span *s)
 {
-	unsigned int i, left = s->nelems;
+	unsigned int i;
 
 	for (i = 0; i < gh_span_nwords(s); i++) {
-		WRITE_ONCE(s->words[i].free, left < BITS_PER_LONG ? BIT(left) - 1 : ~0UL);
+		WRITE_ONCE(s->words[i].free, valid_bits(s, i));
 		atomic_long_set(&s->words[i].remote, 0);
-		left -= min_t(unsigned int, left, BITS_PER_LONG);
 	}
 	if (s->flags & GH_F_TINY)
 		memset(gh_span_tiny_live(s), 0, TINY_BYTES);
@@ -149,8 +155,9 @@ void gh_span_reuse_large(struct gh_span *s, bool noscan)
 	s->rcu_used = false;
 	s->spanclass = GH_SC_LARGE + noscan;
 	WRITE_ONCE(s->limit, gh_span_bytes(s));
+	/* Or who is late to free the object's predecessor would free this one. */
+	gh_span_end_life(s);
 	/* Last, or a second free would not be one. Nobody else has the address yet. */
-	barrier();
 	atomic_long_set(&s->words[0].remote, 0);
 }
 
@@ -163,6 +170,8 @@ void gh_span_reuse_large(struct gh_span *s, bool noscan)
 void gh_span_init_free(struct gh_span *s)
 {
 	WRITE_ONCE(s->limit, 0);
+	smp_wmb();	/* who finds another life finds no limit; pairs with gh_span_life() */
+	gh_span_end_life(s);
 	WRITE_ONCE(s->heap, NULL);
 	WRITE_ONCE(s->owner, NULL);
 	WRITE_ONCE(s->flags, 0);
@@ -275,7 +284,8 @@ int gh_span_merge(struct gh_span *s)
 	int ret = 0;
 
 	for (i = 0; i < gh_span_nwords(s); i++) {
-		remote = atomic_long_read(&s->words[i].remote);
+		/* Who frees what was in an earlier life clears the other bits in a moment. */
+		remote = atomic_long_read(&s->words[i].remote) & valid_bits(s, i);
 		if (!remote)
 			continue;
 		if (gh_span_rcu_pending(s)) {
@@ -378,7 +388,7 @@ int gh_span_take(struct gh_span *s, bool *fresh)
 /**
  * gh_span_count() - how full a span is
  * @s: anybody's span, or one that is just going away
- * @counts: the answer; its members sum to the span's objects
+ * @counts: the answer
  *
  * Context: Any. Exact when nobody uses the span meanwhile.
  */
@@ -399,6 +409,7 @@ void gh_span_count(const struct gh_span *s, struct gh_span_counts *counts)
 		counts->free += hweight_long(free);
 		counts->pending += hweight_long(remote & ~free);
 	}
+	counts->objects = nelems;
 	counts->free = min(counts->free, nelems);
 	counts->pending = min(counts->pending, nelems - counts->free);
 	counts->live = nelems - counts->free - counts->pending;
@@ -431,18 +442,16 @@ bool gh_span_is_live(const struct gh_span *s, unsigned int idx)
  */
 int gh_span_validate(struct gh_span *s)
 {
-	unsigned int last = gh_span_nwords(s) - 1;
-	unsigned long beyond = s->nelems % BITS_PER_LONG ?
-			       ~0UL << s->nelems % BITS_PER_LONG : 0;
-	unsigned int i;
+	unsigned int last = DIV_ROUND_UP(s->nelems, BITS_PER_LONG) - 1, i;
 
 	if (s->state != GH_SPAN_SMALL || s->flags & GH_F_LARGE)
 		return -1;
 	if (s->limit != s->nelems * s->elemsize || s->limit > gh_span_bytes(s))
 		return -2;
-	if (!s->nelems || last >= kind_words[s->kind])
+	if (!s->nelems || last >= kind_words[s->kind] || last != gh_span_nwords(s) - 1)
 		return -3;
-	if ((s->words[last].free | atomic_long_read(&s->words[last].remote)) & beyond)
+	if ((s->words[last].free | atomic_long_read(&s->words[last].remote)) &
+	    ~valid_bits(s, last))
 		return -4;
 	for (i = 0; i <= last; i++)
 		if (s->words[i].free & atomic_long_read(&s->words[i].remote))

@@ -351,7 +351,7 @@ bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long o
 }
 
 /* By a gone bit, and by the remote bit of its block. */
-static bool free_remote(struct gh_span *s, unsigned long off, bool rcu)
+static bool free_remote(struct gh_span *s, unsigned long off, u32 life, bool rcu)
 {
 	unsigned int idx = off / GH_TINY_BLOCK;
 
@@ -362,11 +362,17 @@ static bool free_remote(struct gh_span *s, unsigned long off, bool rcu)
 	 * of both atomic operations pair with the one in gh_tiny_merge().
 	 */
 	if (!gh_tiny_may_start(off) ||
-	    !(READ_ONCE(*live_of(s, off)) & start_bit(off % GH_TINY_BLOCK)))
+	    !(READ_ONCE(*live_of(s, off)) & start_bit(off % GH_TINY_BLOCK)) ||
+	    !gh_span_lives_on(s, life))
 		return false;
 	gh_sanitize_forget((void *)(s->base + off));
 	if (test_and_set_bit(step_of(off), gh_span_tiny_gone(s)))
 		return false;
+	/* As in set_remote(). */
+	if (unlikely(!gh_span_lives_on(s, life))) {
+		clear_bit(step_of(off), gh_span_tiny_gone(s));
+		return false;
+	}
 	if (gh_word_set_remote(gh_span_word(s, idx), idx))
 		gh_remote_tell(s, rcu);
 	return true;
@@ -376,12 +382,13 @@ static bool free_remote(struct gh_span *s, unsigned long off, bool rcu)
  * gh_tiny_free() - free a tiny object
  * @s: a tiny span
  * @off: where in it
+ * @life: the span's, when the object was found
  * @rcu: the memory may be used again only after a grace period
  *
  * Context: Any, preemption off.
  * Return: false if no live object starts there.
  */
-bool gh_tiny_free(struct gh_span *s, unsigned long off, bool rcu)
+bool gh_tiny_free(struct gh_span *s, unsigned long off, u32 life, bool rcu)
 {
 	struct gh_cache *cache = READ_ONCE(s->owner);
 	bool own, freed = false;
@@ -389,12 +396,12 @@ bool gh_tiny_free(struct gh_span *s, unsigned long off, bool rcu)
 	if (!gh_tiny_may_start(off))
 		return false;
 	if (rcu || !cache || cache->cpu != raw_smp_processor_id() || !gh_section_enter(cache))
-		return free_remote(s, off, rcu);
+		return free_remote(s, off, life, rcu);
 	own = READ_ONCE(s->owner) == cache;
 	if (own)
 		freed = gh_tiny_free_own(cache, s, off);
 	gh_section_exit(cache);
-	return own ? freed : free_remote(s, off, false);
+	return own ? freed : free_remote(s, off, life, false);
 }
 
 /**

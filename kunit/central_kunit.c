@@ -374,7 +374,7 @@ static void do_remote_free(struct model *m, unsigned int i)
 	if (!gh_span_is_live(s, idx))
 		return;
 	preempt_disable();
-	gh_remote_free(s, idx);
+	gh_remote_free(s, idx, s->life);
 	preempt_enable();
 	if (last)
 		m->span[i] = NULL;

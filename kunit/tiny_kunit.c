@@ -87,7 +87,7 @@ static bool try_free(struct gh_span *s, const void *p)
 	bool freed;
 
 	preempt_disable();
-	freed = gh_tiny_free(s, (unsigned long)p - s->base, false);
+	freed = gh_tiny_free(s, (unsigned long)p - s->base, s->life, false);
 	preempt_enable();
 	return freed;
 }

@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-EXPECTED_SUITES=15	# KUnit suites linked into goheap.ko
+EXPECTED_SUITES=16	# KUnit suites linked into goheap.ko
 
 # What make check and .ci/run do: 40 minutes have to be enough, kernels included
 LANES=(

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Descriptors live again and again. Whoever found one and was interrupted may go on
+ * when the span has objects of another kind: a free that is late, a reader of debugfs.
+ */
+
+#include <linux/kthread.h>
+#include <linux/sched.h>
+
+#include "testlib.h"
+
+static int init(struct kunit *test)
+{
+	test->priv = (void *)gh_misuse_count();
+	return gh_test_init(test);
+}
+
+/* The late free was refused, and told. */
+static void expect_report(struct kunit *test)
+{
+	test->priv++;
+	KUNIT_EXPECT_EQ(test, gh_misuse_count(), (unsigned long)test->priv);
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(gh_last_report, "double free"), "%s",
+				  gh_last_report);
+}
+
+/* A descriptor with pages that no map knows, big enough for either of two classes. */
+static struct gh_span *new_desc(struct kunit *test, unsigned int sc, unsigned int next_sc)
+{
+	struct gh_span *s;
+
+	KUNIT_ASSERT_EQ(test, gh_span_kind(sc), gh_span_kind(next_sc));
+	s = kunit_kzalloc(test, gh_span_desc_bytes(gh_span_kind(sc)), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	s->kind = gh_span_kind(sc);
+	s->npages = 1;
+	s->needzero = true;
+	s->base = (unsigned long)kunit_kzalloc(test, GH_PAGE_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NE(test, s->base, 0UL);
+	gh_span_init_free(s);
+	return s;
+}
+
+/* The span goes and comes back. Its objects are live. */
+static void live_as(struct gh_span *s, unsigned int sc)
+{
+	bool fresh;
+
+	gh_span_init_free(s);
+	s->state = GH_SPAN_SMALL;
+	gh_span_init_small(s, gh_default, sc);
+	while (gh_span_take(s, &fresh) >= 0)
+		;
+}
+
+static void expect_nothing_freed(struct kunit *test, struct gh_span *s)
+{
+	struct gh_span_counts counts;
+
+	gh_span_count(s, &counts);
+	KUNIT_EXPECT_EQ(test, counts.live, s->nelems);
+	KUNIT_EXPECT_FALSE(test, gh_span_has_remote(s));
+	KUNIT_EXPECT_EQ(test, gh_span_validate(s), 0);
+}
+
+/* ---- late frees ------------------------------------------------------------ */
+
+static void test_gh_remote_free_large_late(struct kunit *test)
+{
+	unsigned int sc = gh_size_class(1024) * 2;
+	struct gh_span *s = new_desc(test, GH_SC_LARGE, sc);
+	u32 life;
+
+	gh_span_init_large(s, gh_default, GH_PAGE_SIZE, false);
+	life = s->life;
+	live_as(s, sc);
+	preempt_disable();
+	gh_remote_free_large(s, life, false);
+	preempt_enable();
+	expect_report(test);
+	expect_nothing_freed(test, s);
+}
+
+/* What was parked has another owner. */
+static void test_gh_remote_free_large_late_parked(struct kunit *test)
+{
+	void *p = goheap_alloc(50000, GFP_KERNEL), *q;
+	struct gh_span *s = gh_test_span_of(p);
+	u32 life;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	life = s->life;
+	goheap_free(p);
+	q = goheap_alloc(50000, GFP_KERNEL);
+	KUNIT_EXPECT_PTR_EQ(test, q, p);
+	preempt_disable();
+	gh_remote_free_large(s, life, false);
+	preempt_enable();
+	expect_report(test);
+	KUNIT_EXPECT_GE(test, goheap_size(q), (size_t)50000);
+	goheap_free(q);
+}
+
+/* 512 objects of 16 bytes, then 341 of 24: objects of the one end where the other ends. */
+#define LATE_IDX	350U
+
+static struct gh_span *outlived(struct kunit *test, u32 *life)
+{
+	struct gh_span *s = new_desc(test, 2 * 2, 3 * 2);
+
+	live_as(s, 2 * 2);
+	*life = s->life;
+	live_as(s, 3 * 2);
+	KUNIT_ASSERT_LT(test, s->nelems, LATE_IDX);
+	return s;
+}
+
+static void test_gh_remote_free_late(struct kunit *test)
+{
+	u32 life;
+	struct gh_span *s = outlived(test, &life);
+
+	preempt_disable();
+	gh_remote_free(s, 7, life);
+	expect_report(test);
+	gh_remote_free(s, LATE_IDX, life);
+	expect_report(test);
+	gh_remote_free_rcu(s, 7, life);
+	preempt_enable();
+	expect_report(test);
+	expect_nothing_freed(test, s);
+}
+
+/* The freeing CPU has set the bit, and not looked whether it was right. */
+static void test_gh_span_merge_stray_bit(struct kunit *test)
+{
+	u32 life;
+	struct gh_span *s = outlived(test, &life);
+
+	gh_word_set_remote(gh_span_word(s, LATE_IDX), LATE_IDX);
+	gh_word_set_remote(gh_span_word(s, 340), 340);
+	KUNIT_EXPECT_EQ(test, gh_span_merge(s), 1);
+	KUNIT_EXPECT_EQ(test, gh_span_nfree(s), 1U);
+	KUNIT_EXPECT_EQ(test, gh_test_take(s), 340U);
+	atomic_long_andnot(BIT(LATE_IDX % BITS_PER_LONG), &gh_span_word(s, LATE_IDX)->remote);
+	expect_nothing_freed(test, s);
+}
+
+static void test_gh_tiny_free_late(struct kunit *test)
+{
+	struct gh_span *s = new_desc(test, GH_SC_TINY, GH_SC_TINY);
+	u32 life;
+
+	live_as(s, GH_SC_TINY);
+	life = s->life;
+	live_as(s, GH_SC_TINY);
+	*gh_span_tiny_live(s) = 0x11;
+	preempt_disable();
+	KUNIT_EXPECT_FALSE(test, gh_tiny_free(s, 0, life, false));
+	KUNIT_EXPECT_TRUE(test, gh_tiny_is_live(s, 0));
+	KUNIT_EXPECT_EQ(test, *gh_span_tiny_gone(s), 0UL);
+	preempt_enable();
+	expect_nothing_freed(test, s);
+}
+
+/* ---- readers --------------------------------------------------------------- */
+
+/* One object of 8 KiB, then 64 of 128 bytes, as fast as it goes. */
+static int live_on_and_on(void *span)
+{
+	const unsigned int sc[] = { gh_size_class(GH_PAGE_SIZE) * 2, gh_size_class(128) * 2 };
+	unsigned int i = 0;
+
+	while (!kthread_should_stop()) {
+		preempt_disable();
+		live_as(span, sc[i++ % 2]);
+		preempt_enable();
+		cond_resched();
+	}
+	return 0;
+}
+
+static bool fits_together(const struct gh_snapshot *snap)
+{
+	const struct gh_class *class = &gh_classes[gh_sc_class(snap->sc)];
+
+	return snap->counts.objects == class->objects && snap->size == class->size &&
+	       snap->counts.live <= class->objects;
+}
+
+static void test_gh_snapshot_take_two_lives(struct kunit *test)
+{
+	int cpu = gh_test_other_cpu(test);
+	struct gh_span *s = new_desc(test, gh_size_class(GH_PAGE_SIZE) * 2,
+				     gh_size_class(128) * 2);
+	unsigned int i, taken = 0, wrong = 0, rounds = GH_TEST_ROUNDS(1000000);
+	struct gh_snapshot snap;
+	struct task_struct *task;
+
+	task = kthread_create_on_cpu(live_on_and_on, s, cpu, "kunit-lives/%u");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	wake_up_process(task);
+	for (i = 0; i < rounds; i++) {
+		if (gh_snapshot_take(s, &snap)) {
+			taken++;
+			wrong += !fits_together(&snap);
+		}
+		cond_resched();
+	}
+	kthread_stop(task);
+	KUNIT_EXPECT_GT(test, taken, 0U);
+	KUNIT_EXPECT_EQ_MSG(test, wrong, 0U, "of %u that were taken", taken);
+}
+
+static struct kunit_case life_cases[] = {
+	KUNIT_CASE(test_gh_remote_free_large_late),
+	KUNIT_CASE(test_gh_remote_free_large_late_parked),
+	KUNIT_CASE(test_gh_remote_free_late),
+	KUNIT_CASE(test_gh_span_merge_stray_bit),
+	KUNIT_CASE(test_gh_tiny_free_late),
+	KUNIT_CASE(test_gh_snapshot_take_two_lives),
+	{}
+};
+
+static struct kunit_suite life_suite = {
+	.name = "goheap_life_misuse",
+	.init = init,
+	.exit = gh_test_exit,
+	.test_cases = life_cases,
+};
+
+kunit_test_suite(life_suite);
