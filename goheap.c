@@ -616,8 +616,8 @@ static __always_inline void free_object(struct gh_span *s, unsigned int idx, u32
 		clear_object(s, idx, life);
 	if (!cache || cache->cpu != cpu || unlikely(!gh_section_enter(cache))) {
 		gh_remote_free(s, idx, life);
-	} else if (unlikely(READ_ONCE(s->owner) != cache)) {
-		/* An interrupt gave the span away meanwhile. */
+	} else if (unlikely(READ_ONCE(s->owner) != cache || !gh_span_lives_on(s, life))) {
+		/* An interrupt gave the span away meanwhile, and may have got it back. */
 		gh_section_exit(cache);
 		gh_remote_free(s, idx, life);
 	} else if (unlikely(!gh_span_give(s, idx))) {
@@ -967,9 +967,14 @@ static int __init start(void)
 	if (err < 0)
 		goto exit_reclaim;
 	cpu_dead_state = err;
+	err = gh_adopt_init();
+	if (err)
+		goto remove_dead_state;
 	gh_debugfs_init();
 	return 0;
 
+remove_dead_state:
+	cpuhp_remove_state_nocalls(cpu_dead_state);
 exit_reclaim:
 	gh_reclaim_exit();
 destroy_default:
@@ -992,6 +997,7 @@ static int __init goheap_init(void)
 static void __exit goheap_exit(void)
 {
 	gh_debugfs_exit();
+	gh_adopt_exit();
 	cpuhp_remove_state_nocalls(cpu_dead_state);
 	gh_reclaim_exit();
 	gh_heap_destroy_all();

@@ -41,6 +41,9 @@ bit queued = 1;			/* the token */
 byte free_bits, remote;
 bit listed;			/* GH_F_LISTED */
 bit pending;			/* the cookie's grace period is not over */
+#ifdef BAD
+bit late[6];			/* the life that this free began in is over */
+#endif
 
 /* ---- where it is ---- */
 bit inbox[2];
@@ -95,14 +98,24 @@ inline land(obj)
 }
 
 /*
- * Since this free began its object was handed out anew, or the span was given back:
- * not unless two freed it. As with any use after free nobody can tell, and it does
- * not happen here.
+ * Since this free began its object was handed out anew: not unless two freed it. As with
+ * any use after free nobody can tell, and it does not happen here. Or the span is
+ * just going: then what is freed for the second time goes with it.
+ *
+ * If the span has gone, and maybe come back, the freeing CPU finds out. The bit and the
+ * looks before and after it are one step here: what may happen if they are not is said
+ * in design.rst.
  */
 #ifdef BAD
-#define is_stale(obj)	(!small || leaving || ((held | unused) & obj))
+#define is_stale(obj)	(leaving || (held & obj))
+#ifndef BREAK_LIFE
+#define is_late		late[who]
+#else
+#define is_late		false
+#endif
 #else
 #define is_stale(obj)	false
+#define is_late		false
 #endif
 
 /* A free is refused. */
@@ -190,6 +203,9 @@ inline free_span()
 		assert(!partial[0] && !partial[1] && !inbox[0] && !inbox[1]);
 		assert(!live);
 		listed = 0;
+#ifdef BAD
+		late[CPU0] = 1; late[CPU1] = 1; late[INTR] = 1;
+#endif
 		small = 0
 	}
 }
@@ -272,7 +288,8 @@ inline free_remotely()
 #endif
 	d_step {
 		if
-		:: !got || is_stale(o) -> got = 0
+		:: got && is_late -> report(o); got = 0
+		:: !got || (!is_late && is_stale(o)) -> got = 0
 		:: else ->
 			if
 			:: remote & o -> report(o); got = 0
@@ -612,7 +629,8 @@ inline free_own(c)
 	};
 	d_step {
 		if
-		:: !got || is_stale(o)
+		:: got && is_late -> report(o)
+		:: !got || (!is_late && is_stale(o))
 		:: else ->
 			free_bits = free_bits | o;
 			land(o);
@@ -664,6 +682,9 @@ inline choose()
 		:: else
 		fi;
 		wanted[o]++;
+#ifdef BAD
+		late[who] = 0;
+#endif
 #ifdef RCU
 		rcu = who == CPU1
 #endif
@@ -699,6 +720,9 @@ inline forget()
 {
 	atomic {
 		wanted[o] = (o -> wanted[o] - 1 : 0);
+#ifdef BAD
+		late[who] = 0;
+#endif
 		bad = 0; rcu = 0; o = 0; got = 0; again = 0; act = 0; r = 0
 	}
 }
