@@ -180,4 +180,59 @@ void kasan_poison(const void *addr, size_t size, u8 value, bool init);
 #define gh_wait_override_end(map)	lock_map_release(map)
 #endif
 
+/* Waits until what kfree_rcu() was given has been freed; false if this kernel cannot. */
+static inline bool gh_kvfree_rcu_barrier(void)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+	return false;
+#else
+	kvfree_rcu_barrier();
+	return true;
+#endif
+}
+
+/* A buffer around memory of kmalloc(): 6.2 has a function of its own for that. For tests. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define gh_slab_build_skb(data)	build_skb(data, 0)
+#else
+#define gh_slab_build_skb(data)	slab_build_skb(data)
+#endif
+
+/*
+ * Can probes take kfree()'s objects? Where kfree_rcu() does not collect, kernels since 6.15
+ * round the object's address down before they come to where a probe could be.
+ */
+#if IS_ENABLED(CONFIG_KPROBES) && IS_ENABLED(CONFIG_HAVE_FUNCTION_ARG_ACCESS_API) && \
+	(LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0) || IS_ENABLED(CONFIG_KVFREE_RCU_BATCHED))
+#define GH_CAN_ADOPT
+#endif
+
+/* Since 6.13 krealloc() does not ask ksize(), and with KASAN it never had enough of that. */
+#define GH_KREALLOC_PROBED \
+	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0) || IS_ENABLED(CONFIG_KASAN))
+
+/* What krealloc() is called behind its macros, and its arguments. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+#define GH_KREALLOC_NAME	"krealloc"
+#elif !defined(krealloc_noprof)
+#define GH_KREALLOC_NAME	"krealloc_noprof"
+#else
+#define GH_KREALLOC_NAME	"krealloc_node_align_noprof"
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0) || !defined(krealloc_noprof)
+#define GH_KREALLOC_ARGS(p, size, align, gfp, nid)	const void *p, size_t size, gfp_t gfp
+#define GH_KREALLOC_ALIGN(align)	1
+#define GH_KREALLOC_NID(nid)		NUMA_NO_NODE
+#else
+#ifndef DECL_TOKEN_PARAMS
+#define DECL_TOKEN_PARAMS(size, token)	size_t size
+#endif
+#define GH_KREALLOC_ARGS(p, size, align, gfp, nid)				\
+	const void *p, DECL_TOKEN_PARAMS(size, token), unsigned long align,	\
+	gfp_t gfp, int nid
+#define GH_KREALLOC_ALIGN(align)	(align)
+#define GH_KREALLOC_NID(nid)		(nid)
+#endif
+
 #endif /* _GOHEAP_COMPAT_H */

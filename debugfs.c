@@ -411,6 +411,8 @@ static int stats_show(struct seq_file *m, void *v)
 	show_usage(m, &usage, &events);
 	line(m, "page_heap_locks", ledger.locked);
 	line(m, "misuse", gh_misuse_count());
+	line(m, "foreign_frees", gh_misuse_foreign());
+	line(m, "adopted_frees", gh_adopted());
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);

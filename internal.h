@@ -1075,6 +1075,7 @@ void gh_misuse_size(const void *p, struct gh_span *s, size_t size);
 void gh_misuse_damage(const void *p, struct gh_span *s, const struct gh_damage *damage);
 void gh_misuse_address(const void *p);
 unsigned long gh_misuse_count(void);
+unsigned long gh_misuse_foreign(void);
 void gh_misuse_flush(void);
 
 /* ---- debug mode ------------------------------------------------------------------------- */
@@ -1119,6 +1120,11 @@ unsigned long gh_debug_bytes(void);
 
 /* validate.c */
 int gh_validate(void);
+
+/* adopt.c */
+unsigned long gh_adopted(void);
+int gh_adopt_init(void);
+void gh_adopt_exit(void);
 
 /* A span as it was for a moment. */
 struct gh_snapshot {

@@ -38,6 +38,7 @@ static const char *const what_names[GH_NR_MISUSES] = {
 
 static bool panic_on_misuse;
 static atomic_long_t nr_misuses;
+static atomic_long_t nr_foreign;	/* those that the kernel's own allocator committed */
 
 /* Of what is printed; everything is counted. */
 #define BURST	20
@@ -80,6 +81,25 @@ MODULE_PARM_DESC(on_misuse, "what a bad free does beyond being refused and repor
 unsigned long gh_misuse_count(void)
 {
 	return atomic_long_read(&nr_misuses);
+}
+
+/**
+ * gh_misuse_foreign() - how many kfree() or put_page() of goheap's memory came to light
+ *
+ * Context: Any.
+ * Return: the count since the module was loaded.
+ */
+unsigned long gh_misuse_foreign(void)
+{
+	return atomic_long_read(&nr_foreign);
+}
+
+/* Everything is counted, also what is not printed. */
+static void count(enum gh_misuse what)
+{
+	atomic_long_inc(&nr_misuses);
+	if (what == GH_BAD_OBJECT)
+		atomic_long_inc(&nr_foreign);
 }
 
 static void describe(char *buf, size_t size, const void *p, struct gh_span *s)
@@ -254,7 +274,7 @@ static void report(enum gh_misuse what, const void *p, struct gh_span *s, const 
 {
 	struct report r;
 
-	atomic_long_inc(&nr_misuses);
+	count(what);
 	compose(&r, what, p, s, detail);
 	if (!is_printed())
 		return;
@@ -293,7 +313,7 @@ void gh_misuse_later(enum gh_misuse what, const void *p, struct gh_span *s)
 {
 	struct report r;
 
-	atomic_long_inc(&nr_misuses);
+	count(what);
 	compose(&r, what, p, s, "");
 	if (is_printed())
 		write_down(&r, false);

@@ -823,12 +823,14 @@ static void test_goheap_free_sized_wrong_size(struct kunit *test)
 /* As if put_page() had hit a free page of ours. */
 static void test_gh_arena_scavenge_finds_stray_reference(struct kunit *test)
 {
+	unsigned long foreign = gh_misuse_foreign();
 	u8 *p = alloc(test, 100000);
 
 	goheap_free(p);
 	set_page_count(virt_to_page(p), 1);
 	gh_reclaim_trim();
 	expect_report(test, "stray");
+	KUNIT_EXPECT_EQ(test, gh_misuse_foreign(), foreign + 1);
 }
 
 /* ---- tiny objects -------------------------------------------------------- */

@@ -58,6 +58,7 @@ LANES_FULL=(
 	judges-base
 	judges-6.12
 	judges-san
+	adopt-umlhooks
 )
 
 TAINT_KUNIT=266240	# out of tree, and test modules
@@ -417,6 +418,8 @@ lane_faults_uml() { selftests umlfault $TAINT_OWN faults "OPS=30000" --append rc
 lane_faults_san() { selftests san $TAINT_OWN faults "OPS=5000 STEP=30" --append rcupdate.rcu_expedited=1; }
 # The heap reports what goheap_leak leaked when it goes.
 lane_leaks_san() { selftests san $TAINT_OWN leak ""; }
+# A kernel with the patches of packaging/in-tree needs no probes.
+lane_adopt_umlhooks() { selftests umlhooks $TAINT_OWN adopt ""; }
 lane_nmi_san() { selftests san $TAINT_OWN nmi NMIS=300 --append kmemleak=off; }
 lane_memory_uml() { selftests uml $TAINT_OWN memory FULL=1 --smp 3; }
 lane_hotplug_6_12() { selftests 6.12 $TAINT_STOCK hotplug CYCLES=200; }

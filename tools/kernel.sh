@@ -11,7 +11,7 @@
 #   uml 7.2                   User Mode Linux and x86-64 from Debian's newest source
 #   arm64 arm64-64k           arm64 with pages of 4 KiB and of 64 KiB, cross-compiled
 #   kmsan                     x86-64 with KMSAN, compiled by clang
-#   umlfault                  uml with fault injection
+#   umlfault umlhooks         uml with fault injection, and with packaging/in-tree's patches
 #
 # Everything is kept below $GOHEAP_CACHE (default ~/.cache/goheap).
 
@@ -100,18 +100,32 @@ source_tree() {
 	readlink -f "$link"
 }
 
+# patched_tree TREE PATCH...: a tree of links to that one's files, but for what the patches
+# change.
+patched_tree() {
+	local tree=$1-patched patch
+	rm -rf "$tree"
+	cp -al "$1" "$tree"
+	for patch in "${@:2}"; do
+		run_logged "$CACHE/patch.log" patch -d "$tree" -p1 -i "$patch"
+	done
+	echo "$tree"
+}
+
 # ---- kernels of our own --------------------------------------------------
 
 declare -A SOURCE=([base]=6.12 [san]=6.12 [kcsan]=6.12 [rt]=6.12 [uml]=newest [7.2]=newest
-	[arm64]=6.12 [arm64-64k]=6.12 [kmsan]=6.12 [umlfault]=newest)
+	[arm64]=6.12 [arm64-64k]=6.12 [kmsan]=6.12 [umlfault]=newest
+	[umlhooks]=newest)
 declare -A FRAGMENTS=([base]=base [san]="base san" [kcsan]="base kcsan" [rt]="base rt"
-	[uml]=uml [7.2]=base [umlfault]="uml umlfault"
+	[uml]=uml [7.2]=base [umlfault]="uml umlfault" [umlhooks]=uml
 	[arm64]="base arm64" [arm64-64k]="base arm64 arm64-64k" [kmsan]="base kmsan")
 
 # What is not said here: ARCH is x86_64, the compiler gcc.
-declare -A ARCHES=([uml]=um [umlfault]=um [arm64]=arm64 [arm64-64k]=arm64)
+declare -A ARCHES=([uml]=um [umlfault]=um [umlhooks]=um [arm64]=arm64 [arm64-64k]=arm64)
 declare -A CROSS=([arm64]=aarch64-linux-gnu-)
 declare -A IMAGES=([x86_64]=arch/x86/boot/bzImage [um]=linux [arm64]=arch/arm64/boot/Image)
+declare -A PATCHES=([umlhooks]=packaging/in-tree)
 declare -A COMPILER=([kmsan]=clang)
 declare -A PACKAGE=([aarch64-linux-gnu-gcc]=gcc-aarch64-linux-gnu)
 
@@ -122,6 +136,10 @@ compiler_version() {
 fragments() {
 	local f
 	for f in ${FRAGMENTS[$1]}; do echo "$TOP/tools/configs/$f.config"; done
+}
+
+patches() {
+	[ -z "${PATCHES[$1]:-}" ] || ls "$TOP/${PATCHES[$1]}"/*.patch
 }
 
 # A fragment line that did not land would silently test less than it says. The
@@ -148,12 +166,14 @@ own_kernel() {
 	*) more="CROSS_COMPILE=${cc%gcc}" ;;
 	esac
 	[ -z "$more" ] || need_packages "${PACKAGE[$cc]:-$cc}"
-	key=$( (cat $(fragments "$name"); compiler_version "$cc"; echo "$RECIPE") |
+	key=$( (cat $(fragments "$name") $(patches "$name"); compiler_version "$cc"; echo "$RECIPE") |
 		sha256sum | cut -c 1-12)
 	dir=$CACHE/own-$name-$key
 	! is_ready "$dir" || return 0
 	need_packages "${BUILD_NEEDS[@]}"
 	src=$(source_tree "${SOURCE[$name]}")
+	# shellcheck disable=SC2046
+	[ -z "${PATCHES[$name]:-}" ] || src=$(need_packages patch; patched_tree "$src" $(patches "$name"))
 	rm -rf "$CACHE/own-$name-"????????????	# as many as the key has: not those of NAME-OTHER
 	mkdir -p "$dir/kdir"
 	# shellcheck disable=SC2206
