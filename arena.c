@@ -735,7 +735,7 @@ unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr)
 	gh_sanitize_forget_pending();
 	while (done < nr) {
 		/* A run that ends within a page of the kernel leaves two. */
-		if (RELEASE_PAGES > 1 && !READ_ONCE(ph->nr_spare[GH_KIND_1]))
+		if (RELEASE_PAGES > 1 && !gh_peek(ph->nr_spare[GH_KIND_1]))
 			spare_add(ph, GH_KIND_1, GFP_NOWAIT | __GFP_NOWARN);
 		gh_lock(&ph->lock, flags);
 		n = cut_for_release(ph, min(max(nr - done, RELEASE_PAGES), RELEASE_BATCH), &addr);

@@ -72,7 +72,8 @@ bool gh_snapshot_take(const struct gh_span *s, struct gh_snapshot *snap)
 	snap->npages = READ_ONCE(s->npages);
 	snap->heap = READ_ONCE(s->heap);
 	snap->sc = READ_ONCE(s->spanclass);
-	snap->size = gh_span_object_bytes(s);
+	/* data_race(): what is of two lives is not used. */
+	snap->size = data_race(gh_span_object_bytes(s));
 	snap->cpu = owner ? owner->cpu : -1;
 	snap->nid = s->nid;
 	gh_span_count(s, &snap->counts);
@@ -257,7 +258,7 @@ static bool add_usage(struct gh_span *s, void *arg)
 	u->pending += snap.counts.pending * snap.size;
 	u->waste += (snap.npages << GH_PAGE_SHIFT) - snap.counts.objects * snap.size;
 	if (snap.sc == GH_SC_TINY)
-		u->tiny_objects += gh_tiny_count(s);
+		u->tiny_objects += data_race(gh_tiny_count(s));	/* a number to show */
 	else
 		u->live_objects += snap.counts.live;
 	return true;
@@ -432,12 +433,13 @@ static unsigned int longest_run(const unsigned long *owned, const unsigned long 
 
 static void show_arena(struct seq_file *m, struct gh_arena *arena)
 {
-	unsigned int owned = bitmap_weight(arena->owned, GH_ARENA_PAGES);
-	unsigned int in_use = bitmap_weight(arena->in_use, GH_ARENA_PAGES);
+	/* data_race(): numbers to show, of bitmaps that change meanwhile. */
+	unsigned int owned = data_race(bitmap_weight(arena->owned, GH_ARENA_PAGES));
+	unsigned int in_use = data_race(bitmap_weight(arena->in_use, GH_ARENA_PAGES));
 
 	seq_printf(m, "%p %u %u %u %lu %u\n", (void *)arena->base, owned, in_use,
 		   owned - min(owned, in_use), gh_peek(arena->nr_returned),
-		   longest_run(arena->owned, arena->in_use));
+		   data_race(longest_run(arena->owned, arena->in_use)));
 }
 
 static int arenas_show(struct seq_file *m, void *v)

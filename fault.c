@@ -30,10 +30,10 @@ struct gh_fault gh_fault = {
 
 static noinline void tell(size_t size, gfp_t gfp)
 {
-	if (!gh_fault.verbose || !__ratelimit(&gh_fault.attr.ratelimit_state))
+	if (!gh_peek(gh_fault.verbose) || !__ratelimit(&gh_fault.attr.ratelimit_state))
 		return;
 	pr_notice("fail_goheap: an allocation of %zu bytes fails, gfp %pGg\n", size, &gfp);
-	if (gh_fault.verbose > 1)
+	if (gh_peek(gh_fault.verbose) > 1)
 		dump_stack();
 }
 
@@ -52,7 +52,7 @@ bool gh_fault_hits(size_t size, gfp_t gfp)
 {
 	if (!size || gfp & __GFP_NOFAIL || !gh_may_allocate_pages())
 		return false;
-	if (gh_fault.ignore_gfp_wait && gfp & __GFP_DIRECT_RECLAIM)
+	if (gh_peek(gh_fault.ignore_gfp_wait) && gfp & __GFP_DIRECT_RECLAIM)
 		return false;
 	if (!should_fail(&gh_fault.attr, size))
 		return false;

@@ -643,7 +643,7 @@ static noinline void free_large(struct gh_span *s, u32 life, const void *p, bool
 		gh_misuse(GH_INTERIOR, p, s);
 		return;
 	}
-	if (s->flags & GH_F_DEBUG)
+	if (gh_span_flags(s) & GH_F_DEBUG)
 		gh_debug_free(s, 0, rcu);
 	if (want_init_on_free() && !rcu && gh_span_is_live(s, 0) && gh_span_lives_on(s, life))
 		gh_clear((void *)s->base, s->limit);
@@ -662,12 +662,12 @@ static noinline void free_debug(struct gh_span *s, unsigned long off, u32 life, 
 	gh_remote_free(s, idx, life);
 }
 
-static __always_inline void free_special(struct gh_span *s, unsigned long off, u32 life,
+static __always_inline void free_special(struct gh_span *s, u8 flags, unsigned long off, u32 life,
 					 const void *p)
 {
-	if (s->flags & GH_F_TINY)
+	if (flags & GH_F_TINY)
 		free_tiny(s, life, p, false);
-	else if (s->flags & GH_F_LARGE)
+	else if (flags & GH_F_LARGE)
 		free_large(s, life, p, false);
 	else
 		free_debug(s, off, life, p);
@@ -678,6 +678,7 @@ static __always_inline void free_any(struct gh_span *s, const void *p, int cpu)
 	unsigned long off;
 	unsigned int idx;
 	u32 life;
+	u8 flags;
 
 	if (unlikely(!s))
 		goto misuse;
@@ -685,8 +686,9 @@ static __always_inline void free_any(struct gh_span *s, const void *p, int cpu)
 	off = (unsigned long)p - s->base;
 	if (unlikely(off >= READ_ONCE(s->limit)))
 		goto misuse;
-	if (unlikely(READ_ONCE(s->flags) & GH_F_SPECIAL)) {
-		free_special(s, off, life, p);
+	flags = gh_span_flags(s);
+	if (unlikely(flags & GH_F_SPECIAL)) {
+		free_special(s, flags, off, life, p);
 		return;
 	}
 	/* The bound matters when @p is wild and the span is changing just now. */
@@ -788,11 +790,12 @@ EXPORT_SYMBOL_GPL(goheap_free);
 static bool size_matches(const struct gh_ref *ref, size_t size)
 {
 	size_t have = gh_ref_size(ref);
+	u8 flags = gh_span_flags(ref->span);
 
 	if (!size || size > have)
 		return false;
-	if (unlikely(ref->span->flags & (GH_F_TINY | GH_F_DEBUG)))
-		return size == have || ref->span->flags & GH_F_TINY;
+	if (unlikely(flags & (GH_F_TINY | GH_F_DEBUG)))
+		return size == have || flags & GH_F_TINY;
 	/* goheap_realloc() leaves an object where it is down to half of its space. */
 	if (size > have / 2)
 		return true;
@@ -836,7 +839,7 @@ EXPORT_SYMBOL_GPL(goheap_heap_free);
 
 static void free_rcu(const struct gh_ref *ref)
 {
-	if (unlikely(ref->span->flags & GH_F_DEBUG))
+	if (unlikely(gh_span_flags(ref->span) & GH_F_DEBUG))
 		gh_debug_free(ref->span, ref->idx, true);
 	gh_remote_free_rcu(ref->span, ref->idx, ref->life);
 }
@@ -850,9 +853,9 @@ void goheap_free_rcu(const void *p)
 	preempt_disable();
 	if (unlikely(!gh_lookup(p, &ref)))
 		gh_misuse_address(p);
-	else if (ref.span->flags & GH_F_TINY)
+	else if (gh_span_flags(ref.span) & GH_F_TINY)
 		free_tiny(ref.span, ref.life, p, true);
-	else if (ref.span->flags & GH_F_LARGE)
+	else if (gh_span_flags(ref.span) & GH_F_LARGE)
 		free_large(ref.span, ref.life, p, true);
 	else
 		free_rcu(&ref);

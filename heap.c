@@ -66,7 +66,8 @@ static struct gh_span *new_pages(struct goheap *heap, unsigned int npages, unsig
 	s = gh_arena_alloc(npages, align, sc, gfp, nid == NUMA_NO_NODE ? gh_mem_node() : nid);
 	if (!s)
 		goto uncharge;
-	s->records = IS_ERR(records) ? NULL : records;
+	/* Who is late to free what the descriptor was before may look. */
+	WRITE_ONCE(s->records, IS_ERR(records) ? NULL : records);
 	return s;
 
 uncharge:
@@ -112,7 +113,8 @@ static struct gh_span *unpark(struct goheap *heap, unsigned int npages, unsigned
 
 	preempt_disable();
 	cache = this_cpu_ptr(heap->cache);
-	if (cache->parked && gh_section_enter(cache)) {
+	/* An interrupt may be here before the section is. */
+	if (gh_peek(cache->parked) && gh_section_enter(cache)) {
 		s = gh_cache_unpark(cache, npages, align);
 		if (s) {
 			gh_span_reuse_large(s, noscan);
@@ -177,7 +179,7 @@ void gh_heap_free_span(struct gh_span *s)
 	 * the two frees there were none.
 	 */
 	if (unlikely(!(s->flags & GH_F_LARGE) && gh_span_has_remote(s))) {
-		s->rcu_used = false;
+		WRITE_ONCE(s->rcu_used, false);
 		gh_span_merge(s);
 	}
 	if (records) {

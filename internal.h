@@ -256,6 +256,15 @@ static inline unsigned int gh_span_nwords(const struct gh_span *s)
 	return s->flags & GH_F_WORDS ? DIV_ROUND_UP(s->nelems, BITS_PER_LONG) : 1;
 }
 
+/*
+ * The flags of a span that may be another CPU's, of which that one changes two meanwhile.
+ * The owner, and who has the central lock, need not use this.
+ */
+static __always_inline u8 gh_span_flags(const struct gh_span *s)
+{
+	return READ_ONCE(s->flags);
+}
+
 static inline unsigned long gh_span_bytes(const struct gh_span *s)
 {
 	return (unsigned long)READ_ONCE(s->npages) << GH_PAGE_SHIFT;

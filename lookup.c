@@ -18,6 +18,7 @@ bool gh_lookup(const void *p, struct gh_ref *ref)
 {
 	struct gh_span *s = gh_span_of(p);
 	bool starts;
+	u8 flags;
 
 	if (!s)
 		return false;
@@ -30,11 +31,12 @@ bool gh_lookup(const void *p, struct gh_ref *ref)
 	/* A span that is changing just now may give anything. */
 	if (ref->idx >= READ_ONCE(s->nelems))
 		return false;
-	if (likely(!(s->flags & GH_F_SPECIAL)))
+	flags = gh_span_flags(s);
+	if (likely(!(flags & GH_F_SPECIAL)))
 		return starts;
-	if (s->flags & GH_F_TINY)
+	if (flags & GH_F_TINY)
 		return gh_tiny_may_start(ref->off);
-	return s->flags & GH_F_LARGE ? !ref->off : starts;
+	return flags & GH_F_LARGE ? !ref->off : starts;
 }
 
 /**
@@ -49,7 +51,7 @@ bool gh_lookup_live(const void *p, struct gh_ref *ref)
 {
 	if (!gh_lookup(p, ref))
 		return false;
-	if (ref->span->flags & GH_F_TINY)
+	if (gh_span_flags(ref->span) & GH_F_TINY)
 		return gh_tiny_is_live(ref->span, ref->off);
 	return gh_span_is_live(ref->span, ref->idx);
 }
@@ -63,11 +65,13 @@ bool gh_lookup_live(const void *p, struct gh_ref *ref)
  */
 size_t gh_ref_size(const struct gh_ref *ref)
 {
-	if (likely(!(ref->span->flags & GH_F_SPECIAL)))
+	u8 flags = gh_span_flags(ref->span);
+
+	if (likely(!(flags & GH_F_SPECIAL)))
 		return ref->span->elemsize;
-	if (ref->span->flags & GH_F_TINY)
+	if (flags & GH_F_TINY)
 		return gh_tiny_size(ref->span, ref->off);
-	if (ref->span->flags & GH_F_DEBUG)
+	if (flags & GH_F_DEBUG)
 		return gh_debug_size(ref->span, ref->idx);
 	return gh_span_object_bytes(ref->span);
 }

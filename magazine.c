@@ -118,7 +118,7 @@ static bool is_worth_it(struct goheap *heap, unsigned int sc)
 	if (gh_random)
 		return false;
 	/* On whatever CPU: the answer is checked before it matters. */
-	return !gh_peek(bin->magazine) && gh_peek(bin->refills) >= bin->magazine_after;
+	return !gh_peek(bin->magazine) && gh_peek(bin->refills) >= gh_peek(bin->magazine_after);
 }
 
 /**

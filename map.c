@@ -129,12 +129,14 @@ static bool try_claim(unsigned long addr, unsigned int npages, struct spares *sp
 static struct gh_map *larger_map(unsigned long addr, gfp_t gfp)
 {
 	unsigned long n, first, nr;
+	struct gh_map *map;
 
 	rcu_read_lock();
-	n = arena_number(addr);
-	first = gh_map->first;
-	nr = gh_map->nr;
+	map = READ_ONCE(gh_map);
+	first = map->first;
+	nr = map->nr;
 	rcu_read_unlock();
+	n = (addr >> GH_ARENA_SHIFT) - first;
 	/* Memory below what there was at first has a number far beyond. */
 	if (n < nr || n > ULONG_MAX / 2)
 		return NULL;
@@ -241,7 +243,8 @@ bool gh_map_owns(unsigned long addr)
 {
 	struct gh_arena *arena = gh_arena_of(addr);
 
-	return arena && test_bit(gh_arena_page(addr), arena->owned);
+	/* data_race(): whose neighbours in the word come or go does not matter. */
+	return arena && data_race(test_bit(gh_arena_page(addr), arena->owned));
 }
 
 /**
@@ -338,7 +341,7 @@ unsigned long gh_map_bytes(void)
 	map = READ_ONCE(gh_map);
 	bytes = struct_size(map, arenas, map->nr);
 	rcu_read_unlock();
-	return bytes + READ_ONCE(nr_arenas) * sizeof(struct gh_arena);
+	return bytes + gh_peek(nr_arenas) * sizeof(struct gh_arena);
 }
 
 static unsigned long number_of_pfn(unsigned long pfn)

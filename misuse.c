@@ -51,9 +51,9 @@ char gh_last_report[GH_REPORT_MAX];
 static int on_misuse_set(const char *val, const struct kernel_param *kp)
 {
 	if (sysfs_streq(val, "panic"))
-		panic_on_misuse = true;
+		WRITE_ONCE(panic_on_misuse, true);
 	else if (sysfs_streq(val, "warn"))
-		panic_on_misuse = false;
+		WRITE_ONCE(panic_on_misuse, false);
 	else
 		return -EINVAL;
 	return 0;
@@ -61,7 +61,7 @@ static int on_misuse_set(const char *val, const struct kernel_param *kp)
 
 static int on_misuse_get(char *buffer, const struct kernel_param *kp)
 {
-	return sysfs_emit(buffer, "%s\n", panic_on_misuse ? "panic" : "warn");
+	return sysfs_emit(buffer, "%s\n", READ_ONCE(panic_on_misuse) ? "panic" : "warn");
 }
 
 static const struct kernel_param_ops on_misuse_ops = {
@@ -102,7 +102,7 @@ static void count(enum gh_misuse what)
 		atomic_long_inc(&nr_foreign);
 }
 
-static void describe(char *buf, size_t size, const void *p, struct gh_span *s)
+static size_t describe(char *buf, size_t size, const void *p, struct gh_span *s)
 {
 	unsigned long off = (unsigned long)p - s->base;
 	unsigned int class = gh_sc_class(s->spanclass);
@@ -121,7 +121,7 @@ static void describe(char *buf, size_t size, const void *p, struct gh_span *s)
 		n += scnprintf(buf + n, size - n, "class %u (%u bytes), object %u, offset %lu",
 			       class, gh_classes[class].size, gh_span_index(s, off),
 			       off - (unsigned long)gh_span_index(s, off) * s->elemsize);
-	scnprintf(buf + n, size - n, "%s)", gh_sc_noscan(s->spanclass) ? ", noscan" : "");
+	return scnprintf(buf + n, size - n, "%s)", gh_sc_noscan(s->spanclass) ? ", noscan" : "");
 }
 
 /**
@@ -142,15 +142,16 @@ static void compose(struct report *r, enum gh_misuse what, const void *p, struct
 
 	r->facts.known = false;
 	if (s) {
-		describe(r->text + n, sizeof(r->text) - n, p, s);
+		/* data_race(): whoever uses the span rightly does not wait for who does not. */
+		data_race(describe(r->text + n, sizeof(r->text) - n, p, s));
 		gh_debug_learn(s, p, &r->facts);
 	}
-	strscpy(gh_last_report, r->text, sizeof(gh_last_report));
+	data_race(strscpy(gh_last_report, r->text, sizeof(gh_last_report)));
 }
 
 static void print(const struct report *r)
 {
-	if (panic_on_misuse)
+	if (READ_ONCE(panic_on_misuse))
 		panic("goheap: %s\n", r->text);
 	pr_err("%s\n", r->text);
 	gh_debug_explain(&r->facts);
@@ -267,7 +268,7 @@ void gh_misuse_flush(void)
 /* Rated after it was composed: tests look at the text. */
 static bool is_printed(void)
 {
-	return panic_on_misuse || __ratelimit(&gh_misuse_limit);
+	return READ_ONCE(panic_on_misuse) || __ratelimit(&gh_misuse_limit);
 }
 
 static void report(enum gh_misuse what, const void *p, struct gh_span *s, const char *detail)
@@ -380,8 +381,9 @@ void gh_misuse_address(const void *p)
 	unsigned long addr = (unsigned long)p;
 	struct gh_span *s = gh_span_of(p);
 
-	if (s && addr - s->base < READ_ONCE(s->limit))
-		gh_misuse(classify(s, addr - s->base), p, s);
+	/* data_race(): as in compose(); nothing but the words of the report depends on it. */
+	if (s && addr - gh_peek(s->base) < READ_ONCE(s->limit))
+		gh_misuse(data_race(classify(s, addr - s->base)), p, s);
 	else if (s && READ_ONCE(s->state) != GH_SPAN_FREE)
 		gh_misuse(GH_INTERIOR, p, NULL);	/* behind the last object */
 	else

@@ -256,7 +256,7 @@ static unsigned long shrink_count(struct shrinker *s, struct shrink_control *sc)
 	if (idle)
 		return idle;
 	/* Then nobody would call shrink_scan(), but caches may have something. */
-	if (READ_ONCE(ph->small) || READ_ONCE(ph->large))
+	if (gh_peek(ph->small) || gh_peek(ph->large))
 		tick_soon();
 	return SHRINK_EMPTY;
 }

@@ -102,7 +102,7 @@ static void limbo_leave(struct gh_span *s)
 		limbo_enter(s);
 		return;
 	}
-	if (s->flags & GH_F_LARGE) {
+	if (gh_span_flags(s) & GH_F_LARGE) {
 		if (want_init_on_free())
 			gh_clear((void *)s->base, s->limit);
 		gh_sanitize_forget((void *)s->base);

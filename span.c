@@ -79,10 +79,11 @@ static void fill_words(struct gh_span *s)
 
 static void init_common(struct gh_span *s, struct goheap *heap)
 {
-	s->heap = heap;
+	/* Walks, and who is late to free what the descriptor was before, may look. */
+	WRITE_ONCE(s->heap, heap);
 	s->next = NULL;
-	s->rcu_used = false;
-	s->rcu_cookie = get_state_synchronize_rcu();
+	WRITE_ONCE(s->rcu_used, false);
+	WRITE_ONCE(s->rcu_cookie, get_state_synchronize_rcu());
 	WRITE_ONCE(s->owner, NULL);
 }
 
@@ -106,10 +107,10 @@ void gh_span_init_small(struct gh_span *s, struct goheap *heap, unsigned int sc)
 	if (s->records)
 		flags |= GH_F_DEBUG;
 	init_common(s, heap);
-	s->nelems = class->objects;
-	s->elemsize = class->size;
-	s->mul = class->mul;
-	s->spanclass = sc;
+	WRITE_ONCE(s->nelems, class->objects);
+	WRITE_ONCE(s->elemsize, class->size);
+	WRITE_ONCE(s->mul, class->mul);
+	WRITE_ONCE(s->spanclass, sc);
 	s->fresh = 0;
 	WRITE_ONCE(s->flags, flags | (s->needzero ? 0 : GH_F_FRESH));
 	fill_words(s);
@@ -130,10 +131,10 @@ void gh_span_init_small(struct gh_span *s, struct goheap *heap, unsigned int sc)
 void gh_span_init_large(struct gh_span *s, struct goheap *heap, size_t size, bool noscan)
 {
 	init_common(s, heap);
-	s->nelems = 1;
-	s->elemsize = 0;
-	s->mul = 0;
-	s->spanclass = GH_SC_LARGE + noscan;
+	WRITE_ONCE(s->nelems, 1);
+	WRITE_ONCE(s->elemsize, 0);
+	WRITE_ONCE(s->mul, 0);
+	WRITE_ONCE(s->spanclass, GH_SC_LARGE + noscan);
 	WRITE_ONCE(s->flags, GH_F_LARGE | (s->records ? GH_F_DEBUG : 0));
 	WRITE_ONCE(s->words[0].free, 0);
 	atomic_long_set(&s->words[0].remote, 0);
@@ -152,8 +153,8 @@ void gh_span_init_large(struct gh_span *s, struct goheap *heap, size_t size, boo
 void gh_span_reuse_large(struct gh_span *s, bool noscan)
 {
 	s->next = NULL;
-	s->rcu_used = false;
-	s->spanclass = GH_SC_LARGE + noscan;
+	WRITE_ONCE(s->rcu_used, false);
+	WRITE_ONCE(s->spanclass, GH_SC_LARGE + noscan);	/* walks see the span all the time */
 	WRITE_ONCE(s->limit, gh_span_bytes(s));
 	/* Or who is late to free the object's predecessor would free this one. */
 	gh_span_end_life(s);
@@ -256,7 +257,7 @@ static unsigned int merge_word(struct gh_span *s, unsigned int i, unsigned long 
 		forget_objects(s, i, remote & ~twice);
 	if (unlikely(s->flags & GH_F_DEBUG))
 		gh_debug_merged(s, i, remote & ~twice);
-	else if (s->rcu_used && (GH_CLOSES || want_init_on_free()))
+	else if (READ_ONCE(s->rcu_used) && (GH_CLOSES || want_init_on_free()))
 		wipe_objects(s, i, remote & ~twice);
 	/*
 	 * Free first, then no longer remote, so that a second free of the object

@@ -86,7 +86,7 @@ size_t goheap_size(const void *p)
 	if (gh_lookup_live(p, &ref)) {
 		size = gh_ref_size(&ref);
 		/* Who asks may use it; of a tiny one all is open. */
-		if (!(ref.span->flags & GH_F_TINY))
+		if (!(gh_span_flags(ref.span) & GH_F_TINY))
 			gh_open(p, size);
 	}
 	preempt_enable();
@@ -99,7 +99,7 @@ static void *base_of(struct gh_span *s, unsigned long off)
 	unsigned int idx = gh_span_index(s, off);
 	long start;
 
-	if (s->flags & GH_F_TINY) {
+	if (gh_span_flags(s) & GH_F_TINY) {
 		start = gh_tiny_start(s, off);
 		return start < 0 ? NULL : (void *)(s->base + start);
 	}
@@ -147,8 +147,8 @@ static bool look_up_old(const void *p, struct old *old)
 		old->heap = ref.span->heap;
 		old->size = gh_ref_size(&ref);
 		old->noscan = gh_sc_noscan(ref.span->spanclass);
-		old->tiny = ref.span->flags & GH_F_TINY;
-		old->debug = ref.span->flags & GH_F_DEBUG;
+		old->tiny = gh_span_flags(ref.span) & GH_F_TINY;
+		old->debug = gh_span_flags(ref.span) & GH_F_DEBUG;
 		/* It is about to be copied, or to get more or less room. */
 		if (!old->tiny)
 			gh_open(p, old->size);

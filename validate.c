@@ -22,9 +22,8 @@ struct tally {
 	int error;
 };
 
-static bool tally_span(struct gh_span *s, void *arg)
+static bool tally(struct gh_span *s, struct tally *t)
 {
-	struct tally *t = arg;
 	int err;
 
 	if (t->nid != NUMA_NO_NODE && s->nid != t->nid)
@@ -43,6 +42,12 @@ static bool tally_span(struct gh_span *s, void *arg)
 	if (err)
 		t->error = err;
 	return true;
+}
+
+/* data_race(): what is being used may look wrong; see gh_validate(). */
+static bool tally_span(struct gh_span *s, void *arg)
+{
+	return data_race(tally(s, arg));
 }
 
 static bool debug_span(struct gh_span *s, void *arg)
@@ -74,26 +79,35 @@ static int check_node(struct gh_page_heap *ph)
 	return ret;
 }
 
-/* What the arenas say is ours and in use against what the page heaps say. */
+static int check_bitmaps(const struct gh_arena *arena)
+{
+	if (arena->nr_owned != bitmap_weight(arena->owned, GH_ARENA_PAGES))
+		return -23;
+	return bitmap_subset(arena->in_use, arena->owned, GH_ARENA_PAGES) ? 0 : -24;
+}
+
+/*
+ * What the arenas say is ours and in use against what the page heaps say.
+ * data_race(): as for tally_span().
+ */
 static int check_arenas(void)
 {
 	unsigned long owned = 0, in_use = 0, n;
+	struct gh_page_heap *ph;
 	struct gh_arena *arena;
 	int nid, ret = 0;
 
 	rcu_read_lock();
 	for (n = 0; (arena = gh_map_next(&n)); n++) {
-		owned += arena->nr_owned;
-		in_use += bitmap_weight(arena->in_use, GH_ARENA_PAGES);
-		if (arena->nr_owned != bitmap_weight(arena->owned, GH_ARENA_PAGES))
-			ret = -23;
-		if (!bitmap_subset(arena->in_use, arena->owned, GH_ARENA_PAGES))
-			ret = -24;
+		owned += gh_peek(arena->nr_owned);
+		in_use += data_race(bitmap_weight(arena->in_use, GH_ARENA_PAGES));
+		ret = data_race(check_bitmaps(arena)) ?: ret;
 	}
 	rcu_read_unlock();
 	for_each_node(nid) {
-		owned -= gh_page_heaps[nid]->taken - gh_page_heaps[nid]->returned;
-		in_use -= gh_page_heaps[nid]->small + gh_page_heaps[nid]->large;
+		ph = gh_page_heaps[nid];
+		owned -= gh_peek(ph->taken) - gh_peek(ph->returned);
+		in_use -= gh_peek(ph->small) + gh_peek(ph->large);
 	}
 	if (!ret && owned)
 		ret = -25;
