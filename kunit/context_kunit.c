@@ -487,27 +487,26 @@ static void run_nmi(struct visit *v)
 
 /* Who waits for memory, if its visit is still to come. */
 static struct visit *reclaiming;
-static struct page *hogs;
+static struct page *hogs[GH_MAX_PAGE_ORDER + 1];
 
-static void free_hog(void)
+static void free_hog(unsigned int order)
 {
-	struct page *page = hogs;
+	struct page *page = hogs[order];
 
 	if (page) {
-		hogs = (struct page *)page_private(page);
+		hogs[order] = (struct page *)page_private(page);
 		set_page_private(page, 0);
-		__free_pages(page, GH_MAX_PAGE_ORDER);
+		__free_pages(page, order);
 	}
 }
 
-static bool alloc_hog(void)
+static bool alloc_hog(unsigned int order)
 {
-	struct page *page = alloc_pages(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN,
-					GH_MAX_PAGE_ORDER);
+	struct page *page = alloc_pages(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN, order);
 
 	if (page) {
-		set_page_private(page, (unsigned long)hogs);
-		hogs = page;
+		set_page_private(page, (unsigned long)hogs[order]);
+		hogs[order] = page;
 	}
 	return page;
 }
@@ -527,29 +526,42 @@ static unsigned long scan(struct shrinker *shrinker, struct shrink_control *sc)
 	if (v && v->task == current) {
 		WRITE_ONCE(reclaiming, NULL);
 		CHECK(v, current->flags & PF_MEMALLOC);
-		free_hog();
+		free_hog(GH_MAX_PAGE_ORDER);
 		enter(v);
 	}
 	return SHRINK_STOP;
 }
 
-/* Take all blocks of the largest order: who asks for one more has to reclaim. */
+/*
+ * Take all blocks, the largest first, until asking for one more means to reclaim. Mostly it
+ * does when the largest are gone. But a kernel that can compact memory does not reclaim for
+ * a large block while there are many small ones.
+ */
+static void hog_until_reclaim(void)
+{
+	int order;
+
+	for (order = GH_MAX_PAGE_ORDER; order >= 0; order--)
+		while (READ_ONCE(reclaiming) && alloc_hog(order))
+			;
+}
+
 static void run_reclaim(struct visit *v)
 {
 	struct shrinker *shrinker = gh_shrinker_register("goheap_context_test", count, scan);
-	unsigned int failures = 0;
+	unsigned int order;
 
 	CHECK(v, shrinker);
 	if (!shrinker)
 		return;
 	v->task = current;
 	WRITE_ONCE(reclaiming, v);
-	while (READ_ONCE(reclaiming) && failures < TRIES)
-		failures += !alloc_hog();
+	hog_until_reclaim();
 	CHECK(v, !READ_ONCE(reclaiming));
 	WRITE_ONCE(reclaiming, NULL);
-	while (hogs)
-		free_hog();
+	for (order = 0; order <= GH_MAX_PAGE_ORDER; order++)
+		while (hogs[order])
+			free_hog(order);
 	gh_shrinker_unregister(shrinker);
 }
 

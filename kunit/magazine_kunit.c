@@ -5,6 +5,7 @@
  */
 
 #include <linux/delay.h>
+#include <linux/kthread.h>
 #include <linux/string.h>
 
 #include "testlib.h"
@@ -476,6 +477,42 @@ static void test_gh_reclaim_idle_magazine(struct kunit *test)
 		goheap_free(p[i]);
 }
 
+/* ---- looked at by who has moved -------------------------------------------- */
+
+/* What the owner of a bin does, again and again; nobody else uses the heap. */
+static int change_bin(void *arg)
+{
+	struct gh_cache *cache = arg;
+	unsigned int sc = gh_size_class(SIZE) * 2;
+
+	while (!kthread_should_stop()) {
+		cache->bins[sc].refills++;
+		gh_magazine_none(cache, sc);
+		cond_resched();
+	}
+	return 0;
+}
+
+/*
+ * Whoever asks whether a slot is worth a magazine may be on another CPU meanwhile. KCSAN
+ * looks at one access in thousands, so ask that often.
+ */
+static void test_gh_magazine_consider_from_elsewhere_is_no_race(struct kunit *test)
+{
+	struct gh_cache *cache = gh_test_cache(test->priv);
+	int i, cpu = gh_test_other_cpu(test);
+	struct task_struct *task;
+
+	task = kthread_create(change_bin, cache, "kunit-bin");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	kthread_bind(task, cpu);
+	wake_up_process(task);
+	for (i = 0; i < 200000; i++)
+		gh_magazine_consider(test->priv, gh_size_class(SIZE) * 2, GFP_KERNEL);
+	kthread_stop(task);
+	KUNIT_EXPECT_NULL(test, gh_test_bin(test->priv, SIZE)->magazine);
+}
+
 static struct kunit_case magazine_cases[] = {
 	KUNIT_CASE(test_gh_magazine_consider_after_refills),
 	KUNIT_CASE(test_gh_magazine_consider_atomic),
@@ -491,6 +528,7 @@ static struct kunit_case magazine_cases[] = {
 	KUNIT_CASE(test_gh_cache_list_tidies_magazine_first),
 	KUNIT_CASE(test_gh_reclaim_idle_magazine),
 	KUNIT_CASE(test_gh_magazine_random),
+	KUNIT_CASE(test_gh_magazine_consider_from_elsewhere_is_no_race),
 	{}
 };
 

@@ -339,6 +339,7 @@ static void test_gh_tiny_free_rcu_in_block_being_filled(struct kunit *test)
  */
 static void test_gh_tiny_free_own_with_stray_remote_bit(struct kunit *test)
 {
+	int cpu = gh_test_other_cpu(test);
 	struct goheap *heap = test->priv;
 	void *a, *b, *c, *p;
 	struct gh_span *s;
@@ -354,7 +355,7 @@ static void test_gh_tiny_free_own_with_stray_remote_bit(struct kunit *test)
 	idx = (block_of(a) - s->base) / GH_TINY_BLOCK;
 	/* One half of freeing a from elsewhere, all of freeing c, and the other half. */
 	set_bit(((unsigned long)a - s->base) / 4, gh_span_tiny_gone(s));
-	gh_test_free_on(gh_test_other_cpu(test), c);
+	gh_test_free_on(cpu, c);
 	preempt_disable();
 	gh_cache_drain(gh_test_cache(heap));
 	if (gh_word_set_remote(gh_span_word(s, idx), idx))

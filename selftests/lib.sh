@@ -117,6 +117,14 @@ skip_all() {
 	exit 0
 }
 
+# skip NAME WHY: instead of ktap_test_result, if that cannot be told here.
+skip() {
+	name=$1
+	shift
+	__ktap_test ok "$name" "SKIP $*"
+	KTAP_CNT_SKIP=$((KTAP_CNT_SKIP + 1))
+}
+
 finish() {
 	unload || ktap_print_msg "cannot unload everything"
 	ktap_finished

@@ -34,7 +34,7 @@ echo "insmod /goheap.ko ${GOHEAP:-} && insmod /goheap_insn.ko && rmmod goheap_in
 	>"$guest/run.sh"
 
 "$TOP/tools/boot.sh" "$kernel" "$guest" --icount --smp 1 --append "loglevel=7 init_on_alloc=0" \
-	--timeout 170 --log "$out.txt" >/dev/null ||
+	--timeout 900 --log "$out.txt" >/dev/null ||
 	{ tail -n 20 "$out.txt" >&2; die "the guest did not come to its end; its console is $out.txt"; }
 grep -q 'goheap_insn: done' "$out.txt" ||
 	die "the counting did not come to its end; its console is $out.txt"

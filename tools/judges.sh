@@ -26,7 +26,7 @@ EXPECTED=$TOP/selftests/judges/expected
 dir=$TOP/build/judges/$kernel
 scores=$TOP/build/judges/$kernel
 card=""			# show SLUB's score, too
-limit=300		# seconds that a guest may take
+limit=1500		# seconds that a guest may take: as in check.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -270,13 +270,15 @@ lkdtm() {
 }
 
 judge_lkdtm() {
-	local name column is passed=0 limit=60	# SLUB may well hang
+	local name column is passed=0 patience=$limit
 	: >"$scores.cases"
-	# What SLUB does not survive must not be charged to the next case.
+	# What SLUB does not survive must not be charged to the next case. It may well hang.
+	local limit=60
 	for name in ${card:+"${LKDTM_CASES[@]}"}; do
 		lkdtm slub slub "" "" "$name"
 		lkdtm slub+debug slub "" "$SLUB_DEBUG" "$name"
 	done
+	limit=$patience
 	lkdtm goheap goheap "" "" "${LKDTM_CASES[@]}"
 	lkdtm goheap+debug goheap "$GOHEAP_DEBUG" "" "${LKDTM_CASES[@]}"
 	while read -r name column is; do
