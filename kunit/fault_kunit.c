@@ -127,7 +127,7 @@ static bool is_balanced(const struct ledger *before, struct ledger *now)
 {
 	unsigned int tries;
 
-	for (tries = 0; tries < 10; tries++) {
+	for (tries = 0; tries < 100; tries++) {
 		cool(now);
 		if (!memcmp(before, now, sizeof(*now)))
 			return true;

@@ -21,12 +21,7 @@ goes_home() {
 }
 
 nothing_left() {
-	for try in 1 2 3 4 5; do
-		echo 1 >$DEBUGFS/trim
-		[ "$(stat_of held_bytes)" != 0 ] || return 0
-		sleep 1
-	done
-	return 1
+	eventually nothing_is_held
 }
 
 case $(cat $NODES/has_memory 2>/dev/null) in

@@ -35,11 +35,7 @@ fine() {
 
 # What waits for RCU takes a moment.
 nothing_left() {
-	for try in 1 2 3 4 5; do
-		echo 1 >$DEBUGFS/trim
-		[ "$(stat_of held_bytes)" != 0 ] || break
-		sleep 1
-	done
+	eventually nothing_is_held
 	ktap_print_msg "held $(stat_of held_bytes) bytes; $(grep -v '^#' $DEBUGFS/validate)"
 	[ "$(stat_of held_bytes)" = 0 ] && grep -qx 'heap ok' $DEBUGFS/validate
 }

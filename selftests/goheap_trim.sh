@@ -15,14 +15,13 @@ live_data_stays() {
 }
 
 # After a grace period or two the deleted entries are free, and trim finds them.
+little_is_held() {
+	echo 1 >$DEBUGFS/trim && [ "$(stat_of held_bytes)" -lt $((N * 40)) ]
+}
+
 returns_memory() {
 	kv clear || return
-	for try in 1 2 3 4 5; do
-		sleep 1
-		echo 1 >$DEBUGFS/trim
-		[ "$(stat_of held_bytes)" -ge $((N * 40)) ] || break
-		ktap_print_msg "try $try: $(stat_of held_bytes) bytes still held"
-	done
+	eventually little_is_held
 	ktap_print_msg "held $(stat_of held_bytes), idle $(stat_of idle_bytes)," \
 		"returned $(stat_of returned_bytes)"
 	[ "$(stat_of held_bytes)" -lt $((N * 40)) ] && [ "$(stat_of idle_bytes)" -lt 65536 ] &&

@@ -117,6 +117,26 @@ skip_all() {
 	exit 0
 }
 
+# eventually COMMAND...: what waits for RCU, and the caches' own work, take a second, or many
+# on a machine that is busy.
+eventually() {
+	tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ $tries -lt 60 ] || return
+		sleep 1
+	done
+}
+
+heap_is_valid() {
+	grep -qx 'heap ok' $DEBUGFS/validate
+}
+
+# Nobody has anything of goheap, so trimming gives back all.
+nothing_is_held() {
+	echo 1 >$DEBUGFS/trim && [ "$(stat_of held_bytes)" = 0 ]
+}
+
 # skip NAME WHY: instead of ktap_test_result, if that cannot be told here.
 skip() {
 	name=$1

@@ -17,7 +17,7 @@ LANES=(
 	style
 	build
 	kunit-uml
-	kunitpy-um
+	kunit-uml-up
 	kunit-base
 	kunit-san
 	leaks-san
@@ -49,6 +49,7 @@ LANES_FULL=(
 	runner
 	checkers
 	kunit-kmemleak
+	kunitpy-um
 	kunit-arm64
 	faults-uml
 	kunit-numa
@@ -275,14 +276,21 @@ stress() {
 		insmod /goheap.ko ${plant:+&& insmod /goheap_plant.ko bug=$plant} || exit 1
 		# whoever looks on must not race with those who count
 		cd /sys/kernel/debug/goheap
-		while cat stats percpu arenas occupancy spans validate heaps/*/*; do
+		while :; do
+			# a heap may go meanwhile
+			cat stats percpu arenas occupancy spans validate heaps/*/* 2>/dev/null
 			echo 1 >trim
 		done >/dev/null &
 		cd /
 		insmod /goheap_stress.ko ops=$ops || exit 1
 		kill \$!
-		sleep 1		# what waits for RCU, and the caches' own work
-		grep -x 'heap ok' /sys/kernel/debug/goheap/validate && rmmod goheap_stress || exit 1
+		# what waits for RCU, and the caches' own work, come within a second mostly
+		i=0
+		until grep -x 'heap ok' /sys/kernel/debug/goheap/validate; do
+			i=\$((i + 1))
+			[ \$i -lt 60 ] && sleep 1 || exit 1
+		done
+		rmmod goheap_stress || exit 1
 		${plant:+rmmod goheap_plant || exit 1}
 		rmmod goheap || exit 1
 		[ ! -e /scan.sh ] || sh /scan.sh
@@ -390,6 +398,7 @@ lane_build() {
 }
 
 lane_kunit_uml() { kunit uml --mem 512M; }
+lane_kunit_uml_up() { kunit uml-up --mem 512M --smp 1; }
 
 # As who works on the kernel runs them: built in, kunit.py's own configuration, and the
 # default of User Mode Linux, which is one CPU and no CONFIG_SMP.
@@ -467,10 +476,12 @@ lane_numa_6_12() {
 		selftests 6.12 $TAINT_STOCK numa FULL=1 --smp 4 --numa "$shape"
 	done
 }
-lane_selftests_6_12() { selftests 6.12; }
-lane_selftests_6_1() { selftests 6.1; }
-lane_selftests_6_12_rt() { selftests 6.12-rt; }
-lane_selftests_6_1_rt() { selftests 6.1-rt; }
+# Some blocks for movable pages only: goheap_offline knows of them that they can go.
+all_selftests() { selftests "$1" $TAINT_STOCK '*' "" --append movablecore=256M; }
+lane_selftests_6_12() { all_selftests 6.12; }
+lane_selftests_6_1() { all_selftests 6.1; }
+lane_selftests_6_12_rt() { all_selftests 6.12-rt; }
+lane_selftests_6_1_rt() { all_selftests 6.1-rt; }
 
 # counted_lines COMMAND: it prints a line for each test, or ends with 4 and a reason.
 counted_lines() {

@@ -11,7 +11,8 @@
 #   uml 7.2                   User Mode Linux and x86-64 from Debian's newest source
 #   arm64 arm64-64k           arm64 with pages of 4 KiB and of 64 KiB, cross-compiled
 #   kmsan                     x86-64 with KMSAN, compiled by clang
-#   umlfault umlhooks         uml with fault injection, and with packaging/in-tree's patches
+#   umlfault uml-up           uml with fault injection; uml without CONFIG_SMP
+#   umlhooks                  uml with the patches of packaging/in-tree
 #
 # Everything is kept below $GOHEAP_CACHE (default ~/.cache/goheap).
 
@@ -116,13 +117,15 @@ patched_tree() {
 
 declare -A SOURCE=([base]=6.12 [san]=6.12 [kcsan]=6.12 [rt]=6.12 [uml]=newest [7.2]=newest
 	[arm64]=6.12 [arm64-64k]=6.12 [kmsan]=6.12 [umlfault]=newest
-	[umlhooks]=newest)
+	[uml-up]=newest [umlhooks]=newest)
 declare -A FRAGMENTS=([base]=base [san]="base san" [kcsan]="base kcsan" [rt]="base rt"
-	[uml]=uml [7.2]=base [umlfault]="uml umlfault" [umlhooks]=uml
+	[uml]=uml [7.2]=base [umlfault]="uml umlfault"
+	[uml-up]="uml uml-up" [umlhooks]=uml
 	[arm64]="base arm64" [arm64-64k]="base arm64 arm64-64k" [kmsan]="base kmsan")
 
 # What is not said here: ARCH is x86_64, the compiler gcc.
-declare -A ARCHES=([uml]=um [umlfault]=um [umlhooks]=um [arm64]=arm64 [arm64-64k]=arm64)
+declare -A ARCHES=([uml]=um [umlfault]=um [uml-up]=um [umlhooks]=um
+	[arm64]=arm64 [arm64-64k]=arm64)
 declare -A CROSS=([arm64]=aarch64-linux-gnu-)
 declare -A IMAGES=([x86_64]=arch/x86/boot/bzImage [um]=linux [arm64]=arch/arm64/boot/Image)
 declare -A PATCHES=([umlhooks]=packaging/in-tree)
