@@ -344,7 +344,8 @@ struct goheap_params {
 
 /**
  * goheap_create() - make a private heap
- * @name: shown in debugfs and in reports; at most 63 characters, no '/', unique
+ * @name: shown in debugfs and in reports; 1 to 63 characters of ASCII that can be
+ *	  seen, without '/', ',', ';', '"' and a '#' at the beginning; unique
  * @params: how it behaves, or NULL
  *
  * A private heap has caches and central lists of its own; no span is shared with

@@ -9,6 +9,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cpu.h>
+#include <linux/ctype.h>
 #include <linux/kmemleak.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -349,10 +350,25 @@ static struct goheap *new_heap(const char *name, const struct goheap_params *par
 	return heap;
 }
 
+/*
+ * A name is a column of tables in debugfs, where a line that begins with '#' is no record;
+ * a directory there; and a word of goheap.debug=, on the kernel's command line as well. What
+ * ends a word in one of these cannot be in a name.
+ */
+static bool name_has_bad_characters(const char *name)
+{
+	if (*name == '#')
+		return true;
+	for (; *name; name++)
+		if (!isascii(*name) || !isgraph(*name) || strchr("/,;\"", *name))
+			return true;
+	return false;
+}
+
 static bool name_is_bad(const char *name)
 {
 	return !name || !*name || strnlen(name, GH_NAME_MAX) == GH_NAME_MAX ||
-	       strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, "..");
+	       name_has_bad_characters(name) || !strcmp(name, ".") || !strcmp(name, "..");
 }
 
 static bool name_is_taken(const char *name)

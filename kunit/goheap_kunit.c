@@ -1215,6 +1215,34 @@ static void test_goheap_create_bad_names(struct kunit *test)
 	goheap_destroy(heap);
 }
 
+/* A blank shifted the columns of a table, a newline forged a record. */
+static void test_goheap_create_name_breaks_tables(struct kunit *test)
+{
+	static const char *const bad[] = {
+		"two words", " x", "x ", "x\ty", "x\n", "x\ndefault 0 0 0", "\r", "x\x01",
+		"x\x1b[1m", "x\x7f", "\xc3\xa4", "x\x80", "x\xa0", "P,x", ",", "x;Z", "#x", "\"x",
+		".", "/",
+	};
+	/* A file's name elsewhere, and every other mark, which goheap.debug= can name too. */
+	static const char *const good[] = { "stats", "-x#.!$%&'()*+:<=>?@[\\]^_`{|}~" };
+	char text[64];
+	struct goheap *heap;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		heap = goheap_create(bad[i], NULL);
+		KUNIT_EXPECT_PTR_EQ_MSG(test, heap, ERR_PTR(-EINVAL), "bad name %u", i);
+		goheap_destroy(heap);
+	}
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		heap = goheap_create(good[i], NULL);
+		KUNIT_EXPECT_FALSE_MSG(test, IS_ERR(heap), "%s", good[i]);
+		goheap_destroy(heap);
+		snprintf(text, sizeof(text), "P;Z,a,%s,b", good[i]);
+		KUNIT_EXPECT_EQ(test, gh_debug_parse(text, good[i]), GOHEAP_REDZONE);
+	}
+}
+
 static void test_goheap_create_name_taken(struct kunit *test)
 {
 	gh_test_heap(test, "kunit-taken", NULL);
@@ -1384,6 +1412,7 @@ static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_free_nested),
 	KUNIT_CASE(test_goheap_alloc_free_interrupted),
 	KUNIT_CASE(test_goheap_create_bad_names),
+	KUNIT_CASE(test_goheap_create_name_breaks_tables),
 	KUNIT_CASE(test_goheap_create_name_taken),
 	KUNIT_CASE(test_goheap_heap_alloc_limit),
 	KUNIT_CASE(test_goheap_heap_alloc_spans_not_shared),
