@@ -445,7 +445,8 @@ bool gh_cache_refill(struct gh_cache *cache, unsigned int sc)
 /**
  * gh_cache_park() - keep a freed LARGE span for the next allocation of its length
  * @cache: ours
- * @s: its object was freed; the remote bit stays set meanwhile
+ * @s: its object was freed; the remote bit stays set meanwhile, and the free bit says
+ *	that nobody waits for the object's readers any more
  *
  * Context: The section.
  * Return: false if there are enough; the span is still the caller's.
@@ -455,6 +456,7 @@ bool gh_cache_park(struct gh_cache *cache, struct gh_span *s)
 	if (s->npages > PARK_MAX || cache->parked_pages + s->npages > PARK_PAGES ||
 	    s->nid != gh_mem_node())
 		return false;
+	WRITE_ONCE(s->words[0].free, 1);
 	s->next = cache->parked;
 	cache->parked = s;
 	cache->parked_pages += s->npages;

@@ -232,6 +232,7 @@ struct usage {
 	unsigned long waste;
 	unsigned long large;
 	unsigned long large_free;
+	unsigned long large_pending;
 	unsigned long small_spans;
 	unsigned long large_spans;
 	unsigned long large_objects;
@@ -242,21 +243,24 @@ static bool add_usage(struct gh_span *s, void *arg)
 {
 	struct usage *u = arg;
 	struct gh_snapshot snap;
+	unsigned long bytes;
 
 	if (!gh_snapshot_take(s, &snap))
 		return true;
+	bytes = snap.npages << GH_PAGE_SHIFT;
 	if (snap.large) {
-		u->large += snap.npages << GH_PAGE_SHIFT;
+		u->large += bytes;
 		u->large_spans++;
 		u->large_objects += snap.counts.live;
-		u->large_free += snap.counts.live ? 0 : snap.npages << GH_PAGE_SHIFT;
+		u->large_free += snap.counts.free * bytes;
+		u->large_pending += snap.counts.pending * bytes;
 		return true;
 	}
 	u->small_spans++;
 	u->live += snap.counts.live * snap.size;
 	u->free += snap.counts.free * snap.size;
 	u->pending += snap.counts.pending * snap.size;
-	u->waste += (snap.npages << GH_PAGE_SHIFT) - snap.counts.objects * snap.size;
+	u->waste += bytes - snap.counts.objects * snap.size;
 	if (snap.sc == GH_SC_TINY)
 		u->tiny_objects += data_race(gh_tiny_count(s));	/* a number to show */
 	else
@@ -324,6 +328,7 @@ static void show_usage(struct seq_file *m, const struct usage *u, const struct e
 	line(m, "small_pending_bytes", u->pending);
 	line(m, "small_waste_bytes", u->waste);
 	line(m, "large_free_bytes", u->large_free);
+	line(m, "large_pending_bytes", u->large_pending);
 	line(m, "small_spans", u->small_spans);
 	line(m, "large_spans", u->large_spans);
 	line(m, "small_allocs", e->small_allocs);

@@ -219,7 +219,8 @@ void gh_heap_free_large(struct gh_span *s)
  * gh_heap_count_large() - sum the counts of large objects
  * @heap: of which heap
  * @allocs: how many were ever allocated
- * @live: how many are live
+ * @live: how many are live, or were freed and are not given back yet: they wait for a
+ *	grace period
  *
  * Context: Any. Exact when nobody uses the heap meanwhile.
  */

@@ -924,7 +924,7 @@ void gh_limbo_flush(struct goheap *heap);		/* may sleep */
  * @pages: heap pages in spans of this heap
  * @limit: most of them at a time
  * @large_allocs: large objects ever allocated, but for the caches' own count
- * @large_live: large objects now, likewise
+ * @large_live: large objects now, likewise, and those that wait for a grace period
  * @tiny_alone: tiny objects ever allocated with a block to themselves
  * @limbo: spans in limbo
  * @flags: GOHEAP_LEAK_OK
@@ -969,6 +969,7 @@ bool gh_tiny_did_start(struct gh_span *s, unsigned long off);
 bool gh_tiny_is_live(struct gh_span *s, unsigned long off);
 long gh_tiny_start(struct gh_span *s, unsigned long off);
 size_t gh_tiny_size(struct gh_span *s, unsigned long off);
+bool gh_tiny_validate(struct gh_span *s);
 unsigned int gh_tiny_count(struct gh_span *s);
 
 /* heap.c */

@@ -145,7 +145,7 @@ void gh_span_init_large(struct gh_span *s, struct goheap *heap, size_t size, boo
 
 /**
  * gh_span_reuse_large() - make the object of a freed LARGE span live again
- * @s: parked, its remote bit set
+ * @s: parked, both of its bits set
  * @noscan: the object holds no pointers
  *
  * Context: The section.
@@ -158,6 +158,7 @@ void gh_span_reuse_large(struct gh_span *s, bool noscan)
 	WRITE_ONCE(s->limit, gh_span_bytes(s));
 	/* Or who is late to free the object's predecessor would free this one. */
 	gh_span_end_life(s);
+	WRITE_ONCE(s->words[0].free, 0);
 	/* Last, or a second free would not be one. Nobody else has the address yet. */
 	atomic_long_set(&s->words[0].remote, 0);
 }
@@ -454,6 +455,8 @@ int gh_span_validate(struct gh_span *s)
 	if ((s->words[last].free | atomic_long_read(&s->words[last].remote)) &
 	    ~valid_bits(s, last))
 		return -4;
+	if (s->flags & GH_F_TINY)
+		return gh_tiny_validate(s) ? 0 : -5;
 	for (i = 0; i <= last; i++)
 		if (s->words[i].free & atomic_long_read(&s->words[i].remote))
 			return -5;

@@ -506,6 +506,26 @@ size_t gh_tiny_size(struct gh_span *s, unsigned long off)
 }
 
 /**
+ * gh_tiny_validate() - check that a tiny span makes sense
+ * @s: a tiny span that nobody is changing
+ *
+ * A remote bit of a block that is free means nothing: see gh_tiny_merge().
+ *
+ * Context: The owner's section or the central lock, and no frees under way.
+ * Return: false if there are objects in a block that is free.
+ */
+bool gh_tiny_validate(struct gh_span *s)
+{
+	unsigned int idx;
+
+	for (idx = 0; idx < s->nelems; idx++)
+		if (s->words[idx / BITS_PER_LONG].free & BIT(idx % BITS_PER_LONG) &&
+		    gh_span_tiny_live(s)[idx] & STARTS)
+			return false;
+	return true;
+}
+
+/**
  * gh_tiny_count() - count tiny objects
  * @s: a tiny span
  *

@@ -18,12 +18,13 @@ struct tally {
 	unsigned long large;
 	unsigned long small_spans;
 	unsigned long large_spans;
-	unsigned long large_live;
+	unsigned long large_held;	/* live, or pending: freed, and not given back yet */
 	int error;
 };
 
 static bool tally(struct gh_span *s, struct tally *t)
 {
+	struct gh_span_counts counts;
 	int err;
 
 	if (t->nid != NUMA_NO_NODE && s->nid != t->nid)
@@ -31,7 +32,8 @@ static bool tally(struct gh_span *s, struct tally *t)
 	if (s->state == GH_SPAN_LARGE) {
 		t->large += s->npages;
 		t->large_spans++;
-		t->large_live += gh_span_is_live(s, 0);
+		gh_span_count(s, &counts);
+		t->large_held += counts.live + counts.pending;
 		if (s->nelems != 1 || s->limit > gh_span_bytes(s))
 			t->error = -20;
 		return true;
@@ -132,7 +134,7 @@ static int check_heap(struct goheap *heap)
 	if (t.small + t.large != atomic_long_read(&heap->pages))
 		return -27;
 	gh_heap_count_large(heap, &allocs, &live);
-	return t.large_live != live ? -28 : t.error;
+	return t.large_held != live ? -28 : t.error;
 }
 
 static int check_heaps(void)

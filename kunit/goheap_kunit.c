@@ -865,6 +865,58 @@ static void test_goheap_free_rcu_large(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, after, 0);
 }
 
+static bool counts_are(struct gh_span *s, unsigned int free, unsigned int pending)
+{
+	struct gh_span_counts counts;
+
+	gh_span_count(s, &counts);
+	return counts.objects == 1 && counts.free == free && counts.pending == pending;
+}
+
+/* What goheap_free_rcu() does, in two steps: "heap error-28" stood there in between. */
+static void test_goheap_free_rcu_large_is_healthy(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-rcu-large", NULL);
+	u8 *p = goheap_heap_alloc(heap, 100000, GFP_KERNEL, 0);
+	struct gh_span *s;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	s = gh_test_span_of(p);
+	KUNIT_EXPECT_TRUE(test, counts_are(s, 0, 0));
+	gh_span_rcu_mark(s);
+	gh_word_set_remote(&s->words[0], 0);
+	gh_test_validate(test);
+	KUNIT_EXPECT_TRUE_MSG(test, counts_are(s, 0, 1), "it waits for readers");
+	preempt_disable();
+	gh_limbo_add(s);
+	preempt_enable();
+	gh_test_flush_limbo();
+	gh_test_validate(test);
+}
+
+static void test_goheap_free_large_counts(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-parked", NULL);
+	u8 *p = goheap_heap_alloc(heap, 100000, GFP_KERNEL, 0), *q;
+	struct gh_span *s;
+	bool parked, live;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	s = gh_test_span_of(p);
+	preempt_disable();
+	goheap_free(p);
+	parked = counts_are(s, 1, 0);
+	q = goheap_heap_alloc(heap, 100000, GFP_ATOMIC, 0);
+	live = counts_are(s, 0, 0);
+	preempt_enable();
+	KUNIT_EXPECT_TRUE_MSG(test, parked, "nobody waits for it");
+	KUNIT_EXPECT_PTR_EQ(test, p, q);
+	KUNIT_EXPECT_TRUE_MSG(test, live, "it has an owner again");
+	gh_test_validate(test);
+	goheap_free(q);
+	gh_test_validate(test);
+}
+
 /* The span empties while an object in it waits. */
 static void test_goheap_free_rcu_then_the_rest(struct kunit *test)
 {
@@ -1398,6 +1450,8 @@ static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_alloc_free_random),
 	KUNIT_CASE(test_goheap_free_rcu_waits_for_readers),
 	KUNIT_CASE(test_goheap_free_rcu_large),
+	KUNIT_CASE(test_goheap_free_rcu_large_is_healthy),
+	KUNIT_CASE(test_goheap_free_large_counts),
 	KUNIT_CASE(test_goheap_free_rcu_then_the_rest),
 	KUNIT_CASE(test_goheap_free_from_other_cpu),
 	KUNIT_CASE(test_goheap_free_all_from_other_cpu),

@@ -372,6 +372,38 @@ static void test_gh_tiny_free_own_with_stray_remote_bit(struct kunit *test)
 	goheap_free(p);
 }
 
+/* Another half that is left over: of the only object of a block. */
+static void test_gh_tiny_validate_with_stray_remote_bit(struct kunit *test)
+{
+	void *a = alloc(test, FULL);
+	struct gh_span *s = gh_test_span_of(a);
+	unsigned int idx = (block_of(a) - s->base) / GH_TINY_BLOCK;
+
+	goheap_free(a);
+	KUNIT_EXPECT_FALSE(test, block_is_taken(a));
+	KUNIT_EXPECT_TRUE(test, gh_word_set_remote(gh_span_word(s, idx), idx));
+	KUNIT_EXPECT_EQ_MSG(test, gh_span_validate(s), 0, "a bit that means nothing");
+	preempt_disable();
+	gh_remote_tell(s, false);
+	preempt_enable();
+}
+
+static void test_gh_tiny_validate_finds_objects_in_free_block(struct kunit *test)
+{
+	void *a = alloc(test, FULL);
+	unsigned long bit;
+	struct gh_word *w = word_of(a, &bit);
+	int result;
+
+	preempt_disable();
+	w->free |= bit;
+	result = gh_span_validate(gh_span_of(a));
+	w->free &= ~bit;
+	preempt_enable();
+	KUNIT_EXPECT_EQ(test, result, -5);
+	goheap_free(a);
+}
+
 /* What waits for RCU may have gone since the merge asked about the span. */
 static void test_gh_tiny_merge_waits_for_readers(struct kunit *test)
 {
@@ -505,6 +537,8 @@ static struct kunit_case tiny_cases[] = {
 	KUNIT_CASE(test_gh_tiny_free_rcu_waits_for_readers),
 	KUNIT_CASE(test_gh_tiny_free_rcu_in_block_being_filled),
 	KUNIT_CASE(test_gh_tiny_free_own_with_stray_remote_bit),
+	KUNIT_CASE(test_gh_tiny_validate_with_stray_remote_bit),
+	KUNIT_CASE(test_gh_tiny_validate_finds_objects_in_free_block),
 	KUNIT_CASE(test_gh_tiny_merge_waits_for_readers),
 	KUNIT_CASE(test_goheap_size_of_tenants),
 	KUNIT_CASE(test_gh_tiny_count_counts_objects),

@@ -48,9 +48,10 @@ spans_agree() {
 		large = $column["state"] == "large"
 		bytes[large] += $column["bytes"]
 		count[large]++
+		free += large * $column["free"] * $column["bytes"]
+		pending += large * $column["pending"] * $column["bytes"]
 		if ($column["pages"] * 8192 != $column["bytes"] ||
-		    (!large && $column["live"] + $column["free"] + $column["pending"] !=
-		     $column["objects"])) {
+		    $column["live"] + $column["free"] + $column["pending"] != $column["objects"]) {
 			print "# " $0
 			bad = 1
 		}
@@ -59,7 +60,8 @@ spans_agree() {
 		small = "small_bytes" in v ? v["small_bytes"] : v["held_bytes"] - v["large_bytes"]
 		print "# small " bytes[0] + 0 " of " small ", large " bytes[1] + 0 " of " v["large_bytes"]
 		exit bad || bytes[0] + 0 != small || bytes[1] + 0 != v["large_bytes"] ||
-			count[0] + 0 != v["small_spans"] || count[1] + 0 != v["large_spans"]
+			count[0] + 0 != v["small_spans"] || count[1] + 0 != v["large_spans"] ||
+			free != v["large_free_bytes"] || pending != v["large_pending_bytes"]
 	}' "$1/stats" "$1/spans"
 }
 
