@@ -631,6 +631,24 @@ static void count_flush(struct gh_cache *cache)
 	data_race(cache->flushes++);
 }
 
+static void flush(struct gh_cache *cache)
+{
+	unsigned int sc;
+
+	WRITE_ONCE(cache->flushing, true);
+	/* Whoever finds this finds it under way: pairs with is_flushed(). */
+	smp_store_release(&cache->flush, false);
+	/* What came since may be what the one who asked is waiting for. */
+	drain_own(cache);
+	for (sc = 0; sc < GH_NR_SLOTS; sc++)
+		while (flush_slot(cache, sc))
+			cond_resched();
+	count_flush(cache);
+	/* And what was given back: pairs with is_flushed(). */
+	smp_store_release(&cache->flushing, false);
+	gh_reclaim_flushed();
+}
+
 /**
  * gh_cache_work() - drain a cache, give it magazines, flush or relax it if asked to
  * @work: its work
@@ -653,13 +671,8 @@ void gh_cache_work(struct work_struct *work)
 		for (sc = 0; sc < GH_NR_SLOTS; sc++)
 			relax_slot(cache, sc);
 	}
-	if (!READ_ONCE(cache->flush))
-		return;
-	WRITE_ONCE(cache->flush, false);
-	for (sc = 0; sc < GH_NR_SLOTS; sc++)
-		while (flush_slot(cache, sc))
-			cond_resched();
-	count_flush(cache);
+	if (READ_ONCE(cache->flush))
+		flush(cache);
 }
 
 /**

@@ -30,26 +30,40 @@ LIST_HEAD(gh_heaps);
 
 /* ---- spans ---------------------------------------------------------------------- */
 
-/* What holds the limit may be parked or empty: have it given back for the next try. */
-static void flush_soon(struct goheap *heap)
-{
-	struct gh_cache *cache = raw_cpu_ptr(heap->cache);
-
-	WRITE_ONCE(cache->flush, true);
-	gh_reclaim_drain(cache);
-}
-
-static bool charge(struct goheap *heap, unsigned int npages)
+static bool try_charge(struct goheap *heap, unsigned int npages)
 {
 	long pages = atomic_long_read(&heap->pages);
 
 	do {
-		if (pages + npages > heap->limit) {
-			flush_soon(heap);
+		if (pages + npages > heap->limit)
 			return false;
-		}
 	} while (!atomic_long_try_cmpxchg(&heap->pages, &pages, pages + npages));
 	return true;
+}
+
+/*
+ * What holds the limit may be nobody's: empty spans and parked ones in the caches of all
+ * CPUs, and what waits for RCU. Who cannot wait has it given back for the next try.
+ */
+static noinline bool charge_hard(struct goheap *heap, unsigned int npages, gfp_t gfp)
+{
+	if (npages > heap->limit)
+		return false;
+	gh_reclaim_flush(heap, gfp);
+	if (!gfpflags_allow_blocking(gfp))
+		return false;
+	if (try_charge(heap, npages))
+		return true;
+	if (!gh_limbo_wait(heap))
+		return false;
+	/* What came out of limbo went to the owners of its spans. */
+	gh_reclaim_flush(heap, gfp);
+	return try_charge(heap, npages);
+}
+
+static bool charge(struct goheap *heap, unsigned int npages, gfp_t gfp)
+{
+	return likely(try_charge(heap, npages)) || charge_hard(heap, npages, gfp);
 }
 
 /* Pages, charged to the heap, with records if it wants them. */
@@ -62,7 +76,7 @@ static struct gh_span *new_pages(struct goheap *heap, unsigned int npages, unsig
 
 	if (!records)
 		return NULL;
-	if (!charge(heap, npages))
+	if (!charge(heap, npages, gfp))
 		goto drop;
 	s = gh_arena_alloc(npages, align, sc, gfp, nid == NUMA_NO_NODE ? gh_mem_node() : nid);
 	if (!s)

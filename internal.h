@@ -744,6 +744,7 @@ struct gh_tiny_open {
  * @drain: runs the inbox, and the flush of an idle CPU, on the CPU itself
  * @kick: queues @drain from any context
  * @flush: what @drain is to do: give all back
+ * @flushing: and it is doing it
  * @relax: or: give some of the extra spans up
  * @slots: by span class; the last is for tiny blocks
  * @bins: likewise
@@ -775,6 +776,7 @@ struct gh_cache {
 	struct work_struct drain;
 	struct irq_work kick;
 	bool flush;
+	bool flushing;
 	bool relax;
 	struct gh_slot slots[GH_NR_SLOTS] ____cacheline_aligned;
 	struct gh_bin bins[GH_NR_SLOTS];
@@ -912,6 +914,7 @@ void gh_remote_free_large(struct gh_span *s, u32 life, bool rcu);
 void gh_remote_tell(struct gh_span *s, bool rcu);
 void gh_limbo_add(struct gh_span *s);
 void gh_limbo_flush(struct goheap *heap);		/* may sleep */
+bool gh_limbo_wait(struct goheap *heap);		/* likewise */
 
 /* ---- heaps ------------------------------------------------------------------------------ */
 
@@ -990,6 +993,8 @@ void gh_reclaim_kick(void);
 void gh_reclaim_drain(struct gh_cache *cache);
 void gh_reclaim_drain_irq(struct irq_work *work);
 void gh_reclaim_trim(void);
+void gh_reclaim_flush(struct goheap *heap, gfp_t gfp);
+void gh_reclaim_flushed(void);
 unsigned long gh_reclaim_last_resort(void);
 
 /* A live object, as resolved from an address. */

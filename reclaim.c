@@ -22,6 +22,7 @@
 #include <linux/notifier.h>
 #include <linux/oom.h>
 #include <linux/sched.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "internal.h"
@@ -39,14 +40,17 @@
 #define RETAIN_LEAST		((1UL << 20) >> GH_PAGE_SHIFT)
 /* Under pressure ticks come so fast, and no faster: a busy cache must not look idle. */
 #define PRESSED_TICK		(HZ / 10)
-/* How long the OOM killer may have to wait for caches. */
-#define OOM_PATIENCE		HZ
+/* How long the OOM killer, or an allocation, may have to wait for caches. */
+#define PATIENCE		HZ
 /* Descriptors without pages that a node keeps, of each kind. */
 #define SPARES_KEPT		64
 
 /* Two, because the tick takes gh_heaps_mutex and trim waits for drains with it. */
 static struct workqueue_struct *tick_queue, *drain_queue;
 struct shrinker *gh_shrinker;
+
+/* Who waits until caches are flushed. */
+static DECLARE_WAIT_QUEUE_HEAD(flushed);
 
 static void tick(struct work_struct *work);
 static DECLARE_DEFERRABLE_WORK(tick_work, tick);
@@ -235,6 +239,68 @@ void gh_reclaim_trim(void)
 	}
 }
 
+/* ---- heaps at their limit --------------------------------------------------------- */
+
+/*
+ * The CPUs' caches of a heap that hold anything are to give it back. Those of CPUs that
+ * went away meanwhile do nothing; gh_heap_cpu_dead() did it.
+ */
+static void ask_for_flush_of(struct goheap *heap)
+{
+	struct gh_cache *cache;
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		cache = per_cpu_ptr(heap->cache, cpu);
+		if (READ_ONCE(cache->flush) ||
+		    !(has_anything(cache) || gh_cache_has_arrivals(cache)))
+			continue;
+		WRITE_ONCE(cache->flush, true);
+		gh_reclaim_drain(cache);
+	}
+}
+
+static bool is_flushed(struct goheap *heap)
+{
+	struct gh_cache *cache;
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		cache = per_cpu_ptr(heap->cache, cpu);
+		/* In this order; pairs with gh_cache_work(). */
+		if (smp_load_acquire(&cache->flush) || smp_load_acquire(&cache->flushing))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * gh_reclaim_flush() - have a heap's caches give back what they hold
+ * @heap: the caller uses it
+ * @gfp: may the caller wait for it?
+ *
+ * Takes no lock that a caller of goheap_alloc() could hold, and waits for a second
+ * at most: a CPU may be too busy to come.
+ *
+ * Context: Any that @gfp allows.
+ */
+void gh_reclaim_flush(struct goheap *heap, gfp_t gfp)
+{
+	ask_for_flush_of(heap);
+	if (gfpflags_allow_blocking(gfp))
+		wait_event_timeout(flushed, is_flushed(heap), PATIENCE);
+}
+
+/**
+ * gh_reclaim_flushed() - a cache was flushed: tell those who wait for it
+ *
+ * Context: Process context.
+ */
+void gh_reclaim_flushed(void)
+{
+	wake_up_all(&flushed);
+}
+
 /* ---- memory pressure -------------------------------------------------------------- */
 
 /* Caches cannot be waited for here; have them looked at soon. */
@@ -296,7 +362,7 @@ static bool is_draining(void)
 /* Not flush_work(): a CPU that is kept busy for ever must not keep the OOM killer. */
 static void flush_caches_patiently(void)
 {
-	unsigned long until = jiffies + OOM_PATIENCE;
+	unsigned long until = jiffies + PATIENCE;
 
 	ask_for_flush();
 	do {

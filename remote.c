@@ -144,6 +144,28 @@ void gh_limbo_flush(struct goheap *heap)
 	} while (atomic_long_read(&heap->limbo));
 }
 
+/**
+ * gh_limbo_wait() - wait for what is in limbo now
+ * @heap: of which heap
+ *
+ * Not for what others send there meanwhile, nor for objects of a span that go on being
+ * freed by RCU.
+ *
+ * Context: Process context.
+ * Return: false if nothing is there.
+ */
+bool gh_limbo_wait(struct goheap *heap)
+{
+	unsigned int i;
+
+	if (!atomic_long_read(&heap->limbo))
+		return false;
+	/* The callback on its way may be too early for the latest of them; not the next. */
+	for (i = 0; i < 2 && atomic_long_read(&heap->limbo); i++)
+		rcu_barrier();
+	return true;
+}
+
 /*
  * Sets the object's remote bit. False if the object was free already.
  *

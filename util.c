@@ -203,10 +203,14 @@ static void *alloc_new(const struct old *old, size_t size, gfp_t gfp)
 	size_t room = with_room(old, size);
 	void *p = NULL;
 
-	/* The alignment that @size is promised; a power of two has more than enough. */
+	/*
+	 * The alignment that @size is promised; a power of two has more than enough. Nobody
+	 * waits for the sake of the room.
+	 */
 	if (room > size)
 		p = gh_alloc(old->heap, room, room > ROOM_MAX ? size & -size : 0,
-			     (gfp | __GFP_NOWARN) & ~__GFP_NOFAIL, old->noscan, NUMA_NO_NODE);
+			     (gfp | __GFP_NOWARN) & ~(__GFP_NOFAIL | __GFP_DIRECT_RECLAIM),
+			     old->noscan, NUMA_NO_NODE);
 	if (!p)
 		return gh_alloc(old->heap, size, 0, gfp, old->noscan, NUMA_NO_NODE);
 	/* The room is not the caller's before he asks for it; of a tiny one all is open. */
