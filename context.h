@@ -14,6 +14,7 @@
 #include <linux/irqflags.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -88,6 +89,56 @@ static __always_inline void gh_might_alloc(gfp_t gfp)
 {
 	if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) || IS_ENABLED(CONFIG_PROVE_LOCKING))
 		might_alloc(gfp);
+}
+
+#ifdef CONFIG_GOHEAP_KUNIT_TEST
+extern struct task_struct *gh_test_yielder;
+extern unsigned long gh_test_yields;
+
+/* A test counts how often its task gets here. */
+static inline void gh_count_yield(void)
+{
+	if (READ_ONCE(gh_test_yielder) == current)
+		gh_test_yields++;
+}
+#else
+static inline void gh_count_yield(void) { }
+#endif
+
+/*
+ * Off the fast paths: a caller that may sleep lets others have the CPU if they wait for
+ * it, as with kmalloc(). Nobody takes it from him on kernels without preemption.
+ */
+static inline void gh_yield(gfp_t gfp)
+{
+	might_alloc(gfp);
+	if (!gfpflags_allow_blocking(gfp))
+		return;
+	gh_count_yield();
+	cond_resched();
+}
+
+/*
+ * preempt_enable() at the end of a fast path. True if others wait for the CPU, and the
+ * caller is to call gh_yield_wanted(). With PREEMPT_DYNAMIC preempt_enable() finds that
+ * out in any case, and with preempt=voluntary calls a function that does nothing.
+ */
+static __always_inline bool gh_preempt_enable_is_wanted(void)
+{
+#ifdef CONFIG_PREEMPT_DYNAMIC
+	barrier();
+	return unlikely(preempt_count_dec_and_test());
+#else
+	preempt_enable();
+	return false;
+#endif
+}
+
+static inline void gh_yield_wanted(gfp_t gfp)
+{
+	preempt_disable();
+	preempt_enable();	/* which does what it would have done before */
+	gh_yield(gfp);
 }
 
 bool gh_memory_begin(gfp_t gfp);

@@ -189,7 +189,7 @@ static void *alloc_debug(struct goheap *heap, unsigned int sc, size_t size, gfp_
 	sc = gh_size_class(room) * 2 + noscan;
 	if (nid == NUMA_NO_NODE)
 		nid = gh_mem_node();
-	might_alloc(gfp);
+	gh_yield(gfp);
 	do {
 		p = alloc_once(heap, sc, gfp, nid, &dirty);
 	} while (!p && try_for_ever(gfp));
@@ -218,7 +218,7 @@ noinline void *gh_alloc_slow(struct goheap *heap, unsigned int sc, size_t size, 
 
 	if (unlikely(heap->debug))
 		return alloc_debug(heap, sc, size, gfp, nid);
-	might_alloc(gfp);
+	gh_yield(gfp);
 	do {
 		p = alloc_once(heap, sc, gfp, nid, &zero);
 	} while (!p && try_for_ever(gfp));
@@ -239,6 +239,13 @@ static noinline void *alloc_dry(size_t size, gfp_t gfp, bool noscan, struct gh_c
 	preempt_enable();
 	return gh_alloc_slow(cache->heap, gh_size_class(size) * 2 + noscan, size, gfp,
 			     NUMA_NO_NODE);
+}
+
+/* How one ends when others wait for the CPU. */
+static noinline void *yield_with(void *p, gfp_t gfp)
+{
+	gh_yield_wanted(gfp);
+	return p;
 }
 
 static struct goheap *heap_of(struct gh_cache __percpu *caches)
@@ -263,7 +270,8 @@ static noinline void *alloc_zeroed(struct gh_cache __percpu *caches, unsigned in
 	gh_section_exit(cache);
 	if (unlikely(!p))
 		return alloc_dry(size, gfp, gh_sc_noscan(sc), cache);
-	preempt_enable();
+	if (gh_preempt_enable_is_wanted())
+		gh_yield_wanted(gfp);
 	/* What was never handed out of zeroed pages needs no clearing. */
 	return told(fresh ? p : gh_clear(p, gh_sc_bytes(sc)), size, sc, gfp);
 }
@@ -288,7 +296,8 @@ static __always_inline void *alloc_slot(struct gh_cache __percpu *caches, unsign
 		return alloc_dry(size, gfp, noscan, cache);
 	}
 	gh_section_exit(cache);
-	preempt_enable();
+	if (gh_preempt_enable_is_wanted())
+		return yield_with(told(p, size, sc, gfp), gfp);
 	return told(p, size, sc, gfp);
 }
 
@@ -310,7 +319,7 @@ static noinline void *alloc_large(struct goheap *heap, size_t size, size_t align
 
 	if (unlikely(size > GH_MAX_SIZE || align > GH_MAX_SIZE))
 		return refuse(size, gfp);
-	might_alloc(gfp);
+	gh_yield(gfp);
 	do {
 		s = gh_heap_new_large(heap, gh_debug_room(heap, size), align, gfp, noscan, nid,
 				      &zero);
@@ -580,6 +589,8 @@ unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 			got = alloc_batch(sc, n - i, p + i);
 			finish_batch(sc, size, gfp, got, p + i);
 			i += got;
+			if (i < n)
+				gh_yield(gfp);
 		}
 		if (i == n)
 			break;

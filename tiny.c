@@ -196,11 +196,12 @@ static u8 *begin(struct gh_span *s, unsigned long block, unsigned int steps)
 	return live;
 }
 
-static noinline void *alloc_block(struct gh_cache *cache, unsigned int steps)
+static void *alloc_block(struct gh_cache *cache, unsigned int steps, bool *refilled)
 {
 	void *block = gh_cache_take(cache, GH_SC_TINY);
 
-	if (!block && gh_cache_refill(cache, GH_SC_TINY))
+	*refilled = !block && gh_cache_refill(cache, GH_SC_TINY);
+	if (*refilled)
 		block = gh_cache_take(cache, GH_SC_TINY);
 	if (!block)
 		return NULL;
@@ -239,6 +240,35 @@ static noinline void *alloc_elsewhere(struct goheap *heap, size_t size, gfp_t gf
 	return told(alloc_alone(heap, DIV_ROUND_UP(size, STEP), gfp), size, gfp);
 }
 
+static __always_inline void *finish(void *p, size_t size, gfp_t gfp)
+{
+	if (want_init_on_alloc(0))
+		memset(p, 0, size);
+	return told(p, size, gfp);
+}
+
+/* At the start of a block, which it opens. The section is held, and left. */
+static noinline void *alloc_in_new(struct gh_cache *cache, size_t size, gfp_t gfp)
+{
+	bool refilled;
+	void *p = alloc_block(cache, DIV_ROUND_UP(size, STEP), &refilled);
+
+	gh_section_exit(cache);
+	preempt_enable();
+	if (!p)
+		return alloc_elsewhere(cache->heap, size, gfp);
+	if (refilled)
+		gh_yield(gfp);
+	return finish(p, size, gfp);
+}
+
+/* How the fast path ends when others wait for the CPU. */
+static noinline void *yield_with(void *p, gfp_t gfp)
+{
+	gh_yield_wanted(gfp);
+	return p;
+}
+
 /**
  * gh_tiny_alloc() - allocate a tiny object
  * @heap: where
@@ -253,23 +283,22 @@ void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp)
 {
 	unsigned int steps = DIV_ROUND_UP(size, STEP);
 	struct gh_cache *cache;
-	void *p = NULL;
+	void *p;
 
 	gh_might_alloc(gfp);
 	preempt_disable();
 	cache = this_cpu_ptr(heap->cache);
-	if (likely(gh_section_enter(cache))) {
-		p = alloc_in_open(cache, steps, align);
-		if (!p)
-			p = alloc_block(cache, steps);
-		gh_section_exit(cache);
-	}
-	preempt_enable();
-	if (unlikely(!p))
+	if (unlikely(!gh_section_enter(cache))) {
+		preempt_enable();
 		return alloc_elsewhere(heap, size, gfp);
-	if (want_init_on_alloc(0))
-		memset(p, 0, size);
-	return told(p, size, gfp);
+	}
+	p = alloc_in_open(cache, steps, align);
+	if (!p)
+		return alloc_in_new(cache, size, gfp);
+	gh_section_exit(cache);
+	if (gh_preempt_enable_is_wanted())
+		return yield_with(finish(p, size, gfp), gfp);
+	return finish(p, size, gfp);
 }
 
 /* ---- freeing ----------------------------------------------------------------------- */

@@ -1329,6 +1329,91 @@ static void test_goheap_heap_alloc_limit(struct kunit *test)
 	goheap_free(p[0]);
 }
 
+/* ---- letting others have the CPU ------------------------------------------ */
+
+#define YIELD_NR	600		/* objects: several spans of each size */
+
+static void *tiny(size_t size, gfp_t gfp)
+{
+	return goheap_alloc_noscan(size, gfp);
+}
+
+static void *zeroed(size_t size, gfp_t gfp)
+{
+	return goheap_zalloc(size, gfp);
+}
+
+static void *plain(size_t size, gfp_t gfp)
+{
+	return (goheap_alloc)(size, gfp);
+}
+
+/* How often others could have had the CPU while objects were allocated. */
+static unsigned long yields(struct kunit *test, void *(*fn)(size_t, gfp_t), size_t size, gfp_t gfp,
+			    unsigned long *refills)
+{
+	unsigned long before = gh_test_cache(gh_default)->refills, n;
+	void **p = kunit_kcalloc(test, YIELD_NR, sizeof(*p), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	gh_test_yields = 0;
+	WRITE_ONCE(gh_test_yielder, current);
+	for (i = 0; i < YIELD_NR; i++)
+		p[i] = fn(size, gfp);
+	WRITE_ONCE(gh_test_yielder, NULL);
+	n = gh_test_yields;
+	*refills = gh_test_cache(gh_default)->refills - before;
+	free_all(p, YIELD_NR);
+	return n;
+}
+
+/* A loop that allocates and never sleeps must not keep the CPU without preemption. */
+static void test_goheap_alloc_yields_when_it_refills(struct kunit *test)
+{
+	static const struct {
+		void *(*fn)(size_t size, gfp_t gfp);
+		size_t size;
+	} of[] = { { plain, 64 }, { zeroed, 64 }, { tiny, 100 }, { tiny, 5 }, { tiny, 12 } };
+	unsigned long n, refills;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(of); i++) {
+		n = yields(test, of[i].fn, of[i].size, GFP_KERNEL, &refills);
+		KUNIT_EXPECT_GT_MSG(test, refills, 0UL, "row %u", i);
+		/* A tiny object for which there is nothing left refills twice. */
+		KUNIT_EXPECT_GE_MSG(test, 2 * n, refills, "row %u", i);
+		n = yields(test, of[i].fn, of[i].size, GFP_ATOMIC, &refills);
+		KUNIT_EXPECT_EQ_MSG(test, n, 0UL, "row %u: it may not sleep", i);
+	}
+}
+
+static void test_goheap_alloc_bulk_yields_between_batches(struct kunit *test)
+{
+	void **p = kunit_kcalloc(test, YIELD_NR, sizeof(*p), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	gh_test_yields = 0;
+	WRITE_ONCE(gh_test_yielder, current);
+	KUNIT_EXPECT_EQ(test, goheap_alloc_bulk(64, GFP_KERNEL, YIELD_NR, p), YIELD_NR);
+	WRITE_ONCE(gh_test_yielder, NULL);
+	KUNIT_EXPECT_GE(test, gh_test_yields, YIELD_NR / 64UL);
+	goheap_free_bulk(YIELD_NR, p);
+}
+
+/* A large object that was freed a moment ago needs no pages, but it is no fast path. */
+static void test_goheap_alloc_yields_for_large(struct kunit *test)
+{
+	unsigned int i;
+
+	gh_test_yields = 0;
+	WRITE_ONCE(gh_test_yielder, current);
+	for (i = 0; i < 8; i++)
+		goheap_free(goheap_alloc(SZ_64K, GFP_KERNEL));
+	WRITE_ONCE(gh_test_yielder, NULL);
+	KUNIT_EXPECT_GE(test, gh_test_yields, 8UL);
+}
+
 /* ---- what holds a limit with nothing live -------------------------------- */
 
 static const size_t limits[] = { SZ_64K, SZ_256K, SZ_1M };
@@ -1655,6 +1740,9 @@ static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_create_name_breaks_tables),
 	KUNIT_CASE(test_goheap_create_name_taken),
 	KUNIT_CASE(test_goheap_heap_alloc_limit),
+	KUNIT_CASE(test_goheap_alloc_yields_when_it_refills),
+	KUNIT_CASE(test_goheap_alloc_bulk_yields_between_batches),
+	KUNIT_CASE(test_goheap_alloc_yields_for_large),
 	KUNIT_CASE(test_goheap_limit_held_by_empty_spans),
 	KUNIT_CASE(test_goheap_limit_held_by_debugged_spans),
 	KUNIT_CASE(test_goheap_limit_held_by_other_cpus),

@@ -18,6 +18,8 @@
 #define TRY_MS		10
 
 struct task_struct *gh_test_nmi;
+struct task_struct *gh_test_yielder;
+unsigned long gh_test_yields;
 
 /* ---- random numbers ------------------------------------------------------ */
 
