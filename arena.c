@@ -4,9 +4,9 @@
  * node), growth from the kernel's page allocator, and the way back. Whose pages
  * are whose is in map.c.
  *
- * Pages come in chunks that are split into single ones, so that any of them can
- * go back alone, and frozen (reference count 0), so that a stray kfree() or
- * put_page() cannot free them under a live object.
+ * Pages come in chunks that are split into single ones, so that any of them can go
+ * back alone. While they are ours their reference count is far below 0, so that nobody
+ * who gets or puts them can be the last one, and frees them under a live object.
  *
  * See internal.h for an overview.
  */
@@ -24,6 +24,7 @@
 
 /* Pages go back at this granularity, whatever a heap page is. */
 #define RELEASE_PAGES	max_t(unsigned long, PAGE_SIZE >> GH_PAGE_SHIFT, 1)
+#define RELEASE_SIZE	(RELEASE_PAGES << GH_PAGE_SHIFT)
 
 /* What a request for pages inherits from the caller of an allocation. */
 #define GFP_INHERITED	(__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS | __GFP_NOWARN | \
@@ -306,9 +307,8 @@ static void run_put_rest(struct gh_page_heap *ph, unsigned long from, unsigned l
 
 /* Cut @npages out of a run, as a span of kind @kind. Enough spares are there. */
 static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run,
-			       unsigned int npages, unsigned int align, enum gh_kind kind)
+			       unsigned long start, unsigned int npages, enum gh_kind kind)
 {
-	unsigned long start = run_fits(run, npages, align);
 	unsigned long end = start + ((unsigned long)npages << GH_PAGE_SHIFT);
 	unsigned long run_start = run->base, run_stop = run_end(run);
 	struct gh_arena *arena = gh_arena_of(start);
@@ -358,16 +358,55 @@ static void count_free(struct gh_page_heap *ph, const struct gh_span *s)
 	}
 }
 
+/**
+ * gh_arena_find_poison() - is there a page with a memory error?
+ * @addr: the first address
+ * @npages: how many heap pages
+ *
+ * Context: Any; the pages are ours.
+ * Return: address of the first such page of the kernel, or 0.
+ */
+unsigned long gh_arena_find_poison(unsigned long addr, unsigned int npages)
+{
+	unsigned long end = addr + ((unsigned long)npages << GH_PAGE_SHIFT);
+
+	for (addr = ALIGN_DOWN(addr, PAGE_SIZE); addr < end; addr += PAGE_SIZE)
+		if (gh_page_is_poisoned(virt_to_page((void *)addr)))
+			return addr;
+	return 0;
+}
+
+/*
+ * Take what a run has of a page with a memory error out of the run, for good. A page
+ * of the kernel may be several of the heap, and goes back when all of them are here.
+ */
+static void set_aside(struct gh_page_heap *ph, struct gh_span *run, unsigned long bad)
+{
+	unsigned long unit = ALIGN_DOWN(bad, RELEASE_SIZE);
+	unsigned long start = max(unit, run->base), end = min(unit + RELEASE_SIZE, run_end(run));
+	struct gh_arena *arena = gh_arena_of(start);
+	struct gh_span *s;
+
+	lockdep_assert_held(&ph->lock);
+	s = run_cut(ph, run, start, (end - start) >> GH_PAGE_SHIFT, run->kind);
+	/* Or it would become one with its neighbours. */
+	gh_map_set(arena, start, NULL);
+	gh_map_set(arena, end - GH_PAGE_SIZE, NULL);
+	s->next = ph->poisoned;
+	ph->poisoned = s;
+	ph->nr_poisoned += s->npages;
+}
+
 /*
  * -EAGAIN: a descriptor is @missing. -ENOSPC: no run fits. -EBUSY: NMI, and the lock
- * is taken.
+ * is taken. -EHWPOISON: the run was not sound, but what is left of it is: look again.
  */
 static struct gh_span *alloc_run(struct gh_page_heap *ph, unsigned int npages,
 				 unsigned int align, unsigned int sc, enum gh_kind *missing)
 {
 	enum gh_kind kind = gh_span_kind(sc);
+	unsigned long flags, start, bad;
 	struct gh_span *run, *s;
-	unsigned long flags;
 
 	if (!gh_lock_or_try(&ph->lock, flags))
 		return ERR_PTR(-EBUSY);
@@ -378,8 +417,15 @@ static struct gh_span *alloc_run(struct gh_page_heap *ph, unsigned int npages,
 	} else if (!spares_suffice(ph, kind, missing)) {
 		s = ERR_PTR(-EAGAIN);
 	} else {
-		s = run_cut(ph, run, npages, align, kind);
-		count_alloc(ph, s, sc < GH_SC_LARGE + 2);
+		start = run_fits(run, npages, align);
+		bad = gh_find_poison(start, npages);
+		if (likely(!bad)) {
+			s = run_cut(ph, run, start, npages, kind);
+			count_alloc(ph, s, sc < GH_SC_LARGE + 2);
+		} else {
+			set_aside(ph, run, bad);
+			s = ERR_PTR(-EHWPOISON);
+		}
 	}
 	gh_unlock(&ph->lock, flags);
 	return s;
@@ -393,7 +439,8 @@ static struct gh_span *alloc_from(struct gh_page_heap *ph, unsigned int npages,
 
 	do {
 		s = alloc_run(ph, npages, align, sc, &missing);
-	} while (s == ERR_PTR(-EAGAIN) && !spare_add(ph, missing, gfp));
+	} while (s == ERR_PTR(-EHWPOISON) ||
+		 (s == ERR_PTR(-EAGAIN) && !spare_add(ph, missing, gfp)));
 	return s;
 }
 
@@ -406,29 +453,96 @@ static void account_pages(int nid, long heap_pages)
 			    heap_pages * (long)GH_PAGE_SIZE);
 }
 
-/* False, and nothing frozen, if somebody holds a passing reference to a page. */
-static bool freeze_pages(struct page *page, unsigned int nr)
-{
-	unsigned int i;
+/*
+ * The reference count of a page that is ours: a billion gets or puts away from where
+ * somebody would take it for free, or for one that may be lent out.
+ */
+#define COUNT_OURS	(INT_MIN / 2)
 
-	for (i = 0; i < nr; i++) {
-		if (page_ref_freeze(page + i, 1))
-			continue;
-		while (i--)
-			page_ref_unfreeze(page + i, 1);
-		return false;
-	}
-	return true;
+/* How many more gets than puts others did. */
+static int page_strays(struct page *page)
+{
+	return page_ref_count(page) - COUNT_OURS;
 }
 
-static void free_frozen_page(struct page *page)
+/* Whoever happens to have a reference now puts it later, which does no harm. */
+static void page_own(struct page *page)
 {
-	if (unlikely(page_ref_count(page))) {
-		/* kfree() of an object, or put_page(), left its mark. */
-		gh_misuse(GH_BAD_OBJECT, page_address(page), NULL);
-	}
-	set_page_count(page, 1);
+	page->page_type = GH_PAGE_TYPE;
+	page_ref_add(page, COUNT_OURS - 1);
+}
+
+/*
+ * The page goes back: by us, or if somebody has a reference by whoever puts the last
+ * one. Then nobody else is given the page before.
+ */
+static void page_disown(struct page *page)
+{
+	int strays = page_strays(page);
+
+	if (unlikely(strays))
+		gh_misuse_later(strays > 0 ? GH_STRAY_GET : GH_STRAY_PUT, page_address(page), NULL);
+	page->page_type = GH_PAGE_NO_TYPE;
+	page_ref_add(page, 1 - COUNT_OURS - min(strays, 0));
 	__free_page(page);
+}
+
+/*
+ * What was put and not gotten: report it once, and make up for it. What was gotten may
+ * be put yet.
+ */
+static void page_check(struct page *page, const void *p, struct gh_span *s)
+{
+	int count = page_ref_count(page);
+
+	if (likely(count >= COUNT_OURS))
+		return;
+	if (atomic_cmpxchg(&page->_refcount, count, COUNT_OURS) == count)
+		gh_misuse_later(GH_STRAY_PUT, p, s);
+}
+
+static void check_pages(struct gh_span *s)
+{
+	unsigned long addr = s->base;
+
+	for (; addr < run_end(s); addr = ALIGN_DOWN(addr, PAGE_SIZE) + PAGE_SIZE)
+		page_check(virt_to_page((void *)addr), (void *)addr, s);
+}
+
+static void check_owned(struct gh_arena *arena)
+{
+	unsigned int page;
+	void *p;
+
+	for_each_set_bit(page, arena->owned, GH_ARENA_PAGES) {
+		p = (void *)(arena->base + ((unsigned long)page << GH_PAGE_SHIFT));
+		page_check(virt_to_page(p), p, NULL);
+	}
+}
+
+/**
+ * gh_arena_check_pages() - report whoever put pages of ours
+ *
+ * A page that goes back meanwhile is not taken for ours: its count is above what it
+ * was.
+ *
+ * Context: Process context.
+ */
+void gh_arena_check_pages(void)
+{
+	struct gh_arena *arena;
+	unsigned long n;
+
+	for (n = 0;; n++) {
+		rcu_read_lock();
+		arena = gh_map_next(&n);
+		if (arena)
+			check_owned(arena);
+		rcu_read_unlock();
+		if (!arena)
+			return;
+		cond_resched();
+	}
 }
 
 static void free_pages_singly(struct page *page, unsigned int nr)
@@ -457,23 +571,18 @@ static struct page *chunk_alloc(int nid, unsigned int need, gfp_t gfp, unsigned 
 	return alloc_pages_node(nid, gfp, *order);
 }
 
-/*
- * Make split pages ours. They are in the map before they are frozen: memory that is
- * about to go offline is searched for pages with a reference first, and then we are
- * asked. Pages that neither of the two finds would be waited for without an end.
- */
 static int chunk_own(struct page *page, unsigned int order, gfp_t gfp)
 {
 	unsigned long addr = (unsigned long)page_address(page);
 	unsigned int npages = (PAGE_SIZE << order) >> GH_PAGE_SHIFT;
 	int err = gh_map_claim(addr, npages, gfp);
+	unsigned int i;
 
 	if (err)
 		return err;
-	if (freeze_pages(page, 1U << order))
-		return 0;
-	gh_map_unclaim(addr, npages);
-	return -EBUSY;
+	for (i = 0; i < 1U << order; i++)
+		page_own(page + i);
+	return 0;
 }
 
 /* Make split pages a free run of their node. */
@@ -663,6 +772,7 @@ void gh_arena_free(struct gh_span *s)
 	struct gh_arena *arena;
 	unsigned long flags;
 
+	check_pages(s);
 	gh_lock(&ph->lock, flags);
 	ph->locked++;
 	arena = gh_arena_of(s->base);
@@ -714,6 +824,95 @@ static unsigned long cut_for_release(struct gh_page_heap *ph, unsigned long max,
 	return (end - start) >> GH_PAGE_SHIFT;
 }
 
+static void give_back(struct gh_page_heap *ph, unsigned long addr, unsigned long npages)
+{
+	unsigned long i;
+
+	gh_map_unclaim(addr, npages);
+	account_pages(ph->nid, -(long)npages);
+	for (i = 0; i < npages << GH_PAGE_SHIFT; i += PAGE_SIZE)
+		page_disown(virt_to_page((void *)(addr + i)));
+}
+
+/* Of a page of the kernel, how many heap pages are set aside. */
+static unsigned int nr_aside(struct gh_page_heap *ph, unsigned long unit)
+{
+	unsigned int nr = 0;
+	struct gh_span *s;
+
+	lockdep_assert_held(&ph->lock);
+	for (s = ph->poisoned; s; s = s->next)
+		if (ALIGN_DOWN(s->base, RELEASE_SIZE) == unit)
+			nr += s->npages;
+	return nr;
+}
+
+static void drop_aside(struct gh_page_heap *ph, unsigned long unit)
+{
+	struct gh_span **link = &ph->poisoned, *s;
+
+	lockdep_assert_held(&ph->lock);
+	while ((s = *link)) {
+		if (ALIGN_DOWN(s->base, RELEASE_SIZE) == unit) {
+			*link = s->next;
+			spare_push(ph, s);
+		} else {
+			link = &s->next;
+		}
+	}
+	ph->nr_poisoned -= RELEASE_PAGES;
+	ph->returned += RELEASE_PAGES;
+}
+
+/* A page of the kernel that is all set aside, and no longer ours; 0 if there is none. */
+static unsigned long cut_poisoned(struct gh_page_heap *ph)
+{
+	unsigned long unit = 0, flags;
+	struct gh_span *s;
+
+	gh_lock(&ph->lock, flags);
+	for (s = ph->poisoned; s && !unit; s = s->next)
+		if (nr_aside(ph, ALIGN_DOWN(s->base, RELEASE_SIZE)) == RELEASE_PAGES)
+			unit = ALIGN_DOWN(s->base, RELEASE_SIZE);
+	if (unit)
+		drop_aside(ph, unit);
+	gh_unlock(&ph->lock, flags);
+	return unit;
+}
+
+/* The kernel, to which they are known, gives them to nobody. */
+static void release_poisoned(struct gh_page_heap *ph)
+{
+	unsigned long unit;
+
+	if (likely(!READ_ONCE(ph->poisoned)))
+		return;
+	while ((unit = cut_poisoned(ph)))
+		give_back(ph, unit, RELEASE_PAGES);
+}
+
+/**
+ * gh_arena_forgive() - make free runs of pages with memory errors
+ * @ph: whose
+ *
+ * Those that are still here share a page of the kernel with others that are not set aside.
+ *
+ * Context: Process context, nobody allocates any more.
+ */
+void gh_arena_forgive(struct gh_page_heap *ph)
+{
+	struct gh_span *s;
+	unsigned long flags;
+
+	gh_lock(&ph->lock, flags);
+	while ((s = ph->poisoned)) {
+		ph->poisoned = s->next;
+		ph->nr_poisoned -= s->npages;
+		run_free(ph, s);
+	}
+	gh_unlock(&ph->lock, flags);
+}
+
 /* At most this many heap pages leave under one hold of the lock: 4 MiB. */
 #define RELEASE_BATCH	512UL
 
@@ -730,9 +929,10 @@ static unsigned long cut_for_release(struct gh_page_heap *ph, unsigned long max,
  */
 unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr)
 {
-	unsigned long addr, flags, n, done = 0, i;
+	unsigned long addr, flags, n, done = 0;
 
 	gh_sanitize_forget_pending();
+	release_poisoned(ph);
 	while (done < nr) {
 		/* A run that ends within a page of the kernel leaves two. */
 		if (RELEASE_PAGES > 1 && !gh_peek(ph->nr_spare[GH_KIND_1]))
@@ -742,10 +942,7 @@ unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr)
 		gh_unlock(&ph->lock, flags);
 		if (!n)
 			break;
-		gh_map_unclaim(addr, n);
-		account_pages(ph->nid, -(long)n);
-		for (i = 0; i < n << GH_PAGE_SHIFT; i += PAGE_SIZE)
-			free_frozen_page(virt_to_page((void *)(addr + i)));
+		give_back(ph, addr, n);
 		done += n;
 		cond_resched();
 	}
@@ -812,7 +1009,7 @@ int gh_arena_validate(struct gh_page_heap *ph)
 	}
 	if (!ret && (idle != ph->idle || nr != ph->nr_runs))
 		ret = -5;
-	if (!ret && ph->idle + ph->small + ph->large + ph->returned != ph->taken)
+	if (!ret && ph->idle + ph->nr_poisoned + ph->small + ph->large + ph->returned != ph->taken)
 		ret = -6;
 	gh_unlock(&ph->lock, flags);
 	return ret;
@@ -837,7 +1034,10 @@ static bool owns_pfn_range(unsigned long pfn, unsigned long nr)
 	return owns;
 }
 
-/* Our pages cannot move; say so at once instead of letting offlining retry for ever. */
+/*
+ * Our pages cannot move. The kernel sees that by their counts, but takes those with
+ * memory errors for nobody's.
+ */
 static int memory_event(struct notifier_block *nb, unsigned long action, void *data)
 {
 	const struct memory_notify *range = data;
@@ -960,6 +1160,7 @@ void gh_arena_exit(void)
 	unregister_memory_notifier(&memory_nb);
 	for_each_node(nid) {
 		ph = gh_page_heaps[nid];
+		gh_arena_forgive(ph);
 		gh_arena_scavenge(ph, ULONG_MAX);
 		WARN(ph->taken != ph->returned, "goheap: %lu heap pages of node %d are lost\n",
 		     ph->taken - ph->returned, nid);

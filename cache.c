@@ -478,7 +478,8 @@ struct gh_span *gh_cache_unpark(struct gh_cache *cache, unsigned int npages, uns
 
 	for (link = &cache->parked; (s = *link); link = &s->next) {
 		if (s->npages != npages ||
-		    !IS_ALIGNED(s->base, (unsigned long)align << GH_PAGE_SHIFT))
+		    !IS_ALIGNED(s->base, (unsigned long)align << GH_PAGE_SHIFT) ||
+		    unlikely(gh_find_poison(s->base, npages)))
 			continue;
 		*link = s->next;
 		cache->parked_pages -= npages;

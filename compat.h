@@ -117,6 +117,27 @@ static inline void gh_shrinker_unregister(struct shrinker *shrinker)
 #define gh_hrtimer_setup(timer, fn, clock, mode) hrtimer_setup(timer, fn, clock, mode)
 #endif
 
+/*
+ * A page type that the kernel has not given to anybody. Up to 6.11 a type is a bit that is
+ * 0 in what is all ones, from 6.12 on the highest byte; 0xff stands for no type there.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#define GH_PAGE_TYPE	(~0x00010000U)
+#else
+#define GH_PAGE_TYPE	(0xfeU << 24)
+#endif
+#define GH_PAGE_NO_TYPE	UINT_MAX
+
+/* 6.15 tells by a type which pages are an object that SLUB has no slab for. For tests. */
+static inline bool gh_page_is_large_kmalloc(const struct page *page)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
+	return false;
+#else
+	return PageLargeKmalloc(page);
+#endif
+}
+
 /* Sparse lost its lock annotations in 7.0, and this one went with them. */
 #ifdef __cond_lock
 #define gh_cond_lock(lock, taken)	__cond_lock(lock, taken)

@@ -375,7 +375,7 @@ static void add_ledger(struct gh_page_heap *ph, struct ledger *l)
 	gh_lock(&ph->lock, flags);
 	l->small += ph->small;
 	l->large += ph->large;
-	l->idle += ph->idle;
+	l->idle += ph->idle + ph->nr_poisoned;
 	l->runs += ph->nr_runs;
 	l->taken += ph->taken;
 	l->returned += ph->returned;

@@ -545,6 +545,8 @@ unsigned long gh_map_bytes(void);
  * @runs: free runs by length, then address
  * @spare: descriptors without pages, by kind, linked by @next
  * @nr_spare: how many
+ * @poisoned: heap pages with memory errors that were in runs, linked by @next
+ * @nr_poisoned: how many heap pages
  * @nr_runs: free runs
  * @idle: heap pages in free runs
  * @small: heap pages in SMALL spans
@@ -563,6 +565,8 @@ struct gh_page_heap {
 	struct rb_root runs;
 	struct gh_span *spare[GH_NR_KINDS];
 	unsigned int nr_spare[GH_NR_KINDS];
+	struct gh_span *poisoned;
+	unsigned long nr_poisoned;
 	unsigned long nr_runs;
 	unsigned long idle;
 	unsigned long small;
@@ -605,6 +609,32 @@ unsigned long gh_arena_idle_pages(const struct gh_page_heap *ph);
 unsigned long gh_arena_metadata(void);
 void gh_arena_trim_spares(struct gh_page_heap *ph, unsigned int keep);
 int gh_arena_validate(struct gh_page_heap *ph);
+void gh_arena_check_pages(void);
+unsigned long gh_arena_find_poison(unsigned long addr, unsigned int npages);
+void gh_arena_forgive(struct gh_page_heap *ph);
+
+#ifdef CONFIG_GOHEAP_KUNIT_TEST
+#define GH_MEMORY_FAILS	true
+extern struct page *gh_test_poison;
+
+/* A test says that this page has an error, also where the kernel handles none. */
+static inline bool gh_page_is_poisoned(const struct page *page)
+{
+	return PageHWPoison(page) || unlikely(READ_ONCE(gh_test_poison) == page);
+}
+#else
+#define GH_MEMORY_FAILS	IS_ENABLED(CONFIG_MEMORY_FAILURE)
+
+static inline bool gh_page_is_poisoned(const struct page *page)
+{
+	return PageHWPoison(page);
+}
+#endif
+
+static inline unsigned long gh_find_poison(unsigned long addr, unsigned int npages)
+{
+	return GH_MEMORY_FAILS ? gh_arena_find_poison(addr, npages) : 0;
+}
 
 /* ---- central lists ---------------------------------------------------------------- */
 
@@ -1066,7 +1096,8 @@ enum gh_misuse {
 	GH_FOREIGN,
 	GH_WRONG_HEAP,
 	GH_WRONG_SIZE,
-	GH_BAD_OBJECT,
+	GH_STRAY_PUT,
+	GH_STRAY_GET,
 	GH_OVERFLOW,
 	GH_USE_AFTER_FREE,
 	GH_NR_MISUSES

@@ -31,7 +31,8 @@ static const char *const what_names[GH_NR_MISUSES] = {
 	[GH_FOREIGN]		= "not a goheap object",
 	[GH_WRONG_HEAP]		= "wrong heap",
 	[GH_WRONG_SIZE]		= "wrong size",
-	[GH_BAD_OBJECT]		= "stray kfree() or put_page()",
+	[GH_STRAY_PUT]		= "stray kfree() or put_page()",
+	[GH_STRAY_GET]		= "stray get_page()",
 	[GH_OVERFLOW]		= "overflow",
 	[GH_USE_AFTER_FREE]	= "write after free",
 };
@@ -98,7 +99,7 @@ unsigned long gh_misuse_foreign(void)
 static void count(enum gh_misuse what)
 {
 	atomic_long_inc(&nr_misuses);
-	if (what == GH_BAD_OBJECT)
+	if (what == GH_STRAY_PUT)
 		atomic_long_inc(&nr_foreign);
 }
 

@@ -167,5 +167,6 @@ int gh_validate(void)
 		err = err ?: check_node(gh_page_heaps[nid]);
 	err = err ?: check_heaps();
 	gh_map_walk(NULL, debug_span, &damaged);
+	gh_arena_check_pages();
 	return err ?: damaged ? -30 : 0;
 }

@@ -20,6 +20,7 @@
 struct task_struct *gh_test_nmi;
 struct task_struct *gh_test_yielder;
 unsigned long gh_test_yields;
+struct page *gh_test_poison;
 
 /* ---- random numbers ------------------------------------------------------ */
 
