@@ -465,9 +465,13 @@ static int page_strays(struct page *page)
 	return page_ref_count(page) - COUNT_OURS;
 }
 
-/* Whoever happens to have a reference now puts it later, which does no harm. */
+/*
+ * KASAN's tag would be in the pointers that others make from the page. Whoever happens
+ * to have a reference now puts it later, which does no harm.
+ */
 static void page_own(struct page *page)
 {
+	page_kasan_tag_reset(page);
 	page->page_type = GH_PAGE_TYPE;
 	page_ref_add(page, COUNT_OURS - 1);
 }
@@ -573,7 +577,7 @@ static struct page *chunk_alloc(int nid, unsigned int need, gfp_t gfp, unsigned 
 
 static int chunk_own(struct page *page, unsigned int order, gfp_t gfp)
 {
-	unsigned long addr = (unsigned long)page_address(page);
+	unsigned long addr = (unsigned long)kasan_reset_tag(page_address(page));
 	unsigned int npages = (PAGE_SIZE << order) >> GH_PAGE_SHIFT;
 	int err = gh_map_claim(addr, npages, gfp);
 	unsigned int i;

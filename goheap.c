@@ -764,6 +764,7 @@ void goheap_free(const void *p)
 	struct gh_word *w;
 	unsigned int idx;
 
+	p = kasan_reset_tag(p);
 	preempt_disable();
 	cache = this_cpu_ptr(default_caches);
 	if (unlikely(!gh_section_enter(cache)))
@@ -820,6 +821,7 @@ void goheap_free_sized(const void *p, size_t size)
 
 	if (unlikely(ZERO_OR_NULL_PTR(p)))
 		return;
+	p = kasan_reset_tag(p);
 	preempt_disable();
 	wrong = gh_lookup_live(p, &ref) && !size_matches(&ref, size);
 	if (unlikely(wrong))
@@ -837,6 +839,7 @@ void goheap_heap_free(struct goheap *heap, const void *p)
 
 	if (unlikely(ZERO_OR_NULL_PTR(p)))
 		return;
+	p = kasan_reset_tag(p);
 	preempt_disable();
 	s = gh_span_of(p);
 	/* What is no live object at all goheap_free() finds out. */
@@ -861,6 +864,7 @@ void goheap_free_rcu(const void *p)
 
 	if (unlikely(ZERO_OR_NULL_PTR(p)))
 		return;
+	p = kasan_reset_tag(p);
 	preempt_disable();
 	if (unlikely(!gh_lookup(p, &ref)))
 		gh_misuse_address(p);

@@ -80,6 +80,7 @@
 #include <linux/bitops.h>
 #include <linux/fault-inject.h>
 #include <linux/irq_work.h>
+#include <linux/kasan.h>
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/lockdep.h>
@@ -510,6 +511,9 @@ static __always_inline unsigned int gh_arena_page(unsigned long addr)
 /*
  * The span of any address, or NULL. The span may be FREE, and then matches no
  * address by @limit. Call with preemption off, and do not keep the result.
+ *
+ * KASAN may have a tag in the upper bits of a pointer. Those to goheap's objects have none,
+ * and goheap's functions take it off what they are given.
  */
 static __always_inline struct gh_span *gh_span_of(const void *p)
 {

@@ -82,6 +82,7 @@ size_t goheap_size(const void *p)
 
 	if (ZERO_OR_NULL_PTR(p))
 		return 0;
+	p = kasan_reset_tag(p);
 	preempt_disable();
 	if (gh_lookup_live(p, &ref)) {
 		size = gh_ref_size(&ref);
@@ -115,6 +116,7 @@ void *goheap_base(const void *addr)
 	unsigned long off;
 	void *base = NULL;
 
+	addr = kasan_reset_tag(addr);
 	preempt_disable();
 	s = gh_span_of(addr);
 	if (s) {
@@ -230,6 +232,7 @@ void *goheap_realloc(const void *p, size_t size, gfp_t gfp)
 	}
 	if (ZERO_OR_NULL_PTR(p))
 		return goheap_alloc(size, gfp);
+	p = kasan_reset_tag(p);
 	if (!look_up_old(p, &old))
 		return NULL;
 	if (stays(p, &old, size)) {

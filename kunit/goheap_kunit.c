@@ -710,6 +710,38 @@ static void test_goheap_base_interior(struct kunit *test)
 	}
 }
 
+/* As if it came from page_address() of a page that has a tag. */
+static void *tagged(const void *p)
+{
+	return (void *)(((unsigned long)p & ~(0xffUL << 56)) | 0xa5UL << 56);
+}
+
+static void test_goheap_takes_tagged_pointers(struct kunit *test)
+{
+	void *p, *q;
+
+	if (!IS_ENABLED(CONFIG_KASAN_SW_TAGS) && !IS_ENABLED(CONFIG_KASAN_HW_TAGS))
+		kunit_skip(test, "KASAN puts no tags into pointers here");
+	p = goheap_alloc(100, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_EXPECT_PTR_EQ(test, kasan_reset_tag(p), p);
+	KUNIT_EXPECT_PTR_EQ(test, page_address(virt_to_page(p)), (void *)((long)p & PAGE_MASK));
+	KUNIT_EXPECT_EQ(test, goheap_size(tagged(p)), goheap_size(p));
+	KUNIT_EXPECT_PTR_EQ(test, goheap_base(tagged(p + 50)), p);
+	KUNIT_EXPECT_PTR_EQ(test, goheap_realloc(tagged(p), 98, GFP_KERNEL), p);
+	goheap_free_sized(tagged(p), 98);
+	q = goheap_alloc(100, GFP_KERNEL);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, q, p, "what was freed is handed out without a tag");
+	p = tagged(q);
+	goheap_free_bulk(1, &p);
+	q = tagged(goheap_alloc(100, GFP_KERNEL));
+	goheap_heap_free(gh_default, q);
+	q = tagged(goheap_alloc(100000, GFP_KERNEL));
+	goheap_free_rcu(q);
+	gh_test_flush_limbo();
+	KUNIT_EXPECT_EQ(test, goheap_size(q), 0UL);
+}
+
 static void test_goheap_base_foreign(struct kunit *test)
 {
 	void *slab = kunit_kmalloc(test, 64, GFP_KERNEL), *pages = vmalloc(PAGE_SIZE);
@@ -1717,6 +1749,7 @@ static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_realloc_stays_what_it_is),
 	KUNIT_CASE(test_goheap_realloc_zeroes),
 	KUNIT_CASE(test_goheap_base_interior),
+	KUNIT_CASE(test_goheap_takes_tagged_pointers),
 	KUNIT_CASE(test_goheap_base_foreign),
 	KUNIT_CASE(test_goheap_alloc_free_random),
 	KUNIT_CASE(test_goheap_free_rcu_waits_for_readers),

@@ -22,8 +22,7 @@ load() {
 }
 
 unload() {
-	for module in goheap_instrument goheap_adopt goheap_numa goheap_pressure goheap_leak goheap_memory goheap_nmi goheap_stress goheap_misuse goheap_sample \
-		goheap; do
+	for module in $(awk '/^goheap_/ { print $1 }' /proc/modules) goheap; do
 		! grep -q "^$module " /proc/modules || rmmod $module || return
 	done
 }
