@@ -242,8 +242,9 @@ static noinline void *alloc_elsewhere(struct goheap *heap, size_t size, gfp_t gf
 
 static __always_inline void *finish(void *p, size_t size, gfp_t gfp)
 {
+	/* All that goheap_size() will say is its owner's. */
 	if (want_init_on_alloc(0))
-		memset(p, 0, size);
+		memset(p, 0, ALIGN(size, STEP));
 	return told(p, size, gfp);
 }
 

@@ -237,7 +237,7 @@ void *goheap_realloc(const void *p, size_t size, gfp_t gfp)
 		return NULL;
 	if (stays(p, &old, size)) {
 		/* so that what it gains when it grows again is zero */
-		if (gfp & __GFP_ZERO)
+		if (want_init_on_alloc(gfp))
 			memset((void *)p + size, 0, old.size - size);
 		told((void *)p, size, &old, gfp);
 		return (void *)p;

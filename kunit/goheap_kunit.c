@@ -375,6 +375,66 @@ static void test_goheap_alloc_init_on_alloc(struct kunit *test)
 	}
 }
 
+/* All that its owner may use, of NR_STALE objects. */
+#define NR_STALE	40U
+
+static void fill_whole(struct kunit *test, size_t size, bool noscan, void **p, unsigned int *dirty)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_STALE; i++) {
+		p[i] = noscan ? goheap_alloc_noscan(size, GFP_KERNEL) :
+				goheap_alloc(size, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, p[i]);
+		OPTIMIZER_HIDE_VAR(p[i]);
+		*dirty += !!memchr_inv(p[i], 0, goheap_size(p[i]));
+		memset(p[i], 0xa5, goheap_size(p[i]));
+	}
+}
+
+/* Of a tiny object the last bytes were what the block held before. */
+static void test_goheap_alloc_init_on_alloc_all_of_size(struct kunit *test)
+{
+	static const size_t sizes[] = { 17, 33, 100, 1025, 5000, 20000, 33000, 100000 };
+	unsigned int i, dirty, ignored = 0;
+	void *p[NR_STALE];
+	size_t size;
+
+	if (!want_init_on_alloc(0))
+		kunit_skip(test, "booted without init_on_alloc=1");
+	for (i = 0; i < 2 * (15 + ARRAY_SIZE(sizes)); i++) {
+		size = i / 2 < 15 ? i / 2 + 1 : sizes[i / 2 - 15];
+		dirty = 0;
+		fill_whole(test, size, i % 2, p, &ignored);
+		goheap_free_bulk(NR_STALE, p);
+		fill_whole(test, size, i % 2, p, &dirty);
+		goheap_free_bulk(NR_STALE, p);
+		KUNIT_EXPECT_EQ_MSG(test, dirty, 0U, "of size %zu%s", size,
+				    i % 2 ? ", without pointers" : "");
+	}
+}
+
+static void test_goheap_realloc_init_on_alloc(struct kunit *test)
+{
+	u8 *p = goheap_alloc(112, GFP_KERNEL), *q;
+
+	if (!want_init_on_alloc(0)) {
+		goheap_free(p);
+		kunit_skip(test, "booted without init_on_alloc=1");
+	}
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	memset(p, 0xa5, 112);
+	q = goheap_realloc(p, 60, GFP_KERNEL);
+	KUNIT_EXPECT_PTR_EQ(test, q, p);
+	q = goheap_realloc(q, 112, GFP_KERNEL);
+	KUNIT_ASSERT_PTR_EQ(test, q, p);
+	KUNIT_EXPECT_NULL_MSG(test, memchr_inv(q + 60, 0, 52), "what it lost and gained");
+	q = goheap_realloc(q, 300, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, q);
+	KUNIT_EXPECT_NULL(test, memchr_inv(q + 112, 0, 300 - 112));
+	goheap_free(q);
+}
+
 static void test_goheap_free_init_on_free(struct kunit *test)
 {
 	unsigned int i;
@@ -1730,6 +1790,8 @@ static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_zalloc_from_magazine),
 	KUNIT_CASE(test_goheap_zalloc_leaves_zeroes_alone),
 	KUNIT_CASE(test_goheap_alloc_init_on_alloc),
+	KUNIT_CASE(test_goheap_alloc_init_on_alloc_all_of_size),
+	KUNIT_CASE(test_goheap_realloc_init_on_alloc),
 	KUNIT_CASE(test_goheap_free_init_on_free),
 	KUNIT_CASE(test_goheap_alloc_aligned_all),
 	KUNIT_CASE(test_goheap_alloc_node_all),

@@ -92,6 +92,48 @@ static bool try_free(struct gh_span *s, const void *p)
 	return freed;
 }
 
+/* What free blocks hold, as far as KASAN is concerned nothing. */
+static void fill_free_blocks(struct gh_span *s, u8 byte)
+{
+	unsigned int idx;
+	void *block;
+
+	for (idx = 0; idx < s->nelems; idx++) {
+		block = gh_span_object(s, idx);
+		if (block_is_taken(block))
+			continue;
+		gh_open(block, GH_TINY_BLOCK);
+		memset(block, byte, GH_TINY_BLOCK);
+		gh_sanitize_tiny((unsigned long)block, 0);
+	}
+}
+
+/* With init_on_alloc=1 the end of the last step had what the block held before. */
+static void test_gh_tiny_alloc_clears_all_of_size(struct kunit *test)
+{
+	struct gh_span *s;
+	size_t size, all;
+	u8 *p, *q;
+
+	if (!want_init_on_alloc(0))
+		kunit_skip(test, "booted without init_on_alloc=1");
+	q = alloc(test, FULL);
+	s = gh_test_span_of(q);
+	for (size = 1; size <= FULL; size++) {
+		end_blocks(test);
+		fill_free_blocks(s, 0xa5);
+		p = alloc(test, size);
+		OPTIMIZER_HIDE_VAR(p);
+		all = goheap_size(p);
+		KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of(p), s);
+		KUNIT_EXPECT_EQ(test, all, round_up(size, 4));
+		KUNIT_EXPECT_NULL_MSG(test, memchr_inv(p, 0, all), "of %zu bytes", size);
+		goheap_free(p);
+	}
+	fill_free_blocks(s, 0);
+	goheap_free(q);
+}
+
 /* ---- placing ------------------------------------------------------------- */
 
 static void test_gh_tiny_alloc_packs(struct kunit *test)
@@ -523,6 +565,7 @@ static void test_gh_tiny_random(struct kunit *test)
 }
 
 static struct kunit_case tiny_cases[] = {
+	KUNIT_CASE(test_gh_tiny_alloc_clears_all_of_size),
 	KUNIT_CASE(test_gh_tiny_alloc_packs),
 	KUNIT_CASE(test_gh_tiny_alloc_fills_all_steps),
 	KUNIT_CASE(test_gh_tiny_alloc_best_fit),
