@@ -479,7 +479,8 @@ void gh_debug_merged(struct gh_span *s, unsigned int word, unsigned long bits)
 	gh_lock(&r->lock, flags);
 	for_each_set_bit(bit, &bits, BITS_PER_LONG) {
 		idx = word * BITS_PER_LONG + bit;
-		if (r->of[idx].state != WAITING)
+		/* Live if it was freed by an NMI that hit the lock. */
+		if (r->of[idx].state != WAITING && r->of[idx].state != LIVE)
 			continue;
 		bury(r, &r->of[idx], gh_span_object(s, idx), s->elemsize);
 		gh_close(gh_span_object(s, idx), s->elemsize);

@@ -188,6 +188,11 @@ void gh_heap_free_span(struct gh_span *s)
 {
 	struct gh_records *records = s->records;
 
+	/* Before anything of the objects is lost. */
+	if (records)
+		gh_debug_validate(s);
+	if (want_init_on_free())
+		gh_span_wipe(s);
 	/*
 	 * An object that was freed twice at once has both bits, and whoever set the
 	 * second is late to see to the merge. Nobody waits for its readers: for one of
@@ -198,7 +203,6 @@ void gh_heap_free_span(struct gh_span *s)
 		gh_span_merge(s);
 	}
 	if (records) {
-		gh_debug_validate(s);
 		WRITE_ONCE(s->records, NULL);
 		gh_debug_drop(records);
 	}

@@ -370,6 +370,7 @@ void gh_span_init_large(struct gh_span *s, struct goheap *heap, size_t size, boo
 void gh_span_reuse_large(struct gh_span *s, bool noscan);
 void gh_span_init_free(struct gh_span *s);
 int gh_span_merge(struct gh_span *s);
+void gh_span_wipe(struct gh_span *s);
 bool gh_span_rcu_pending(const struct gh_span *s);
 void gh_span_rcu_mark(struct gh_span *s);
 unsigned int gh_span_nfree(const struct gh_span *s);

@@ -238,6 +238,32 @@ static void wipe_objects(struct gh_span *s, unsigned int word, unsigned long bit
 	}
 }
 
+/**
+ * gh_span_wipe() - clear what freeing did not, in a span whose pages go
+ * @s: a SMALL or LARGE span, token held
+ *
+ * That is what nobody freed before the heap was destroyed, and what was freed while readers
+ * were looking and not merged since.
+ *
+ * Context: Any but NMI; nobody uses the span.
+ */
+void gh_span_wipe(struct gh_span *s)
+{
+	unsigned long bit, left;
+	unsigned int i;
+
+	if (s->flags & GH_F_LARGE) {
+		if (gh_span_is_live(s, 0))
+			gh_clear((void *)s->base, s->limit);
+		return;
+	}
+	for (i = 0; i < gh_span_nwords(s); i++) {
+		left = valid_bits(s, i) & ~s->words[i].free;
+		for_each_set_bit(bit, &left, BITS_PER_LONG)
+			gh_clear(gh_span_object(s, i * BITS_PER_LONG + bit), s->elemsize);
+	}
+}
+
 static void report_twice(struct gh_span *s, unsigned int word, unsigned long bits)
 {
 	unsigned long bit;

@@ -244,6 +244,32 @@ static void test_gh_debug_poisons_after_readers(struct kunit *test)
 	goheap_free(other);
 }
 
+/* An NMI may hit the records' lock: the free is done and not recorded. */
+static void test_gh_debug_poisons_what_nmi_freed(struct kunit *test)
+{
+	struct goheap *heap = debug_heap(test, ALL);
+	u8 *p = goheap_heap_alloc(heap, 100, GFP_KERNEL, 0);
+	u8 *other = goheap_heap_alloc(heap, 100, GFP_KERNEL, 0);
+	unsigned long before = gh_misuse_count();
+	struct gh_ref ref;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	memset(p, 0x22, 100);
+	preempt_disable();
+	if (gh_lookup_live(p, &ref))
+		gh_remote_free(ref.span, ref.idx, ref.life);
+	preempt_enable();
+	KUNIT_EXPECT_EQ(test, goheap_size(p), 0UL);
+	gh_open(p, 104);
+	KUNIT_EXPECT_EQ(test, p[0], POISON_FREE);
+	gh_close(p, 104);
+	write_byte(p, 50, 0x77);
+	KUNIT_EXPECT_EQ(test, gh_validate(), -30);
+	expect_report(test, before, "write after free (from byte 50 on: 77 6b");
+	goheap_free(other);
+}
+
 /* A second free is refused before it poisons anything. */
 static void test_gh_debug_double_free(struct kunit *test)
 {
@@ -495,6 +521,7 @@ static struct kunit_case debug_cases[] = {
 	KUNIT_CASE(test_gh_debug_write_after_free_at_span_release),
 	KUNIT_CASE(test_gh_debug_write_after_free_alone),
 	KUNIT_CASE(test_gh_debug_poisons_after_readers),
+	KUNIT_CASE(test_gh_debug_poisons_what_nmi_freed),
 	KUNIT_CASE(test_gh_debug_double_free),
 	KUNIT_CASE(test_gh_debug_free_sized_exact),
 	KUNIT_CASE(test_gh_debug_leaks_name_their_maker),

@@ -456,6 +456,76 @@ static void test_goheap_free_init_on_free(struct kunit *test)
 	}
 }
 
+#define SECRET		0x5ec2e75ec2e75ec2UL
+#define NR_SECRETS	6U
+
+static void *hide_secret(struct kunit *test, struct goheap *heap, size_t size, bool noscan)
+{
+	void *p = goheap_heap_alloc(heap, size, GFP_KERNEL, noscan ? GOHEAP_NOSCAN : 0);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	memset_l(p, SECRET, size / sizeof(long));
+	return p;
+}
+
+/* Pages that went back to the kernel may be anybody's by now; they are mapped. */
+static unsigned int find_secret(const void *p, size_t size)
+{
+	unsigned int found = 0;
+	size_t off;
+
+	for (off = 0; off + sizeof(long) <= size; off += sizeof(long))
+		found += READ_ONCE_NOCHECK(*(unsigned long *)(p + off)) == SECRET;
+	return found;
+}
+
+/* As goheap_free_rcu() does; and nobody merges it in time. */
+static void free_unmerged(const void *p)
+{
+	struct gh_ref ref;
+
+	preempt_disable();
+	if (gh_lookup_live(p, &ref) && !(ref.span->flags & (GH_F_TINY | GH_F_LARGE))) {
+		gh_span_rcu_mark(ref.span);
+		gh_word_set_remote(gh_span_word(ref.span, ref.idx), ref.idx);
+	}
+	preempt_enable();
+}
+
+static void leave_secrets(struct kunit *test, unsigned int flags)
+{
+	static const size_t sizes[] = { 8, 96, 4096, 20480, 100000 };
+	struct goheap_params params = { .flags = GOHEAP_LEAK_OK | flags };
+	struct goheap *heap = goheap_create("kunit-secret", &params);
+	void *p[ARRAY_SIZE(sizes)][NR_SECRETS];
+	unsigned int i, j;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(heap));
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		for (j = 0; j < NR_SECRETS; j++)
+			p[i][j] = hide_secret(test, heap, sizes[i], j % 2);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		goheap_free(p[i][0]);
+		goheap_free_rcu(p[i][1]);
+		free_unmerged(p[i][2]);
+	}
+	goheap_destroy(heap);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		for (j = 0; j < NR_SECRETS; j++)
+			KUNIT_EXPECT_EQ_MSG(test, find_secret(p[i][j], sizes[i]), 0U,
+					    "of %zu bytes, number %u", sizes[i], j);
+}
+
+/* What was live went to the page heap, and to the next owner, as it was. */
+static void test_goheap_destroy_init_on_free(struct kunit *test)
+{
+	if (!want_init_on_free())
+		kunit_skip(test, "booted without init_on_free=1");
+	leave_secrets(test, 0);
+	leave_secrets(test, GOHEAP_REDZONE);
+	leave_secrets(test, GOHEAP_POISON | GOHEAP_REDZONE | GOHEAP_TRACK);
+}
+
 /* ---- other ways to allocate ---------------------------------------------- */
 
 static void test_goheap_alloc_aligned_all(struct kunit *test)
@@ -1793,6 +1863,7 @@ static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_alloc_init_on_alloc_all_of_size),
 	KUNIT_CASE(test_goheap_realloc_init_on_alloc),
 	KUNIT_CASE(test_goheap_free_init_on_free),
+	KUNIT_CASE(test_goheap_destroy_init_on_free),
 	KUNIT_CASE(test_goheap_alloc_aligned_all),
 	KUNIT_CASE(test_goheap_alloc_node_all),
 	KUNIT_CASE(test_goheap_alloc_node_not_there),
