@@ -270,17 +270,19 @@ unsigned long gh_debug_bytes(void)
  * gh_debug_room() - how large an object has to be
  * @heap: in which heap
  * @size: what was asked for
+ * @align: a wider alignment than that of @size, a power of two, or 0
  *
  * Context: Any.
- * Return: @size, with a red zone if the heap has them, and still aligned as @size.
+ * Return: @size, with a red zone if the heap has them, and a multiple of what @size and
+ * @align say about the alignment.
  */
-size_t gh_debug_room(const struct goheap *heap, size_t size)
+size_t gh_debug_room(const struct goheap *heap, size_t size, size_t align)
 {
-	size_t room;
+	size_t room = size;
 
-	if (!(heap->debug & GOHEAP_REDZONE))
-		return size;
-	room = ALIGN(size + RED_BYTES, size & -size);
+	if (heap->debug & GOHEAP_REDZONE)
+		room += RED_BYTES;
+	room = ALIGN(room, max(align, size & -size));
 	return room <= GH_MAX_SIZE ? room : size;
 }
 

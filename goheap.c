@@ -177,15 +177,20 @@ static void *debugged(void *p, size_t size, size_t usable, bool noscan, gfp_t gf
 	return NULL;
 }
 
-/* In a heap that is debugged: with a red zone, and always from the central lists. */
-static void *alloc_debug(struct goheap *heap, unsigned int sc, size_t size, gfp_t gfp, int nid)
+/*
+ * In a heap that is debugged: with a red zone, and always from the central lists. @align
+ * as for gh_alloc().
+ */
+static void *alloc_debug(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan,
+			 int nid)
 {
-	size_t room = gh_debug_room(heap, size);
-	bool noscan = gh_sc_noscan(sc), dirty = true;
+	size_t room = gh_debug_room(heap, size, align);
+	bool dirty = true;
+	unsigned int sc;
 	void *p;
 
 	if (room > GH_SMALL_MAX)
-		return alloc_large(heap, size, size & -size, gfp, noscan, nid);
+		return alloc_large(heap, size, max(align, size & -size), gfp, noscan, nid);
 	sc = gh_size_class(room) * 2 + noscan;
 	if (nid == NUMA_NO_NODE)
 		nid = gh_mem_node();
@@ -217,7 +222,7 @@ noinline void *gh_alloc_slow(struct goheap *heap, unsigned int sc, size_t size, 
 	void *p;
 
 	if (unlikely(heap->debug))
-		return alloc_debug(heap, sc, size, gfp, nid);
+		return alloc_debug(heap, size, 0, gfp, gh_sc_noscan(sc), nid);
 	gh_yield(gfp);
 	do {
 		p = alloc_once(heap, sc, gfp, nid, &zero);
@@ -321,7 +326,7 @@ static noinline void *alloc_large(struct goheap *heap, size_t size, size_t align
 		return refuse(size, gfp);
 	gh_yield(gfp);
 	do {
-		s = gh_heap_new_large(heap, gh_debug_room(heap, size), align, gfp, noscan, nid,
+		s = gh_heap_new_large(heap, gh_debug_room(heap, size, 0), align, gfp, noscan, nid,
 				      &zero);
 	} while (!s && try_for_ever(gfp));
 	if (!s)
@@ -380,6 +385,21 @@ static __always_inline void *alloc_any(struct gh_cache __percpu *caches, size_t 
 	return alloc_small(caches, size, gfp, noscan, nid);
 }
 
+/*
+ * A small object that @align makes larger, where somebody looks whether its owner keeps to
+ * the @size bytes that he asked for.
+ */
+static noinline void *alloc_padded(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
+				   bool noscan, int nid)
+{
+	if (heap->debug)
+		return alloc_debug(heap, size, align, gfp, noscan, nid);
+	/* As in alloc_odd(). */
+	if (gfp & __GFP_THISNODE && nid == NUMA_NO_NODE)
+		nid = gh_mem_node();
+	return gh_alloc_slow(heap, gh_size_class(ALIGN(size, align)) * 2 + noscan, size, gfp, nid);
+}
+
 /**
  * gh_alloc() - allocate, with everything said
  * @heap: where
@@ -402,6 +422,9 @@ void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool n
 	aligned = ALIGN(size, align ?: 1);
 	if (unlikely(aligned < size))
 		return NULL;
+	if (unlikely(aligned != size) && (GH_SANITIZES || heap->debug) &&
+	    aligned <= GH_SMALL_MAX && !(gfp & GFP_REFUSED))
+		return alloc_padded(heap, size, align, gfp, noscan, nid);
 	/* A multiple of @align is aligned to it, up to where a page of objects ends. */
 	if (aligned <= GH_SMALL_MAX || !size || gfp & GFP_REFUSED)
 		return alloc_any(heap->cache, aligned, gfp, noscan, nid);

@@ -1156,7 +1156,7 @@ void gh_track_print(const char *what, const struct gh_event *event);
 int gh_debug_parse(const char *text, const char *heap);
 int gh_debug_init(void);
 unsigned int gh_debug_flags(const char *name);
-size_t gh_debug_room(const struct goheap *heap, size_t size);
+size_t gh_debug_room(const struct goheap *heap, size_t size, size_t align);
 struct gh_records *gh_debug_records(const struct goheap *heap, unsigned int nr, gfp_t gfp);
 void gh_debug_drop(struct gh_records *r);
 bool gh_debug_alloc(void *p, size_t size, gfp_t gfp, bool dirty);

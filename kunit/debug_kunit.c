@@ -105,6 +105,51 @@ static void test_gh_debug_overflow_at_free_rcu(struct kunit *test)
 	expect_report(test, before, "overflow (from byte 25 on: 00 cc");
 }
 
+/* What an alignment adds used to be the owner's. */
+static void test_gh_debug_overflow_aligned(struct kunit *test)
+{
+	static const size_t few[] = { 1, 100, 1000, 1024, 5000, 40000 };
+	struct goheap *heap = debug_heap(test, ALL);
+	unsigned long before;
+	unsigned int i;
+	size_t align;
+	char text[40];
+	u8 *p;
+
+	for (i = 0; i < ARRAY_SIZE(few); i++) {
+		scnprintf(text, sizeof(text), "overflow (from byte %zu on: 41 cc", few[i]);
+		for (align = 1; align <= SZ_64K; align *= 4) {
+			p = gh_alloc(heap, few[i], align, GFP_KERNEL, false, NUMA_NO_NODE);
+			KUNIT_ASSERT_NOT_NULL(test, p);
+			KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)p, align));
+			KUNIT_EXPECT_EQ(test, goheap_size(p), few[i]);
+			before = gh_misuse_count();
+			write_byte(p, few[i], 0x41);
+			goheap_free_sized(p, few[i]);
+			expect_report(test, before, text);
+		}
+	}
+}
+
+/* Without red zones as well, and whatever alignment and size say about it together. */
+static void test_gh_debug_aligned_size(struct kunit *test)
+{
+	struct goheap *heap = debug_heap(test, GOHEAP_POISON);
+	unsigned long before = gh_misuse_count();
+	size_t align;
+	u8 *p;
+
+	for (align = 1; align <= SZ_64K; align *= 2) {
+		p = gh_alloc(heap, 96, align, GFP_KERNEL, false, NUMA_NO_NODE);
+		KUNIT_ASSERT_NOT_NULL(test, p);
+		KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)p, max(align, 32)));
+		KUNIT_EXPECT_EQ(test, goheap_size(p), 96UL);
+		KUNIT_EXPECT_EQ(test, p[95], new_byte());
+		goheap_free_sized(p, 96);
+	}
+	KUNIT_EXPECT_EQ(test, gh_misuse_count(), before);
+}
+
 static void test_gh_debug_overflow_at_realloc(struct kunit *test)
 {
 	struct goheap *heap = debug_heap(test, ALL);
@@ -514,6 +559,8 @@ static struct kunit_case debug_cases[] = {
 	KUNIT_CASE(test_gh_debug_every_size),
 	KUNIT_CASE(test_gh_debug_overflow_at_free),
 	KUNIT_CASE(test_gh_debug_overflow_at_free_rcu),
+	KUNIT_CASE(test_gh_debug_overflow_aligned),
+	KUNIT_CASE(test_gh_debug_aligned_size),
 	KUNIT_CASE(test_gh_debug_overflow_at_realloc),
 	KUNIT_CASE(test_gh_debug_overflow_at_validate),
 	KUNIT_CASE(test_gh_debug_write_after_free_at_alloc),

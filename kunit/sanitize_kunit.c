@@ -89,6 +89,26 @@ static void test_gh_sanitize_every_way_in(struct kunit *test)
 	}
 }
 
+/* What an alignment adds is a redzone. */
+static void test_gh_sanitize_aligned(struct kunit *test)
+{
+	gfp_t flags[] = { GFP_KERNEL, GFP_KERNEL | __GFP_ZERO, GFP_KERNEL | __GFP_THISNODE };
+	size_t align;
+	unsigned int i, n;
+	void *p;
+
+	for (n = 0; n < ARRAY_SIZE(flags) * ARRAY_SIZE(sizes); n++) {
+		i = n % ARRAY_SIZE(sizes);
+		for (align = 1; align <= SZ_64K; align *= 4) {
+			p = goheap_alloc_aligned(sizes[i], align, flags[n / ARRAY_SIZE(sizes)]);
+			expect_open(test, p, sizes[i]);
+			KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)p, align));
+			goheap_free(p);
+			KUNIT_EXPECT_FALSE(test, is_open(p));
+		}
+	}
+}
+
 static void test_gh_sanitize_magazine(struct kunit *test)
 {
 	void *p, *q;
@@ -292,6 +312,7 @@ static void test_gh_sanitize_pages_go_back(struct kunit *test)
 static struct kunit_case sanitize_cases[] = {
 	KUNIT_CASE(test_gh_sanitize_alloc_opens_what_was_asked_for),
 	KUNIT_CASE(test_gh_sanitize_every_way_in),
+	KUNIT_CASE(test_gh_sanitize_aligned),
 	KUNIT_CASE(test_gh_sanitize_magazine),
 	KUNIT_CASE(test_gh_sanitize_never_allocated),
 	KUNIT_CASE(test_gh_sanitize_span_gone),
