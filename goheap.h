@@ -197,6 +197,9 @@ void *goheap_alloc_node(size_t size, gfp_t gfp, int nid)
  * @align: a power of two, at most goheap_max_size()
  * @gfp: see goheap_alloc()
  *
+ * goheap_realloc() does not keep the alignment when it moves the object: whoever needs
+ * it allocates anew, copies and frees.
+ *
  * Context: Any context that @gfp allows.
  * Return: the object, or NULL; also, with a warning, when @align is no power of
  * two.
@@ -236,9 +239,13 @@ void *goheap_calloc(size_t n, size_t size, gfp_t gfp)
  *
  * The content is kept up to the smaller of both sizes. Bytes that the object
  * gains are zero if it was allocated with __GFP_ZERO and every call for it has
- * __GFP_ZERO too. The new object stays in @p's heap and stays
- * pointer-free if @p was. An object that would waste half of its space or more
- * is moved to a smaller one; one that grows gets room to grow again.
+ * __GFP_ZERO too, or if the kernel was booted with init_on_alloc=1. The new object
+ * stays in @p's heap and stays pointer-free if @p was. An object that would waste
+ * half of its space or more is moved to a smaller one; one that grows gets room to
+ * grow again.
+ *
+ * A wider alignment that goheap_alloc_aligned() gave is not on record. An object that
+ * moves is aligned as goheap_alloc() aligns the new @size, as with krealloc().
  *
  * Context: Any context that @gfp allows.
  * Return: the object, which may have moved; NULL when there is no memory, and

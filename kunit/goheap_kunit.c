@@ -817,6 +817,23 @@ static void test_goheap_realloc_zeroes(struct kunit *test)
 	zero_grow(test, true);
 }
 
+/* What goheap_alloc_aligned() gave stays only where the object stays. */
+static void test_goheap_realloc_of_aligned(struct kunit *test)
+{
+	u8 *p = goheap_alloc_aligned(100, 4096, GFP_KERNEL), *q;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	memset(p, 0x3c, 100);
+	q = goheap_realloc(p, 3000, GFP_KERNEL);
+	KUNIT_ASSERT_PTR_EQ(test, q, p);
+	q = goheap_realloc(p, 200, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, q);
+	KUNIT_EXPECT_NULL(test, memchr_inv(q, 0x3c, 100));
+	KUNIT_EXPECT_EQ_MSG(test, goheap_size(q), 208UL, "nobody pays for an alignment for ever");
+	KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)q, 8));
+	goheap_free(q);
+}
+
 /* ---- questions about addresses ------------------------------------------- */
 
 static void test_goheap_base_interior(struct kunit *test)
@@ -1881,6 +1898,7 @@ static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_realloc_fails),
 	KUNIT_CASE(test_goheap_realloc_stays_what_it_is),
 	KUNIT_CASE(test_goheap_realloc_zeroes),
+	KUNIT_CASE(test_goheap_realloc_of_aligned),
 	KUNIT_CASE(test_goheap_base_interior),
 	KUNIT_CASE(test_goheap_takes_tagged_pointers),
 	KUNIT_CASE(test_goheap_base_foreign),
