@@ -788,6 +788,7 @@ void goheap_free(const void *p)
 	unsigned int idx;
 
 	p = kasan_reset_tag(p);
+	gh_check_free(p);
 	preempt_disable();
 	cache = this_cpu_ptr(default_caches);
 	if (unlikely(!gh_section_enter(cache)))
@@ -948,11 +949,18 @@ static unsigned int free_run(struct gh_cache *cache, unsigned int n, void **p)
 	return i;
 }
 
+static void check_batch(unsigned int n, void **p)
+{
+	while (GH_CHECKS_FREES && n--)
+		gh_check_free(p[n]);
+}
+
 static unsigned int free_batch(unsigned int n, void **p)
 {
 	struct gh_cache *cache;
 	unsigned int i = 0, run;
 
+	check_batch(n, p);
 	preempt_disable();
 	cache = this_cpu_ptr(default_caches);
 	if (likely(gh_section_enter(cache))) {

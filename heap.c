@@ -545,7 +545,9 @@ void goheap_destroy(struct goheap *heap)
 	report_leaks(heap, &leaks);
 	while ((s = leaks.spans)) {
 		leaks.spans = s->next;
+		gh_check_freed_bytes((void *)s->base, gh_span_bytes(s));
 		gh_heap_free_span(s);
+		cond_resched();
 	}
 	/* A lookup of a wild pointer may still have found one of the spans. */
 	synchronize_rcu();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Telling KASAN, KMSAN, KCSAN and kmemleak about objects; see sanitize.h. Compiled
+ * Telling KASAN, KMSAN, KCSAN, kmemleak and lockdep about objects; see sanitize.h. Compiled
  * without KASAN's checks: it writes KASAN's shadow.
  *
  * KASAN's own functions for slabs want a kmem_cache. What a module can reach is
@@ -9,6 +9,8 @@
  */
 
 #include <linux/bitops.h>
+#include <linux/debug_locks.h>
+#include <linux/debugobjects.h>
 #include <linux/gfp.h>
 #include <linux/kasan.h>
 #include <linux/kcsan-checks.h>
@@ -203,6 +205,58 @@ void gh_tell_forget(const void *p)
 		forget_later(p);
 	else
 		kmemleak_free(p);
+}
+
+#ifdef CONFIG_GOHEAP_KUNIT_TEST
+static void tell_test(const void *p, size_t bytes)
+{
+	if (gh_test_check)
+		gh_test_check(p, bytes);
+}
+#else
+static void tell_test(const void *p, size_t bytes) { }
+#endif
+
+/* Not exported: it takes a goheap that is built in. Its locks may be what an NMI hit. */
+static void check_active_objects(const void *p, size_t bytes)
+{
+#ifndef MODULE
+	if (!gh_is_nested())
+		debug_check_no_obj_freed(p, bytes);
+#endif
+}
+
+/**
+ * gh_do_check_freed_bytes() - is memory in use that is about to be freed?
+ * @p: where it starts
+ * @bytes: how much
+ *
+ * Context: Any; no lock of goheap and no section held.
+ */
+void gh_do_check_freed_bytes(const void *p, size_t bytes)
+{
+	tell_test(p, bytes);
+	debug_check_no_locks_freed(p, bytes);
+	check_active_objects(p, bytes);
+}
+
+/**
+ * gh_do_check_free() - is an object in use that is about to be freed?
+ * @p: any address
+ *
+ * Context: Any; no lock of goheap and no section held.
+ */
+void gh_do_check_free(const void *p)
+{
+	struct gh_ref ref;
+	size_t size = 0;
+
+	preempt_disable();
+	if (gh_lookup_live(p, &ref))
+		size = gh_ref_size(&ref);
+	preempt_enable();
+	if (size)
+		gh_do_check_freed_bytes(p, size);
 }
 
 /**

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What KASAN, KMSAN, KCSAN and kmemleak are told, so that they see in goheap's
- * objects what they see in kmalloc()'s. All of it is nothing on kernels without
- * them.
+ * What KASAN, KMSAN, KCSAN, kmemleak, lockdep and debugobjects are told, so that they see
+ * in goheap's objects what they see in kmalloc()'s. All of it is nothing on kernels
+ * without them.
  *
  * An object is opened before goheap itself writes to it, told as allocated when
  * it is its owner's, and told as freed before others can have it. What nobody
@@ -22,7 +22,22 @@ struct gh_span;
 #define GH_SANITIZES	(GH_CLOSES || IS_ENABLED(CONFIG_KCSAN) || \
 			 IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
 
+/*
+ * Who asks about memory that is freed: lockdep, whether the caller holds a lock in it; and
+ * debugobjects, whether there is an active object in it, which is not exported.
+ */
+#if !defined(MODULE) && IS_ENABLED(CONFIG_DEBUG_OBJECTS_FREE)
+#define GH_CHECKS_FREES	1
+#else
+#define GH_CHECKS_FREES	IS_ENABLED(CONFIG_LOCKDEP)
+#endif
+
 /* sanitize.c */
+#ifdef CONFIG_GOHEAP_KUNIT_TEST
+extern void (*gh_test_check)(const void *p, size_t bytes);
+#endif
+void gh_do_check_free(const void *p);
+void gh_do_check_freed_bytes(const void *p, size_t bytes);
 void gh_tell_alloc(void *p, size_t size, size_t usable, bool noscan, gfp_t gfp);
 void gh_tell_leak_checker(const void *p, size_t size, bool noscan, gfp_t gfp);
 void gh_tell_free(const void *p, size_t usable);
@@ -44,6 +59,24 @@ static __always_inline void *gh_sanitize_alloc(void *p, size_t size, size_t usab
 	if (GH_SANITIZES)
 		gh_tell_alloc(p, size, usable, noscan, gfp);
 	return p;
+}
+
+/*
+ * The caller is about to free this, which may be no object at all. Any context, and in no
+ * section: there may be a report. Not what has to wait for readers: the caller may let go
+ * of a lock in there after goheap_free_rcu().
+ */
+static __always_inline void gh_check_free(const void *p)
+{
+	if (GH_CHECKS_FREES)
+		gh_do_check_free(p);
+}
+
+/* The same for all that is in some pages. */
+static __always_inline void gh_check_freed_bytes(const void *p, size_t bytes)
+{
+	if (GH_CHECKS_FREES)
+		gh_do_check_freed_bytes(p, bytes);
 }
 
 /* Freed: nobody but the caller can have it yet. Any context. */

@@ -2,13 +2,122 @@
 /*
  * What KASAN is told about objects: read from its shadow, since a report would be
  * one. That it then reports is KASAN's own business, and that of the judges in
- * selftests/.
+ * selftests/. What lockdep is asked is written down by a hook, likewise: goheap_plant.c
+ * has a report of its.
  */
 
 #include <linux/kasan.h>
 #include <linux/rcupdate.h>
 
 #include "testlib.h"
+
+/* ---- who frees what is in use -------------------------------------------------- */
+
+/* The object that the case looks for, and what the checkers were asked about it. */
+static struct {
+	struct task_struct *task;
+	unsigned long p;
+	unsigned int nr;
+	unsigned long from;
+	size_t bytes;
+} asked;
+
+static void note_check(const void *p, size_t bytes)
+{
+	if (current != asked.task || asked.p - (unsigned long)p >= bytes)
+		return;
+	asked.nr++;
+	asked.from = (unsigned long)p;
+	asked.bytes = bytes;
+}
+
+static void stop_asking(void *unused)
+{
+	gh_test_check = NULL;
+}
+
+static void start_asking(struct kunit *test)
+{
+	if (!GH_CHECKS_FREES)
+		kunit_skip(test, "needs CONFIG_LOCKDEP");
+	asked.task = current;
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, stop_asking, NULL), 0);
+	gh_test_check = note_check;
+}
+
+static void *ask_about(struct kunit *test, void *p)
+{
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	asked.p = (unsigned long)p;
+	asked.nr = 0;
+	return p;
+}
+
+/* Once or more, about all of the object that was freed just now. */
+static void expect_asked(struct kunit *test, const char *how, size_t size)
+{
+	KUNIT_EXPECT_NE_MSG(test, asked.nr, 0U, "%s", how);
+	KUNIT_EXPECT_EQ_MSG(test, asked.from, asked.p, "%s", how);
+	KUNIT_EXPECT_EQ_MSG(test, asked.bytes, size, "%s", how);
+}
+
+/* Of a tiny object, of classes with one word and more, and large. */
+static void test_gh_check_free_every_way_out(struct kunit *test)
+{
+	static const size_t checked[] = { 4, 16, 112, 1024, 40960 };
+	struct gh_cache *cache;
+	unsigned int i;
+	void *p[2];
+	size_t size;
+
+	start_asking(test);
+	for (i = 0; i < ARRAY_SIZE(checked); i++) {
+		size = checked[i];
+		goheap_free(ask_about(test, goheap_alloc_noscan(size, GFP_KERNEL)));
+		expect_asked(test, "free", size);
+		goheap_free_sized(ask_about(test, goheap_alloc_noscan(size, GFP_KERNEL)), size);
+		expect_asked(test, "free_sized", size);
+		goheap_heap_free(gh_default,
+				 ask_about(test, goheap_alloc_noscan(size, GFP_KERNEL)));
+		expect_asked(test, "heap_free", size);
+		p[0] = goheap_alloc_noscan(size, GFP_KERNEL);
+		p[1] = ask_about(test, goheap_alloc_noscan(size, GFP_KERNEL));
+		goheap_free_bulk(2, p);
+		expect_asked(test, "free_bulk", size);
+		p[0] = ask_about(test, goheap_alloc_noscan(size, GFP_KERNEL));
+		p[1] = goheap_realloc(p[0], 4 * size, GFP_KERNEL);
+		expect_asked(test, "realloc", size);
+		p[0] = ask_about(test, p[1]);
+		size = goheap_size(p[0]);
+		cache = gh_test_nest(gh_default);
+		goheap_free(p[0]);
+		gh_test_unnest(cache);
+		expect_asked(test, "free in an interrupt", size);
+	}
+}
+
+/* Who holds a lock in an object may let go of it after this. */
+static void test_gh_check_free_not_rcu(struct kunit *test)
+{
+	start_asking(test);
+	goheap_free_rcu(ask_about(test, goheap_alloc(100, GFP_KERNEL)));
+	KUNIT_EXPECT_EQ(test, asked.nr, 0U);
+}
+
+static void test_gh_check_free_destroy(struct kunit *test)
+{
+	struct goheap_params params = { .flags = GOHEAP_LEAK_OK };
+	struct goheap *heap;
+
+	start_asking(test);
+	heap = goheap_create("kunit_leaky", &params);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(heap));
+	ask_about(test, goheap_heap_alloc(heap, 100, GFP_KERNEL, 0));
+	goheap_destroy(heap);
+	KUNIT_EXPECT_NE(test, asked.nr, 0U);
+}
+
+/* ---- KASAN ------------------------------------------------------------------------ */
 
 #if GH_KASAN
 
@@ -310,6 +419,9 @@ static void test_gh_sanitize_pages_go_back(struct kunit *test)
 }
 
 static struct kunit_case sanitize_cases[] = {
+	KUNIT_CASE(test_gh_check_free_every_way_out),
+	KUNIT_CASE(test_gh_check_free_not_rcu),
+	KUNIT_CASE(test_gh_check_free_destroy),
 	KUNIT_CASE(test_gh_sanitize_alloc_opens_what_was_asked_for),
 	KUNIT_CASE(test_gh_sanitize_every_way_in),
 	KUNIT_CASE(test_gh_sanitize_aligned),
@@ -336,6 +448,9 @@ static void test_gh_sanitize(struct kunit *test)
 }
 
 static struct kunit_case sanitize_cases[] = {
+	KUNIT_CASE(test_gh_check_free_every_way_out),
+	KUNIT_CASE(test_gh_check_free_not_rcu),
+	KUNIT_CASE(test_gh_check_free_destroy),
 	KUNIT_CASE(test_gh_sanitize),
 	{}
 };

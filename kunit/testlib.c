@@ -21,6 +21,7 @@ struct task_struct *gh_test_nmi;
 struct task_struct *gh_test_yielder;
 unsigned long gh_test_yields;
 struct page *gh_test_poison;
+void (*gh_test_check)(const void *p, size_t bytes);
 
 /* ---- random numbers ------------------------------------------------------ */
 

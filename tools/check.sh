@@ -694,6 +694,7 @@ lane_checkers() {
 		'BUG: using smp_processor_id() in preemptible' 'UBSAN: shift-out-of-bounds' \
 		'list_del corruption' 'BUG: KASAN: slab-use-after-free in plant_kasan'
 	on san lockdep 'WARNING: possible circular locking'
+	on san heldlock 'WARNING: held lock freed!' 'is freeing memory .* with a lock still held there'
 	on san nesting 'BUG: Invalid wait context'
 	on san rcu 'WARNING: suspicious RCU usage'
 	on kcsan race 'BUG: KCSAN: data-race in race'

@@ -12,6 +12,7 @@
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/list.h>
+#include <linux/lockdep.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
@@ -140,6 +141,20 @@ static int plant_lockdep(void)
 	return 0;
 }
 
+/* Lockdep is off after its report, so nobody asks for the lock again. */
+static int plant_heldlock(void)
+{
+	static struct lock_class_key key;
+	struct lockdep_map *map = goheap_zalloc(max(sizeof(*map), 64UL), GFP_KERNEL);
+
+	if (!map)
+		return -ENOMEM;
+	lockdep_init_map(map, "planted", &key, 0);
+	lock_map_acquire(map);
+	goheap_free(map);
+	return 0;
+}
+
 /* Harmless here, a sleep with interrupts off on PREEMPT_RT. */
 static int plant_nesting(void)
 {
@@ -242,6 +257,7 @@ static const struct {
 	{ "ubsan", plant_ubsan },
 	{ "list", plant_list },
 	{ "lockdep", plant_lockdep },
+	{ "heldlock", plant_heldlock },
 	{ "nesting", plant_nesting },
 	{ "sleep", plant_sleep },
 	{ "preempt", plant_preempt },
