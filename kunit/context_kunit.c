@@ -661,6 +661,9 @@ static void take_back(struct kunit *test, struct visit *v)
 
 	for (i = 0; i < NR_SIZES; i++) {
 		KUNIT_EXPECT_PTR_EQ(test, v->gifts[i], NULL);
+		/* Or the cases after this one would fail, too. */
+		goheap_free(v->gifts[i]);
+		v->gifts[i] = NULL;
 		if (v->left[i])
 			KUNIT_EXPECT_PTR_EQ(test, memchr_inv(v->left[i], FILL, sizes[i]), NULL);
 		goheap_free(v->left[i]);
