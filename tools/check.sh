@@ -59,6 +59,7 @@ LANES_FULL=(
 	stress-arm64
 	kunit-arm64-64k
 	stress-arm64-64k
+	kunit-arm64-tags
 	selftests-64k
 	judges-base
 	judges-6.12
@@ -426,6 +427,10 @@ lane_kunit_kcsan() { kunit kcsan; shows "$KCSAN_WORKS"; }
 lane_kunit_rt() { kunit rt; }
 lane_kunit_arm64() { kunit arm64; }
 lane_kunit_arm64_64k() { kunit arm64-64k; }
+lane_kunit_arm64_tags() {
+	kunit arm64-tags
+	shows '^kasan: KernelAddressSanitizer initialized (sw-tags'
+}
 
 lane_insn() {
 	local golden=$TOP/tools/insn.golden out=$TOP/build/bench/insn-base compiler

@@ -10,6 +10,7 @@
 #   base san kcsan rt         our own small ones from linux-source-6.12
 #   uml 7.2                   User Mode Linux and x86-64 from Debian's newest source
 #   arm64 arm64-64k           arm64 with pages of 4 KiB and of 64 KiB, cross-compiled
+#   arm64-tags                arm64 with KASAN's software tags
 #   kmsan                     x86-64 with KMSAN, compiled by clang
 #   umlfault uml-up           uml with fault injection; uml without CONFIG_SMP
 #   umlhooks                  uml with the patches of packaging/in-tree
@@ -116,16 +117,17 @@ patched_tree() {
 # ---- kernels of our own --------------------------------------------------
 
 declare -A SOURCE=([base]=6.12 [san]=6.12 [kcsan]=6.12 [rt]=6.12 [uml]=newest [7.2]=newest
-	[arm64]=6.12 [arm64-64k]=6.12 [kmsan]=6.12 [umlfault]=newest
+	[arm64]=6.12 [arm64-64k]=6.12 [arm64-tags]=6.12 [kmsan]=6.12 [umlfault]=newest
 	[uml-up]=newest [umlhooks]=newest)
 declare -A FRAGMENTS=([base]=base [san]="base san" [kcsan]="base kcsan" [rt]="base rt"
 	[uml]=uml [7.2]=base [umlfault]="uml umlfault"
 	[uml-up]="uml uml-up" [umlhooks]=uml
-	[arm64]="base arm64" [arm64-64k]="base arm64 arm64-64k" [kmsan]="base kmsan")
+	[arm64]="base arm64" [arm64-64k]="base arm64 arm64-64k"
+	[arm64-tags]="base arm64 arm64-tags" [kmsan]="base kmsan")
 
 # What is not said here: ARCH is x86_64, the compiler gcc.
 declare -A ARCHES=([uml]=um [umlfault]=um [uml-up]=um [umlhooks]=um
-	[arm64]=arm64 [arm64-64k]=arm64)
+	[arm64]=arm64 [arm64-64k]=arm64 [arm64-tags]=arm64)
 declare -A CROSS=([arm64]=aarch64-linux-gnu-)
 declare -A IMAGES=([x86_64]=arch/x86/boot/bzImage [um]=linux [arm64]=arch/arm64/boot/Image)
 declare -A PATCHES=([umlhooks]=packaging/in-tree)
