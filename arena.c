@@ -393,7 +393,7 @@ static void set_aside(struct gh_page_heap *ph, struct gh_span *run, unsigned lon
 	gh_map_set(arena, start, NULL);
 	gh_map_set(arena, end - GH_PAGE_SIZE, NULL);
 	s->next = ph->poisoned;
-	ph->poisoned = s;
+	WRITE_ONCE(ph->poisoned, s);
 	ph->nr_poisoned += s->npages;
 }
 
@@ -515,12 +515,16 @@ static void check_pages(struct gh_span *s)
 
 static void check_owned(struct gh_arena *arena)
 {
-	unsigned int page;
-	void *p;
+	unsigned long addr, end = arena->base + GH_ARENA_SIZE;
+	struct gh_span *s;
 
-	for_each_set_bit(page, arena->owned, GH_ARENA_PAGES) {
-		p = (void *)(arena->base + ((unsigned long)page << GH_PAGE_SHIFT));
-		page_check(virt_to_page(p), p, NULL);
+	for (addr = arena->base; addr < end; addr += min(PAGE_SIZE, GH_PAGE_SIZE)) {
+		if (!test_bit(gh_arena_page(addr), arena->owned))
+			continue;
+		s = gh_span_of((void *)addr);
+		if (s && addr - s->base >= READ_ONCE(s->limit))
+			s = NULL;
+		page_check(virt_to_page((void *)addr), (void *)addr, s);
 	}
 }
 
@@ -858,7 +862,7 @@ static void drop_aside(struct gh_page_heap *ph, unsigned long unit)
 	lockdep_assert_held(&ph->lock);
 	while ((s = *link)) {
 		if (ALIGN_DOWN(s->base, RELEASE_SIZE) == unit) {
-			*link = s->next;
+			WRITE_ONCE(*link, s->next);
 			spare_push(ph, s);
 		} else {
 			link = &s->next;
@@ -910,7 +914,7 @@ void gh_arena_forgive(struct gh_page_heap *ph)
 
 	gh_lock(&ph->lock, flags);
 	while ((s = ph->poisoned)) {
-		ph->poisoned = s->next;
+		WRITE_ONCE(ph->poisoned, s->next);
 		ph->nr_poisoned -= s->npages;
 		run_free(ph, s);
 	}

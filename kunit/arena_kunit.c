@@ -488,7 +488,7 @@ static void test_gh_cache_unpark_leaves_poisoned_span(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	goheap_free(p);
-	poison(addr + 2 * PAGE_SIZE);
+	poison(addr + 5 * GH_PAGE_SIZE);
 	q = goheap_alloc(100000, GFP_KERNEL);
 	KUNIT_EXPECT_NOT_NULL(test, q);
 	KUNIT_EXPECT_PTR_NE(test, q, p);

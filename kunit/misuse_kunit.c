@@ -825,11 +825,14 @@ static void test_goheap_free_sized_wrong_size(struct kunit *test)
 
 /* ---- references to pages ------------------------------------------------- */
 
+/* Shares no page with others, whatever the kernel's page size is. */
+#define LARGE	(32 * PAGE_SIZE)
+
 /* As if put_page() had hit a free page of ours. */
 static void test_gh_arena_scavenge_finds_stray_put(struct kunit *test)
 {
 	unsigned long foreign = gh_misuse_foreign();
-	u8 *p = alloc(test, 100000);
+	u8 *p = alloc(test, LARGE);
 
 	goheap_free(p);
 	put_page(virt_to_page(p));
@@ -934,7 +937,7 @@ static void test_iov_iter_get_pages_leaves_object_its_page(struct kunit *test)
 
 static void test_gh_arena_scavenge_leaves_page_to_its_last_holder(struct kunit *test)
 {
-	u8 *p = alloc(test, 100000);
+	u8 *p = alloc(test, LARGE);
 	struct page *page = virt_to_page(p);
 
 	get_page(page);

@@ -116,9 +116,9 @@ static int do_look(void *p)
 {
 	struct page *page = virt_to_page(p);
 
-	pr_info("goheap_pages: count %d, type %d, slab %d, compound %d, reserved %d, sendpage_ok %d\n",
-		page_count(page), page_has_type(page), PageSlab(page), PageCompound(page),
-		PageReserved(page), sendpage_ok(page));
+	pr_info("goheap_pages: pfn %#lx, count %d, type %d, slab %d, compound %d, reserved %d, sendpage_ok %d\n",
+		page_to_pfn(page), page_count(page), page_has_type(page), PageSlab(page),
+		PageCompound(page), PageReserved(page), sendpage_ok(page));
 	return page_has_type(page) && !PageSlab(page) && !PageCompound(page) &&
 	       !PageReserved(page) && !sendpage_ok(page) ? 0 : -EINVAL;
 }
