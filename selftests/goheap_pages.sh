@@ -36,6 +36,7 @@ reported() {
 
 # Nobody takes our pages for pages that can be moved.
 compacts() {
+	log_mark
 	load goheap_sample && kv fill 5000 || return
 	echo 1 >/proc/sys/vm/compact_memory && kv clear && rmmod goheap_sample && log_is_clean
 }
