@@ -28,8 +28,11 @@
 
 /* What a request for pages inherits from the caller of an allocation. */
 #define GFP_INHERITED	(__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS | __GFP_NOWARN | \
-			 __GFP_RETRY_MAYFAIL | __GFP_NORETRY | __GFP_MEMALLOC | \
-			 __GFP_NOMEMALLOC | GH_GFP_ATOMIC)
+			 __GFP_RETRY_MAYFAIL | __GFP_NORETRY | __GFP_NOFAIL | \
+			 __GFP_MEMALLOC | __GFP_NOMEMALLOC | __GFP_NOLOCKDEP | GH_GFP_ATOMIC)
+
+/* The page allocator takes requests that must not fail for so many pages only. */
+#define NOFAIL_ORDER	1
 
 struct gh_page_heap **gh_page_heaps;
 
@@ -561,6 +564,12 @@ static void free_pages_singly(struct page *page, unsigned int nr)
 		__free_page(page + i);
 }
 
+static struct page *pages_of(int nid, unsigned int order, gfp_t gfp)
+{
+	gh_note_gfp(gfp);
+	return gh_order_exists(order) ? alloc_pages_node(nid, gfp, order) : NULL;
+}
+
 /*
  * A chunk of at least @need pages. Large ones only when they cost nothing, and never
  * out of a reserve; the order that is really needed as hard as the caller allows.
@@ -568,15 +577,18 @@ static void free_pages_singly(struct page *page, unsigned int nr)
 static struct page *chunk_alloc(int nid, unsigned int need, gfp_t gfp, unsigned int *order)
 {
 	gfp_t light = (gfp | __GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC) &
-		      ~(__GFP_RECLAIM | __GFP_HIGH | __GFP_MEMALLOC);
+		      ~(__GFP_RECLAIM | __GFP_HIGH | __GFP_MEMALLOC | __GFP_NOFAIL);
 	struct page *page;
 
 	for (*order = max(need, CHUNK_ORDER); *order > need; --*order) {
-		page = alloc_pages_node(nid, light, *order);
+		page = pages_of(nid, *order, light);
 		if (page)
 			return page;
 	}
-	return alloc_pages_node(nid, gfp, *order);
+	/* Whoever waits for ever is told nothing on the way. */
+	if (gfp & __GFP_NOFAIL && need > NOFAIL_ORDER)
+		gfp = (gfp & ~__GFP_NOFAIL) | __GFP_NOWARN;
+	return pages_of(nid, *order, gfp);
 }
 
 static int chunk_own(struct page *page, unsigned int order, gfp_t gfp)
@@ -720,12 +732,17 @@ struct gh_span *gh_arena_alloc(unsigned int npages, unsigned int align, unsigned
 	gfp_t inherited = gfp & GFP_INHERITED;
 	struct gh_span *s;
 
+	/* Who may not wait may not wait for ever. */
+	if (!gfpflags_allow_blocking(gfp))
+		inherited &= ~__GFP_NOFAIL;
+
 	if (gfp & __GFP_THISNODE) {
 		s = alloc_growing(nid, npages, align, sc, inherited | __GFP_THISNODE);
 		return IS_ERR(s) ? NULL : s;
 	}
 	/* No reclaim for the sake of the node: other nodes may have plenty. */
-	s = alloc_growing(nid, npages, align, sc, (inherited & ~__GFP_DIRECT_RECLAIM) |
+	s = alloc_growing(nid, npages, align, sc,
+			  (inherited & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL)) |
 			  __GFP_THISNODE | __GFP_NOWARN);
 	if (IS_ERR(s))
 		s = alloc_anywhere(nid, npages, align, sc, inherited);

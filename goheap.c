@@ -124,7 +124,7 @@ static gfp_t gfp_of_node(gfp_t gfp)
 {
 	if (gfp & __GFP_THISNODE)
 		return gfp;
-	return (gfp & ~__GFP_DIRECT_RECLAIM) | __GFP_THISNODE | __GFP_NOWARN;
+	return (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL)) | __GFP_THISNODE | __GFP_NOWARN;
 }
 
 static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid,
@@ -145,8 +145,9 @@ static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gf
 	s = gh_heap_new_span(heap, sc, central ? gfp_of_node(gfp) : gfp, nid);
 	if (s)
 		return alloc_install(heap, s, central || nested, zero);
+	/* Caches may have been flushed for its sake, and have left something here. */
 	if (gfp & __GFP_THISNODE)
-		return NULL;
+		return alloc_central(heap, sc, central ? nid : gh_mem_node(), zero);
 	p = alloc_any_node(heap, sc, zero);
 	if (p || !central)
 		return p;
@@ -197,6 +198,10 @@ static void *alloc_debug(struct goheap *heap, size_t size, size_t align, gfp_t g
 	gh_yield(gfp);
 	do {
 		p = alloc_once(heap, sc, gfp, nid, &dirty);
+		if (!p && gh_sc_shorter(sc) != sc) {
+			sc = gh_sc_shorter(sc);
+			p = alloc_once(heap, sc, gfp, nid, &dirty);
+		}
 	} while (!p && try_for_ever(gfp));
 	if (!p)
 		return NULL;
@@ -226,6 +231,8 @@ noinline void *gh_alloc_slow(struct goheap *heap, unsigned int sc, size_t size, 
 	gh_yield(gfp);
 	do {
 		p = alloc_once(heap, sc, gfp, nid, &zero);
+		if (unlikely(!p) && gh_sc_shorter(sc) != sc)
+			return gh_alloc_slow(heap, gh_sc_shorter(sc), size, gfp, nid);
 	} while (!p && try_for_ever(gfp));
 	if (p && zero)
 		gh_clear(p, gh_sc_bytes(sc));

@@ -84,6 +84,8 @@
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/lockdep.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
 #include <linux/nodemask.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
@@ -135,6 +137,20 @@ static inline bool gh_sc_noscan(unsigned int sc)
 static inline unsigned int gh_sc_bytes(unsigned int sc)
 {
 	return gh_classes[gh_sc_class(sc)].size;
+}
+
+/*
+ * Where objects of a class are taken from when the pages of its spans cannot be had side
+ * by side: the class of the next power of two, if its spans are shorter, or the same.
+ */
+static inline unsigned int gh_sc_shorter(unsigned int sc)
+{
+	unsigned int class = gh_size_class(roundup_pow_of_two(gh_sc_bytes(sc)));
+
+	if (get_order(gh_classes[class].span_bytes) >=
+	    get_order(gh_classes[gh_sc_class(sc)].span_bytes))
+		return sc;
+	return class * 2 + gh_sc_noscan(sc);
 }
 
 /*
@@ -600,6 +616,30 @@ static inline int gh_mem_node(void)
 
 	return likely(node_state(nid, N_NORMAL_MEMORY)) ? nid : gh_nearest_node(nid);
 }
+
+#ifdef CONFIG_GOHEAP_KUNIT_TEST
+extern unsigned int gh_test_max_order;
+extern gfp_t gh_test_gfp;
+
+/* A test says that the kernel has no larger blocks of pages. */
+static inline bool gh_order_exists(unsigned int order)
+{
+	return order <= READ_ONCE(gh_test_max_order);
+}
+
+/* And wants to know what the kernel was asked with. */
+static inline void gh_note_gfp(gfp_t gfp)
+{
+	WRITE_ONCE(gh_test_gfp, gfp);
+}
+#else
+static inline void gh_note_gfp(gfp_t gfp) { }
+
+static inline bool gh_order_exists(unsigned int order)
+{
+	return true;
+}
+#endif
 
 /* arena.c */
 int gh_arena_init(void);

@@ -67,6 +67,142 @@ static void test_goheap_alloc_every_small_size(struct kunit *test)
 	gh_test_model_free_all(&m);
 }
 
+/* ---- memory in short blocks only ------------------------------------------ */
+
+#define KEPT	48		/* objects that are live at a time */
+
+/* Every so-manieth size up to @most, with @gfp; each is as good as ever. */
+static void alloc_all_sizes(struct kunit *test, size_t most, gfp_t gfp)
+{
+	unsigned int step = GH_TEST_SLOW ? 31 : 3, i = 0;
+	unsigned long misuses = gh_misuse_count();
+	size_t size, sizes[KEPT] = {};
+	void *p[KEPT] = {};
+
+	for (size = 1; size <= most; size += step, i = (i + 1) % KEPT) {
+		if (p[i])
+			goheap_free_sized(p[i], sizes[i]);
+		p[i] = (goheap_alloc)(size, gfp);
+		sizes[i] = size;
+		expect_good(test, p[i], size);
+		if (p[i] && gfp & __GFP_ZERO)
+			KUNIT_EXPECT_NULL_MSG(test, memchr_inv(p[i], 0, size), "size %zu", size);
+		if (p[i])
+			memset(p[i], 0xa5, size);
+	}
+	for (i = 0; i < KEPT; i++)
+		if (p[i])
+			goheap_free_sized(p[i], sizes[i]);
+	KUNIT_EXPECT_EQ_MSG(test, gh_misuse_count(), misuses, "a size is not the object's");
+}
+
+/* What is idle may be longer. */
+static void set_max_order(size_t bytes)
+{
+	gh_test_flush_limbo();
+	gh_reclaim_trim();
+	WRITE_ONCE(gh_test_max_order, get_order(bytes));
+}
+
+static void end_max_order(void)
+{
+	WRITE_ONCE(gh_test_max_order, UINT_MAX);
+}
+
+static void test_goheap_alloc_every_size_from_32k_blocks(struct kunit *test)
+{
+	static const gfp_t flags[] = { GFP_KERNEL, GFP_ATOMIC, GFP_KERNEL | __GFP_ZERO,
+				       GFP_KERNEL | __GFP_NOFAIL, GFP_NOWAIT | __GFP_NOMEMALLOC };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		set_max_order(SZ_32K);
+		alloc_all_sizes(test, SZ_32K, flags[i]);
+		end_max_order();
+	}
+}
+
+/* The same with no more than what the size itself takes, down to a heap page. */
+static void test_goheap_alloc_every_size_from_short_blocks(struct kunit *test)
+{
+	size_t most;
+
+	for (most = SZ_8K; most <= SZ_32K; most *= 2) {
+		set_max_order(most);
+		alloc_all_sizes(test, most, GFP_KERNEL);
+		end_max_order();
+	}
+}
+
+/* An object from a class with shorter spans is counted, sized and freed as one of that. */
+static void test_goheap_alloc_from_shorter_spans(struct kunit *test)
+{
+	struct gh_span_counts counts;
+	struct gh_span *s;
+	void *p;
+
+	if (PAGE_SIZE > SZ_8K)
+		kunit_skip(test, "spans take few pages");
+	set_max_order(SZ_32K);
+	p = (goheap_alloc)(6784, GFP_ATOMIC);
+	end_max_order();
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_EXPECT_EQ(test, goheap_size(p), 8192UL);
+	s = gh_test_span_of(p);
+	KUNIT_EXPECT_EQ(test, gh_span_bytes(s), 8192UL);
+	gh_span_count(s, &counts);
+	KUNIT_EXPECT_EQ(test, counts.objects, 1U);
+	KUNIT_EXPECT_EQ(test, counts.live, 1U);
+	p = goheap_realloc(p, 6000, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, goheap_size(p), 8192UL);
+	goheap_free_sized(p, 6000);
+	/* With longer blocks it is as it always was. */
+	p = (goheap_alloc)(6784, GFP_ATOMIC);
+	KUNIT_EXPECT_EQ(test, goheap_size(p), 6784UL);
+	goheap_free(p);
+}
+
+static void test_goheap_heap_alloc_debug_from_shorter_spans(struct kunit *test)
+{
+	static const struct goheap_params params = {
+		.flags = GOHEAP_POISON | GOHEAP_REDZONE | GOHEAP_TRACK,
+	};
+	struct goheap *heap = gh_test_heap(test, "kunit-short", &params);
+	unsigned long misuses = gh_misuse_count();
+	u8 *p;
+
+	set_max_order(SZ_32K);
+	p = goheap_heap_alloc(heap, 6700, GFP_KERNEL, 0);
+	end_max_order();
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_EXPECT_EQ(test, goheap_size(p), 6700UL);
+	memset(p, 0, 6700);
+	goheap_free(p);
+	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
+	p = goheap_heap_alloc(heap, 6700, GFP_KERNEL, 0);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	goheap_free(p);
+}
+
+/* The kernel is told that it must not fail, where it can be. */
+static void test_goheap_alloc_nofail_reaches_the_kernel(struct kunit *test)
+{
+	void *p;
+
+	set_max_order(GH_PAGE_SIZE);
+	p = (goheap_alloc_node)(64, GFP_KERNEL | __GFP_NOFAIL | __GFP_THISNODE, numa_mem_id());
+	KUNIT_EXPECT_NOT_NULL(test, p);
+	KUNIT_EXPECT_TRUE(test, gh_test_gfp & __GFP_NOFAIL);
+	goheap_free(p);
+	end_max_order();
+	set_max_order(SZ_32K);
+	p = (goheap_alloc_node)(SZ_32K, GFP_KERNEL | __GFP_NOFAIL | __GFP_THISNODE, numa_mem_id());
+	KUNIT_EXPECT_NOT_NULL(test, p);
+	KUNIT_EXPECT_TRUE(test, !(gh_test_gfp & __GFP_NOFAIL) == (get_order(SZ_32K) > 1));
+	goheap_free(p);
+	end_max_order();
+}
+
 static void test_goheap_alloc_large_sizes(struct kunit *test)
 {
 	static const int around[] = { -4096, -1, 0, 1, 4096, 8192 };
@@ -1651,15 +1787,10 @@ static void expect_all_free(struct kunit *test, const struct visit *v)
 	goheap_free(p);
 }
 
-/* A span of the class, or the object, is no longer than the limit. */
+/* Long spans of a class may not; but there are shorter ones for its objects. */
 static bool fits_limit(const struct visit *v)
 {
-	unsigned int class;
-
-	if (v->size > GH_SMALL_MAX)
-		return gh_debug_room(v->heap, v->size) <= v->heap->limit << GH_PAGE_SHIFT;
-	class = gh_size_class(gh_debug_room(v->heap, v->size));
-	return gh_classes[class].span_bytes <= v->heap->limit << GH_PAGE_SHIFT;
+	return gh_debug_room(v->heap, v->size) <= v->heap->limit << GH_PAGE_SHIFT;
 }
 
 static void use_up(struct kunit *test, struct goheap *heap, void (*free)(const void *p), int cpu)
@@ -1864,6 +1995,11 @@ static void test_gh_reclaim_trim_returns_all(struct kunit *test)
 static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_realloc_large_is_aligned),
 	KUNIT_CASE(test_goheap_alloc_every_small_size),
+	KUNIT_CASE(test_goheap_alloc_every_size_from_32k_blocks),
+	KUNIT_CASE(test_goheap_alloc_every_size_from_short_blocks),
+	KUNIT_CASE(test_goheap_alloc_from_shorter_spans),
+	KUNIT_CASE(test_goheap_heap_alloc_debug_from_shorter_spans),
+	KUNIT_CASE(test_goheap_alloc_nofail_reaches_the_kernel),
 	KUNIT_CASE(test_goheap_alloc_large_sizes),
 	KUNIT_CASE(test_goheap_alloc_size_zero),
 	KUNIT_CASE(test_goheap_free_nothing),

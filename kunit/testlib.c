@@ -22,6 +22,8 @@ struct task_struct *gh_test_yielder;
 unsigned long gh_test_yields;
 struct page *gh_test_poison;
 void (*gh_test_check)(const void *p, size_t bytes);
+unsigned int gh_test_max_order = UINT_MAX;
+gfp_t gh_test_gfp;
 
 /* ---- random numbers ------------------------------------------------------ */
 
