@@ -424,7 +424,7 @@ void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool n
 {
 	size_t aligned;
 
-	if (noscan && align == 1 && size - 1 < GH_TINY_MAX && !(gfp & (GFP_REFUSED | __GFP_ZERO)))
+	if (noscan && align == 1 && size - 1 < GH_TINY_MAX && !(gfp & GFP_ODD))
 		return gh_tiny_alloc(heap, size, 1, gfp);
 	aligned = ALIGN(size, align ?: 1);
 	if (unlikely(aligned < size))

@@ -564,6 +564,19 @@ static void test_gh_tiny_random(struct kunit *test)
 	gh_test_model_free_all(&m);
 }
 
+/* This CPU's blocks may be of another node. */
+static void test_goheap_strdup_thisnode_is_in_no_block(struct kunit *test)
+{
+	char *s = goheap_strdup("short", GFP_KERNEL | __GFP_THISNODE);
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	KUNIT_EXPECT_STREQ(test, s, "short");
+	KUNIT_EXPECT_FALSE(test, gh_test_span_of(s)->flags & GH_F_TINY);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, gh_test_span_of(s)->owner, NULL, "from a CPU's cache");
+	KUNIT_EXPECT_EQ(test, page_to_nid(virt_to_page(s)), numa_mem_id());
+	goheap_free(s);
+}
+
 static struct kunit_case tiny_cases[] = {
 	KUNIT_CASE(test_gh_tiny_alloc_clears_all_of_size),
 	KUNIT_CASE(test_gh_tiny_alloc_packs),
@@ -587,6 +600,7 @@ static struct kunit_case tiny_cases[] = {
 	KUNIT_CASE(test_gh_tiny_count_counts_objects),
 	KUNIT_CASE(test_goheap_size_stays_when_neighbour_goes),
 	KUNIT_CASE(test_gh_tiny_random),
+	KUNIT_CASE(test_goheap_strdup_thisnode_is_in_no_block),
 	{}
 };
 
