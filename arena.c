@@ -34,6 +34,13 @@
 /* The page allocator takes requests that must not fail for so many pages only. */
 #define NOFAIL_ORDER	1
 
+/* The pages that a span needs. */
+struct want {
+	unsigned int npages;
+	unsigned int align;		/* of the first one, in heap pages: a power of two */
+	unsigned int sc;
+};
+
 struct gh_page_heap **gh_page_heaps;
 
 static struct kmem_cache *desc_caches[GH_NR_KINDS];
@@ -187,6 +194,7 @@ static void run_insert(struct gh_page_heap *ph, struct gh_span *s)
 	lockdep_assert_held(&ph->lock);
 	rb_add(&s->run, &ph->runs, run_less);
 	ph->nr_runs++;
+	ph->changes++;
 	ph->idle += s->npages;
 	gh_map_set(arena, s->base, s);
 	gh_map_set(arena, run_end(s) - GH_PAGE_SIZE, s);
@@ -198,6 +206,7 @@ static void run_erase(struct gh_page_heap *ph, struct gh_span *s)
 	lockdep_assert_held(&ph->lock);
 	rb_erase(&s->run, &ph->runs);
 	ph->nr_runs--;
+	ph->changes++;
 	ph->idle -= s->npages;
 }
 
@@ -216,8 +225,8 @@ static struct gh_span *run_at(struct gh_page_heap *ph, struct gh_arena *arena,
 	return s->base <= addr && addr < run_end(s) ? s : NULL;
 }
 
-/* Add pages to the free runs, as one with the runs on both sides. */
-static void run_free(struct gh_page_heap *ph, struct gh_span *s)
+/* Add pages to the free runs, as one with the runs on both sides, which is returned. */
+static struct gh_span *run_free(struct gh_page_heap *ph, struct gh_span *s)
 {
 	struct gh_arena *arena = gh_arena_of(s->base);
 	struct gh_span *left = run_at(ph, arena, s->base - GH_PAGE_SIZE);
@@ -242,14 +251,15 @@ static void run_free(struct gh_page_heap *ph, struct gh_span *s)
 		spare_push(ph, right);
 	}
 	run_insert(ph, s);
+	return s;
 }
 
-/* Where in the run an aligned piece of @npages would start; 0 if it has none. */
-static unsigned long run_fits(const struct gh_span *s, unsigned int npages, unsigned int align)
+/* Where in the run an aligned piece would start; 0 if it has none. */
+static unsigned long run_fits(const struct gh_span *s, const struct want *w)
 {
-	unsigned long start = ALIGN(s->base, (unsigned long)align << GH_PAGE_SHIFT);
+	unsigned long start = ALIGN(s->base, (unsigned long)w->align << GH_PAGE_SHIFT);
 
-	return start + ((unsigned long)npages << GH_PAGE_SHIFT) <= run_end(s) ? start : 0;
+	return start + ((unsigned long)w->npages << GH_PAGE_SHIFT) <= run_end(s) ? start : 0;
 }
 
 static struct gh_span *run_lower_bound(struct gh_page_heap *ph, unsigned int npages)
@@ -269,28 +279,32 @@ static struct gh_span *run_lower_bound(struct gh_page_heap *ph, unsigned int npa
 	return best;
 }
 
-/* How many runs to try for an alignment before one is taken that fits for sure. */
-#define ALIGN_TRIES	16
+/*
+ * How many runs are looked at under one hold of the lock. There may be very many, and
+ * interrupts are off.
+ */
+#define MOST_LOOKS	16
 
-/* Best fit: the shortest run, then the lowest address. */
-static struct gh_span *run_find(struct gh_page_heap *ph, unsigned int npages,
-				unsigned int align)
+/*
+ * Best fit: the shortest run, then the lowest address. If the first few are not placed
+ * as they should be, one that is long enough wherever it lies; NULL if there is none,
+ * and it is time to grow.
+ */
+static struct gh_span *run_find(struct gh_page_heap *ph, const struct want *w)
 {
-	struct gh_span *s = run_lower_bound(ph, npages), *sure;
+	struct gh_span *s = run_lower_bound(ph, w->npages);
 	struct rb_node *next;
-	unsigned int tries;
+	unsigned int looks;
 
 	lockdep_assert_held(&ph->lock);
-	for (tries = 0; s && !run_fits(s, npages, align); tries++) {
-		if (tries == ALIGN_TRIES) {
-			sure = run_lower_bound(ph, npages + align - 1);
-			if (sure)
-				return sure;
-		}
+	for (looks = 0; s && looks < MOST_LOOKS; looks++) {
+		ph->looks++;
+		if (run_fits(s, w))
+			return s;
 		next = rb_next(&s->run);
 		s = next ? rb_entry(next, struct gh_span, run) : NULL;
 	}
-	return s;
+	return s ? run_lower_bound(ph, w->npages + w->align - 1) : NULL;
 }
 
 /* Put [from, to), cut off an allocated run, back. */
@@ -308,9 +322,12 @@ static void run_put_rest(struct gh_page_heap *ph, unsigned long from, unsigned l
 	run_insert(ph, s);
 }
 
-/* Cut @npages out of a run, as a span of kind @kind. Enough spares are there. */
-static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run,
-			       unsigned long start, unsigned int npages, enum gh_kind kind)
+/*
+ * Cut @npages at @start out of a run, as a span of kind @kind that is nothing yet. Enough
+ * spares are there.
+ */
+static struct gh_span *run_cut_at(struct gh_page_heap *ph, struct gh_span *run,
+				  unsigned long start, unsigned int npages, enum gh_kind kind)
 {
 	unsigned long end = start + ((unsigned long)npages << GH_PAGE_SHIFT);
 	unsigned long run_start = run->base, run_stop = run_end(run);
@@ -391,7 +408,7 @@ static void set_aside(struct gh_page_heap *ph, struct gh_span *run, unsigned lon
 	struct gh_span *s;
 
 	lockdep_assert_held(&ph->lock);
-	s = run_cut(ph, run, start, (end - start) >> GH_PAGE_SHIFT, run->kind);
+	s = run_cut_at(ph, run, start, (end - start) >> GH_PAGE_SHIFT, run->kind);
 	/* Or it would become one with its neighbours. */
 	gh_map_set(arena, start, NULL);
 	gh_map_set(arena, end - GH_PAGE_SIZE, NULL);
@@ -401,47 +418,54 @@ static void set_aside(struct gh_page_heap *ph, struct gh_span *run, unsigned lon
 }
 
 /*
+ * Cut out of a run a span that fits there. Enough spares are there. -EHWPOISON: the run was
+ * not sound, but what is left of it is.
+ */
+static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run, const struct want *w)
+{
+	unsigned long start = run_fits(run, w), bad = gh_find_poison(start, w->npages);
+	struct gh_span *s;
+
+	if (unlikely(bad)) {
+		set_aside(ph, run, bad);
+		return ERR_PTR(-EHWPOISON);
+	}
+	s = run_cut_at(ph, run, start, w->npages, gh_span_kind(w->sc));
+	count_alloc(ph, s, w->sc < GH_SC_LARGE + 2);
+	return s;
+}
+
+/*
  * -EAGAIN: a descriptor is @missing. -ENOSPC: no run fits. -EBUSY: NMI, and the lock
  * is taken. -EHWPOISON: the run was not sound, but what is left of it is: look again.
  */
-static struct gh_span *alloc_run(struct gh_page_heap *ph, unsigned int npages,
-				 unsigned int align, unsigned int sc, enum gh_kind *missing)
+static struct gh_span *alloc_run(struct gh_page_heap *ph, const struct want *w,
+				 enum gh_kind *missing)
 {
-	enum gh_kind kind = gh_span_kind(sc);
-	unsigned long flags, start, bad;
+	unsigned long flags;
 	struct gh_span *run, *s;
 
 	if (!gh_lock_or_try(&ph->lock, flags))
 		return ERR_PTR(-EBUSY);
 	ph->locked++;
-	run = run_find(ph, npages, align);
-	if (!run) {
+	run = run_find(ph, w);
+	if (!run)
 		s = ERR_PTR(-ENOSPC);
-	} else if (!spares_suffice(ph, kind, missing)) {
+	else if (!spares_suffice(ph, gh_span_kind(w->sc), missing))
 		s = ERR_PTR(-EAGAIN);
-	} else {
-		start = run_fits(run, npages, align);
-		bad = gh_find_poison(start, npages);
-		if (likely(!bad)) {
-			s = run_cut(ph, run, start, npages, kind);
-			count_alloc(ph, s, sc < GH_SC_LARGE + 2);
-		} else {
-			set_aside(ph, run, bad);
-			s = ERR_PTR(-EHWPOISON);
-		}
-	}
+	else
+		s = run_cut(ph, run, w);
 	gh_unlock(&ph->lock, flags);
 	return s;
 }
 
-static struct gh_span *alloc_from(struct gh_page_heap *ph, unsigned int npages,
-				  unsigned int align, unsigned int sc, gfp_t gfp)
+static struct gh_span *alloc_from(struct gh_page_heap *ph, const struct want *w, gfp_t gfp)
 {
 	enum gh_kind missing;
 	struct gh_span *s;
 
 	do {
-		s = alloc_run(ph, npages, align, sc, &missing);
+		s = alloc_run(ph, w, &missing);
 	} while (s == ERR_PTR(-EHWPOISON) ||
 		 (s == ERR_PTR(-EAGAIN) && !spare_add(ph, missing, gfp)));
 	return s;
@@ -605,73 +629,106 @@ static int chunk_own(struct page *page, unsigned int order, gfp_t gfp)
 	return 0;
 }
 
-/* Make split pages a free run of their node. */
-static int chunk_add(struct page *page, unsigned int order, bool zeroed, gfp_t gfp)
+/* Descriptors for a chunk, and for what is cut out of it; more come from its neighbours. */
+struct chunk_descs {
+	struct gh_span *run;
+	struct gh_span *span;
+	struct gh_span *rest;
+};
+
+static void descs_delete(struct chunk_descs *d)
+{
+	if (d->run)
+		desc_delete(d->run);
+	if (d->span)
+		desc_delete(d->span);
+	if (d->rest)
+		desc_delete(d->rest);
+}
+
+static bool descs_new(struct chunk_descs *d, enum gh_kind kind, int nid, gfp_t gfp)
+{
+	d->run = desc_new(GH_KIND_1, nid, gfp);
+	d->span = d->run ? desc_new(kind, nid, gfp) : NULL;
+	d->rest = d->span ? desc_new(GH_KIND_1, nid, gfp) : NULL;
+	if (d->rest)
+		return true;
+	descs_delete(d);
+	return false;
+}
+
+/*
+ * Make split pages a free run of their node, and cut out of it, before anybody else can,
+ * what they were taken for. It would not always be found again: see run_find().
+ */
+static struct gh_span *chunk_add(struct page *page, unsigned int order, bool zeroed,
+				 const struct want *w, gfp_t gfp)
 {
 	unsigned int npages = (PAGE_SIZE << order) >> GH_PAGE_SHIFT;
 	struct gh_page_heap *ph = gh_page_heaps[page_to_nid(page)];
-	struct gh_span *s = desc_new(GH_KIND_1, ph->nid, gfp);
+	struct chunk_descs d;
 	unsigned long flags;
-	int err;
+	struct gh_span *s;
 
-	if (!s)
-		return -ENOMEM;
-	err = chunk_own(page, order, gfp);
-	if (err) {
-		desc_delete(s);
-		return err;
+	if (!descs_new(&d, gh_span_kind(w->sc), ph->nid, gfp))
+		return ERR_PTR(-ENOMEM);
+	if (chunk_own(page, order, gfp)) {
+		descs_delete(&d);
+		return ERR_PTR(-ENOMEM);
 	}
-	s->base = (unsigned long)page_address(page);
-	s->npages = npages;
-	s->needzero = !zeroed;
+	d.run->base = (unsigned long)page_address(page);
+	d.run->npages = npages;
+	d.run->needzero = !zeroed;
 	account_pages(ph->nid, npages);
 	gh_lock(&ph->lock, flags);
 	ph->locked++;
 	ph->taken += npages;
-	run_free(ph, s);
+	spare_push(ph, d.span);
+	spare_push(ph, d.rest);
+	s = run_cut(ph, run_free(ph, d.run), w);
 	gh_unlock(&ph->lock, flags);
-	return 0;
+	return s;
 }
 
-static int take_chunk(int nid, unsigned int npages, unsigned int align, gfp_t gfp)
+static struct gh_span *take_chunk(int nid, const struct want *w, gfp_t gfp)
 {
-	unsigned long bytes = (unsigned long)max(npages, align) << GH_PAGE_SHIFT;
+	unsigned long bytes = (unsigned long)max(w->npages, w->align) << GH_PAGE_SHIFT;
 	unsigned int order;
+	struct gh_span *s;
 	struct page *page;
 
 	page = chunk_alloc(nid, get_order(bytes), gfp, &order);
 	if (!page)
-		return -ENOMEM;
-	nid = page_to_nid(page);
+		return ERR_PTR(-ENOMEM);
 	split_page(page, order);
-	if (chunk_add(page, order, want_init_on_alloc(gfp), gfp & ~__GFP_THISNODE)) {
+	s = chunk_add(page, order, want_init_on_alloc(gfp), w, gfp & ~__GFP_THISNODE);
+	if (IS_ERR(s) && s != ERR_PTR(-EHWPOISON))
 		free_pages_singly(page, 1U << order);
-		return -ENOMEM;
-	}
-	gh_reclaim_kick();
-	return nid;
+	else
+		gh_reclaim_kick();
+	return s;
 }
 
-/* Take a chunk from the kernel. The node it came from, or -ENOMEM. */
-static int grow(int nid, unsigned int npages, unsigned int align, gfp_t gfp)
-{
-	if (!gh_memory_begin(gfp))
-		return -ENOMEM;
-	nid = take_chunk(nid, npages, align, gfp);
-	gh_memory_end(gfp);
-	return nid;
-}
-
-/* From one node, which grows if it has to. ERR_PTR(-ENOSPC) if it cannot. */
-static struct gh_span *alloc_growing(int nid, unsigned int npages, unsigned int align,
-				     unsigned int sc, gfp_t gfp)
+/* Out of pages that the kernel is asked for. */
+static struct gh_span *grow(int nid, const struct want *w, gfp_t gfp)
 {
 	struct gh_span *s;
 
+	if (!gh_memory_begin(gfp))
+		return ERR_PTR(-ENOMEM);
 	do {
-		s = alloc_from(gh_page_heaps[nid], npages, align, sc, gfp & ~__GFP_THISNODE);
-	} while (s == ERR_PTR(-ENOSPC) && grow(nid, npages, align, gfp) >= 0);
+		s = take_chunk(nid, w, gfp);
+	} while (s == ERR_PTR(-EHWPOISON));
+	gh_memory_end(gfp);
 	return s;
+}
+
+/* From one node, which grows if it has to. */
+static struct gh_span *alloc_growing(int nid, const struct want *w, gfp_t gfp)
+{
+	struct gh_span *s = alloc_from(gh_page_heaps[nid], w, gfp & ~__GFP_THISNODE);
+
+	return s == ERR_PTR(-ENOSPC) ? grow(nid, w, gfp) : s;
 }
 
 /**
@@ -692,24 +749,17 @@ int gh_nearest_node(int nid)
 }
 
 /* What other nodes have; then whatever node the kernel thinks best, with reclaim. */
-static struct gh_span *alloc_anywhere(int nid, unsigned int npages, unsigned int align,
-				      unsigned int sc, gfp_t gfp)
+static struct gh_span *alloc_anywhere(int nid, const struct want *w, gfp_t gfp)
 {
 	struct gh_span *s;
 	int other;
 
 	for_each_online_node(other) {
-		s = alloc_from(gh_page_heaps[other], npages, align, sc, gfp);
+		s = alloc_from(gh_page_heaps[other], w, gfp);
 		if (!IS_ERR(s))
 			return s;
 	}
-	do {
-		other = grow(nid, npages, align, gfp);
-		if (other < 0)
-			return ERR_PTR(-ENOSPC);
-		s = alloc_from(gh_page_heaps[other], npages, align, sc, gfp);
-	} while (s == ERR_PTR(-ENOSPC));
-	return s;
+	return grow(nid, w, gfp);
 }
 
 /**
@@ -729,6 +779,7 @@ static struct gh_span *alloc_anywhere(int nid, unsigned int npages, unsigned int
 struct gh_span *gh_arena_alloc(unsigned int npages, unsigned int align, unsigned int sc,
 			       gfp_t gfp, int nid)
 {
+	const struct want w = { .npages = npages, .align = align, .sc = sc };
 	gfp_t inherited = gfp & GFP_INHERITED;
 	struct gh_span *s;
 
@@ -737,15 +788,14 @@ struct gh_span *gh_arena_alloc(unsigned int npages, unsigned int align, unsigned
 		inherited &= ~__GFP_NOFAIL;
 
 	if (gfp & __GFP_THISNODE) {
-		s = alloc_growing(nid, npages, align, sc, inherited | __GFP_THISNODE);
+		s = alloc_growing(nid, &w, inherited | __GFP_THISNODE);
 		return IS_ERR(s) ? NULL : s;
 	}
 	/* No reclaim for the sake of the node: other nodes may have plenty. */
-	s = alloc_growing(nid, npages, align, sc,
-			  (inherited & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL)) |
+	s = alloc_growing(nid, &w, (inherited & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL)) |
 			  __GFP_THISNODE | __GFP_NOWARN);
 	if (IS_ERR(s))
-		s = alloc_anywhere(nid, npages, align, sc, inherited);
+		s = alloc_anywhere(nid, &w, inherited);
 	return IS_ERR(s) ? NULL : s;
 }
 
@@ -810,28 +860,78 @@ void gh_arena_free(struct gh_span *s)
 	gh_unlock(&ph->lock, flags);
 }
 
-/* Cut up to @max heap pages off the end of the longest run that can lose some. */
-static unsigned long cut_for_release(struct gh_page_heap *ph, unsigned long max,
-				     unsigned long *addr)
+/* Where a walk through the runs, from the longest down, goes on after a break. */
+struct run_key {
+	unsigned long npages;
+	unsigned long base;
+};
+
+/* The longest run below the key. */
+static struct rb_node *run_below(struct gh_page_heap *ph, const struct run_key *key)
+{
+	struct rb_node *node = ph->runs.rb_node, *best = NULL;
+	struct gh_span *s;
+
+	lockdep_assert_held(&ph->lock);
+	while (node) {
+		s = rb_entry(node, struct gh_span, run);
+		if (s->npages < key->npages || (s->npages == key->npages && s->base < key->base)) {
+			best = node;
+			node = node->rb_right;
+		} else {
+			node = node->rb_left;
+		}
+	}
+	return best;
+}
+
+/* Of a run, what can be released at its end: up to @max heap pages from *@start to *@end. */
+static bool run_releases(struct gh_page_heap *ph, const struct gh_span *s, unsigned long max,
+			 unsigned long *start, unsigned long *end)
 {
 	const unsigned long unit = RELEASE_PAGES << GH_PAGE_SHIFT;
-	struct rb_node *node = rb_last(&ph->runs);
+
+	*end = ALIGN_DOWN(run_end(s), unit);
+	*start = *end - min(max << GH_PAGE_SHIFT, *end - min(*end, s->base));
+	*start = ALIGN(*start, unit);
+	return *start < *end && (*end == run_end(s) || ph->nr_spare[GH_KIND_1]);
+}
+
+/* The longest run below @key that can be released, at least in part; NULL if not found soon. */
+static struct gh_span *find_for_release(struct gh_page_heap *ph, unsigned long max,
+					struct run_key *key, unsigned long *start,
+					unsigned long *end)
+{
+	struct rb_node *node = run_below(ph, key);
+	unsigned int looks;
+	struct gh_span *s;
+
+	for (looks = 0; node && looks < MOST_LOOKS; looks++) {
+		s = rb_entry(node, struct gh_span, run);
+		if (s->npages < RELEASE_PAGES)
+			break;
+		ph->looks++;
+		if (run_releases(ph, s, max, start, end))
+			return s;
+		*key = (struct run_key){ .npages = s->npages, .base = s->base };
+		node = rb_prev(node);
+	}
+	if (looks < MOST_LOOKS)
+		key->npages = 0;	/* there are no more */
+	return NULL;
+}
+
+/* Cut up to @max heap pages off the end of the longest run below @key that can lose some. */
+static unsigned long cut_for_release(struct gh_page_heap *ph, unsigned long max,
+				     struct run_key *key, unsigned long *addr)
+{
 	unsigned long start, end, stop;
 	struct gh_arena *arena;
 	struct gh_span *s;
 
 	lockdep_assert_held(&ph->lock);
-	for (; node; node = rb_prev(node)) {
-		s = rb_entry(node, struct gh_span, run);
-		if (s->npages < RELEASE_PAGES)
-			return 0;	/* and there may be very many of these */
-		end = ALIGN_DOWN(run_end(s), unit);
-		start = end - min(max << GH_PAGE_SHIFT, end - min(end, s->base));
-		start = ALIGN(start, unit);
-		if (start < end && (end == run_end(s) || ph->nr_spare[GH_KIND_1]))
-			break;
-	}
-	if (!node)
+	s = find_for_release(ph, max, key, &start, &end);
+	if (!s)
 		return 0;
 	stop = run_end(s);
 	arena = gh_arena_of(s->base);
@@ -954,22 +1054,24 @@ void gh_arena_forgive(struct gh_page_heap *ph)
  */
 unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr)
 {
+	struct run_key key = { .npages = ULONG_MAX };
 	unsigned long addr, flags, n, done = 0;
 
 	gh_sanitize_forget_pending();
 	release_poisoned(ph);
-	while (done < nr) {
+	while (done < nr && key.npages) {
 		/* A run that ends within a page of the kernel leaves two. */
 		if (RELEASE_PAGES > 1 && !gh_peek(ph->nr_spare[GH_KIND_1]))
 			spare_add(ph, GH_KIND_1, GFP_NOWAIT | __GFP_NOWARN);
 		gh_lock(&ph->lock, flags);
-		n = cut_for_release(ph, min(max(nr - done, RELEASE_PAGES), RELEASE_BATCH), &addr);
+		n = cut_for_release(ph, min(max(nr - done, RELEASE_PAGES), RELEASE_BATCH), &key,
+				    &addr);
 		gh_unlock(&ph->lock, flags);
+		cond_resched();
 		if (!n)
-			break;
+			continue;
 		give_back(ph, addr, n);
 		done += n;
-		cond_resched();
 	}
 	return done;
 }
@@ -1001,6 +1103,65 @@ unsigned long gh_arena_release_idle(struct gh_page_heap *ph, unsigned long kerne
 	return (gh_arena_scavenge(ph, want) << GH_PAGE_SHIFT) >> PAGE_SHIFT;
 }
 
+/* A check of the free runs, which may be interrupted and goes on. */
+struct check {
+	struct run_key next;		/* the runs below were not looked at yet */
+	unsigned long changes;		/* of the runs, when it began */
+	unsigned long idle;
+	unsigned long nr;
+	bool done;
+};
+
+/* How many runs are checked under one hold of the lock. */
+#define MOST_CHECKS	128
+
+static int check_run(struct gh_page_heap *ph, const struct gh_span *s)
+{
+	struct rb_node *next = rb_next(&s->run);
+
+	lockdep_assert_held(&ph->lock);
+	if (s->state != GH_SPAN_FREE || s->limit || !atomic_read(&s->queued))
+		return -1;
+	if (next && !run_less((struct rb_node *)&s->run, next))
+		return -2;
+	if (gh_span_of((void *)s->base) != s || gh_span_of((void *)(run_end(s) - 1)) != s)
+		return -3;
+	/* two neighbours that are not one */
+	if (run_at(ph, gh_arena_of(s->base), s->base - GH_PAGE_SIZE) ||
+	    run_at(ph, gh_arena_of(s->base), run_end(s)))
+		return -4;
+	return 0;
+}
+
+static int check_some(struct gh_page_heap *ph, struct check *c)
+{
+	struct rb_node *node = run_below(ph, &c->next);
+	unsigned int looks;
+	struct gh_span *s;
+	int ret = 0;
+
+	for (looks = 0; node && looks < MOST_CHECKS && !ret; looks++) {
+		s = rb_entry(node, struct gh_span, run);
+		ret = check_run(ph, s);
+		c->idle += s->npages;
+		c->nr++;
+		c->next = (struct run_key){ .npages = s->npages, .base = s->base };
+		node = rb_prev(node);
+	}
+	c->done = !node;
+	return ret;
+}
+
+/* All runs were looked at: do the sums fit? */
+static int check_sums(const struct gh_page_heap *ph, const struct check *c)
+{
+	/* If not all at once, they are those of no time. */
+	if (ph->changes == c->changes && (c->idle != ph->idle || c->nr != ph->nr_runs))
+		return -5;
+	return ph->idle + ph->nr_poisoned + ph->small + ph->large + ph->returned != ph->taken ?
+	       -6 : 0;
+}
+
 /**
  * gh_arena_validate() - check a page heap
  * @ph: which
@@ -1010,33 +1171,17 @@ unsigned long gh_arena_release_idle(struct gh_page_heap *ph, unsigned long kerne
  */
 int gh_arena_validate(struct gh_page_heap *ph)
 {
-	unsigned long flags, idle = 0, nr = 0;
-	struct gh_span *s, *last = NULL;
-	struct rb_node *node;
-	int ret = 0;
+	struct check c = { .next.npages = ULONG_MAX, .changes = gh_peek(ph->changes) };
+	unsigned long flags;
+	int ret;
 
-	gh_lock(&ph->lock, flags);
-	for (node = rb_first(&ph->runs); node && !ret; node = rb_next(node)) {
-		s = rb_entry(node, struct gh_span, run);
-		if (s->state != GH_SPAN_FREE || s->limit || !atomic_read(&s->queued))
-			ret = -1;
-		else if (last && !run_less(&last->run, &s->run))
-			ret = -2;
-		else if (gh_span_of((void *)s->base) != s ||
-			 gh_span_of((void *)(run_end(s) - 1)) != s)
-			ret = -3;
-		else if (run_at(ph, gh_arena_of(s->base), s->base - GH_PAGE_SIZE) ||
-			 run_at(ph, gh_arena_of(s->base), run_end(s)))
-			ret = -4;	/* two neighbours that are not one */
-		idle += s->npages;
-		nr++;
-		last = s;
-	}
-	if (!ret && (idle != ph->idle || nr != ph->nr_runs))
-		ret = -5;
-	if (!ret && ph->idle + ph->nr_poisoned + ph->small + ph->large + ph->returned != ph->taken)
-		ret = -6;
-	gh_unlock(&ph->lock, flags);
+	do {
+		gh_lock(&ph->lock, flags);
+		ret = check_some(ph, &c);
+		if (!ret && c.done)
+			ret = check_sums(ph, &c);
+		gh_unlock(&ph->lock, flags);
+	} while (!ret && !c.done);
 	return ret;
 }
 

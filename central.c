@@ -289,31 +289,74 @@ void gh_central_remove(struct gh_span *s)
 	gh_unlock(&central->lock, flags);
 }
 
+/* A check of the lists, which may be interrupted and goes on. */
+struct check {
+	struct gh_span *first;		/* of the list: when it comes again all were seen */
+	unsigned long locked;		/* how often the lock had been taken when it began */
+	unsigned int nr;
+	bool done;			/* with the list, or with all if they have changed */
+};
+
+/* How many spans are checked under one hold of the lock. */
+#define MOST_CHECKS	64
+
+/* Each span that was checked goes to the end, so that in the end all are in order again. */
+static int check_some(struct gh_central *central, unsigned int i, struct check *c)
+{
+	struct list_head *list = &central->lists[i];
+	unsigned int checks;
+	struct gh_span *s;
+	int ret = 0;
+
+	lockdep_assert_held(&central->lock);
+	for (checks = 0; checks < MOST_CHECKS && !ret; checks++) {
+		s = list_first_entry_or_null(list, struct gh_span, list);
+		c->done = !s || s == c->first || c->locked != central->locked;
+		if (c->done)
+			return 0;
+		if (!c->first)
+			c->first = s;
+		ret = gh_span_validate(s);
+		if (!ret && (s->owner || s->bucket != i || bucket_of(s) != i))
+			ret = -11;
+		list_move_tail(&s->list, list);
+		c->nr++;
+	}
+	return ret;
+}
+
+static int check_list(struct gh_central *central, unsigned int i, struct check *c)
+{
+	unsigned long flags;
+	int ret;
+
+	c->first = NULL;
+	do {
+		gh_lock(&central->lock, flags);
+		ret = check_some(central, i, c);
+		gh_unlock(&central->lock, flags);
+	} while (!ret && !c->done);
+	return ret;
+}
+
 /**
  * gh_central_validate() - check the central lists of a span class
  * @central: which
+ *
+ * Looks at a few spans at a time. If the lists change meanwhile, at not all of them.
  *
  * Context: Any but NMI; no frees of its objects under way.
  * Return: 0, or a negative number that tells what is wrong.
  */
 int gh_central_validate(struct gh_central *central)
 {
-	unsigned int i, nr = 0;
-	unsigned long flags;
-	struct gh_span *s;
+	struct check c = { .locked = gh_peek(central->locked) };
+	unsigned int i, nr = gh_peek(central->nr_spans);
 	int ret = 0;
 
-	gh_lock(&central->lock, flags);
-	for (i = 0; i <= GH_NR_BUCKETS; i++) {
-		list_for_each_entry(s, &central->lists[i], list) {
-			nr++;
-			ret = ret ?: gh_span_validate(s);
-			if (!ret && (s->owner || s->bucket != i || bucket_of(s) != i))
-				ret = -11;
-		}
-	}
-	if (!ret && nr != central->nr_spans)
+	for (i = 0; i <= GH_NR_BUCKETS && !ret; i++)
+		ret = check_list(central, i, &c);
+	if (!ret && c.nr != nr && c.locked == gh_peek(central->locked))
 		ret = -12;
-	gh_unlock(&central->lock, flags);
 	return ret;
 }

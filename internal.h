@@ -569,6 +569,7 @@ unsigned long gh_map_bytes(void);
  * @poisoned: heap pages with memory errors that were in runs, linked by @next
  * @nr_poisoned: how many heap pages
  * @nr_runs: free runs
+ * @changes: how often one came or went
  * @idle: heap pages in free runs
  * @small: heap pages in SMALL spans
  * @large: heap pages in LARGE spans
@@ -579,6 +580,7 @@ unsigned long gh_map_bytes(void);
  * @taken: heap pages ever taken from the kernel
  * @returned: heap pages ever given back
  * @locked: how often @lock was taken to hand out spans or to take them back
+ * @looks: runs ever looked at, one after the other, under @lock
  * @nid: the node
  */
 struct gh_page_heap {
@@ -589,6 +591,7 @@ struct gh_page_heap {
 	struct gh_span *poisoned;
 	unsigned long nr_poisoned;
 	unsigned long nr_runs;
+	unsigned long changes;
 	unsigned long idle;
 	unsigned long small;
 	unsigned long large;
@@ -599,6 +602,7 @@ struct gh_page_heap {
 	unsigned long taken;
 	unsigned long returned;
 	unsigned long locked;
+	unsigned long looks;
 	int nid;
 } ____cacheline_aligned;
 

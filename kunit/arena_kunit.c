@@ -266,6 +266,85 @@ static void test_gh_arena_alloc_aligned_among_many(struct kunit *test)
 	check(test);
 }
 
+#define GRID	4		/* heap pages */
+
+/* Runs of two pages, none of which is aligned to two, all over a chunk. */
+static void make_odd_runs(struct kunit *test, struct gh_span **spans)
+{
+	static const unsigned int sizes[] = { 1, 2, 1 };
+	unsigned int i, n = CHUNK_PAGES / GRID * 3, all[CHUNK_PAGES / GRID * 3];
+
+	for (i = 0; i < n; i++)
+		all[i] = sizes[i % 3];
+	carve(test, all, n, spans);
+	for (i = 1; i < n; i += 3)
+		gh_arena_free(spans[i]);
+}
+
+static void free_rest(struct gh_span **spans)
+{
+	unsigned int i;
+
+	for (i = 0; i < CHUNK_PAGES / GRID * 3; i++)
+		if (i % 3 != 1)
+			gh_arena_free(spans[i]);
+}
+
+/* The lock is held, and interrupts are off, while they are looked at. */
+static void test_gh_arena_alloc_looks_at_few_runs(struct kunit *test)
+{
+	struct gh_span *spans[CHUNK_PAGES / GRID * 3], *s;
+	struct gh_page_heap *ph = gh_test_here();
+	unsigned long before;
+
+	make_odd_runs(test, spans);
+	before = ph->looks;
+	s = alloc_aligned(test, 2, 2);
+	KUNIT_EXPECT_LE(test, ph->looks - before, 16UL);
+	KUNIT_EXPECT_EQ(test, s->base & (2 * GH_PAGE_SIZE - 1), 0UL);
+	check(test);
+	gh_arena_free(s);
+	free_rest(spans);
+}
+
+/* What was taken from the kernel is what the caller gets, or he would grow for ever. */
+static void test_gh_arena_alloc_grows_once_among_odd_runs(struct kunit *test)
+{
+	struct gh_span *spans[CHUNK_PAGES / GRID * 3], *s[8];
+	struct gh_page_heap *ph = gh_test_here();
+	unsigned int order = get_order(2 * GH_PAGE_SIZE), i;
+	unsigned long before;
+
+	make_odd_runs(test, spans);
+	before = ph->taken;
+	WRITE_ONCE(gh_test_max_order, order);
+	for (i = 0; i < ARRAY_SIZE(s); i++)
+		s[i] = alloc_aligned(test, 2, 2);
+	WRITE_ONCE(gh_test_max_order, UINT_MAX);
+	KUNIT_EXPECT_LE(test, ph->taken - before,
+			ARRAY_SIZE(s) * ((PAGE_SIZE << order) >> GH_PAGE_SHIFT));
+	check(test);
+	for (i = 0; i < ARRAY_SIZE(s); i++)
+		gh_arena_free(s[i]);
+	free_rest(spans);
+}
+
+/* Of runs that hold no whole page of the kernel, a few at a time. */
+static void test_gh_arena_scavenge_looks_at_few_runs(struct kunit *test)
+{
+	struct gh_span *spans[CHUNK_PAGES / GRID * 3];
+	struct gh_page_heap *ph = gh_test_here();
+	unsigned long before;
+
+	make_odd_runs(test, spans);
+	before = ph->looks;
+	gh_arena_scavenge(ph, ULONG_MAX);
+	/* Each is looked at once, whether it is given back or not. */
+	KUNIT_EXPECT_LE(test, ph->looks - before, CHUNK_PAGES / GRID * 2UL);
+	check(test);
+	free_rest(spans);
+}
+
 /* ---- growth and the way back --------------------------------------------- */
 
 static void test_gh_arena_alloc_grows_by_a_chunk(struct kunit *test)
@@ -548,6 +627,43 @@ static void test_gh_span_of_foreign_addresses(struct kunit *test)
 	vfree(pages);
 }
 
+/* Is the arena, which is in short blocks only, from vmalloc()? */
+static bool claims_by_vmalloc(unsigned long addr, gfp_t gfp)
+{
+	bool ret;
+
+	WRITE_ONCE(gh_test_max_order, 0);
+	ret = !gh_map_claim(addr, 1, gfp);
+	WRITE_ONCE(gh_test_max_order, UINT_MAX);
+	if (!ret)
+		return false;
+	rcu_read_lock();
+	ret = is_vmalloc_addr(gh_arena_of(addr));
+	rcu_read_unlock();
+	gh_map_unclaim(addr, 1);
+	rcu_barrier();	/* for the arena */
+	return ret;
+}
+
+/* Whatever flags a caller has: vmalloc() warns of those that it does not take. */
+static void test_gh_map_claim_asks_vmalloc_rightly(struct kunit *test)
+{
+	static const gfp_t flags[] = {
+		GFP_KERNEL | __GFP_MEMALLOC, GFP_KERNEL | __GFP_NOMEMALLOC,
+		GFP_KERNEL | __GFP_NOFAIL, GFP_NOFS | __GFP_HIGH,
+	};
+	unsigned long addr;
+	unsigned int i;
+
+	/* A whole heap page that is not goheap's. */
+	addr = __get_free_pages(GFP_KERNEL, get_order(GH_PAGE_SIZE));
+	KUNIT_ASSERT_NE(test, addr, 0UL);
+	for (i = 0; i < ARRAY_SIZE(flags); i++)
+		KUNIT_EXPECT_TRUE_MSG(test, claims_by_vmalloc(addr, flags[i]), "row %u", i);
+	free_pages(addr, get_order(GH_PAGE_SIZE));
+	KUNIT_EXPECT_FALSE(test, gh_test_log_has("Unexpected gfp"));
+}
+
 static bool find_span(struct gh_span *s, void *arg)
 {
 	struct gh_span **wanted = arg;
@@ -717,6 +833,9 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(test_gh_arena_alloc_needzero),
 	KUNIT_CASE(test_gh_arena_alloc_aligned),
 	KUNIT_CASE(test_gh_arena_alloc_aligned_among_many),
+	KUNIT_CASE(test_gh_arena_alloc_looks_at_few_runs),
+	KUNIT_CASE(test_gh_arena_alloc_grows_once_among_odd_runs),
+	KUNIT_CASE(test_gh_arena_scavenge_looks_at_few_runs),
 	KUNIT_CASE(test_gh_arena_alloc_grows_by_a_chunk),
 	KUNIT_CASE(test_gh_arena_scavenge_returns_pages),
 	KUNIT_CASE(test_gh_arena_scavenge_without_spares),
@@ -730,6 +849,7 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(test_gh_cache_unpark_leaves_poisoned_span),
 	KUNIT_CASE(test_gh_span_of_every_page),
 	KUNIT_CASE(test_gh_span_of_foreign_addresses),
+	KUNIT_CASE(test_gh_map_claim_asks_vmalloc_rightly),
 	KUNIT_CASE(test_gh_map_walk_finds_span),
 	KUNIT_CASE(test_gh_arena_validate_finds_damage),
 	KUNIT_CASE(test_gh_arena_random),
