@@ -188,15 +188,8 @@ static bool release(struct gh_cache *cache, struct gh_span *s)
 	return true;
 }
 
-/**
- * gh_cache_disown() - give a span that is on no list of ours away
- * @cache: the owner
- * @s: the span
- *
- * Context: The section.
- * Return: false if a remote free has the token just now: the span is still ours.
- */
-bool gh_cache_disown(struct gh_cache *cache, struct gh_span *s)
+/* A span on no list of ours goes. False if a remote free has the token just now. */
+static bool disown(struct gh_cache *cache, struct gh_span *s)
 {
 	if (!gh_span_claim(s))
 		return false;
@@ -248,7 +241,7 @@ static bool tidy_surplus(struct gh_cache *cache, struct gh_bin *bin, unsigned in
 		if (!budget--)
 			return false;
 		*link = s->next;
-		if (gh_cache_disown(cache, s)) {
+		if (disown(cache, s)) {
 			bin->nr_partial--;
 			continue;
 		}
@@ -346,7 +339,7 @@ static struct gh_span *next_arrived(struct gh_cache *cache)
 	struct llist_node *node = cache->arrived;
 
 	if (!node) {
-		if (llist_empty(&cache->inbox))
+		if (!gh_cache_has_arrivals(cache))
 			return NULL;
 		node = llist_reverse_order(llist_del_all(&cache->inbox));
 		data_race(cache->inbox_bytes = 0);	/* see post() */
@@ -565,7 +558,7 @@ bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc)
 		s = pop_partial(bin);
 		if (!s)
 			break;
-		if (gh_cache_disown(cache, s)) {
+		if (disown(cache, s)) {
 			done++;
 			continue;
 		}
@@ -650,6 +643,78 @@ static void flush(struct gh_cache *cache)
 	gh_reclaim_flushed();
 }
 
+/* What the slot was about to hand out is set in the bitmaps like all that is free. */
+static void forget_slot(struct gh_cache *cache, unsigned int sc)
+{
+	struct gh_bin *bin = &cache->bins[sc];
+	struct gh_freed *magazine;
+
+	preempt_disable();
+	let_go(cache, sc);
+	drop_current(cache, sc);
+	forget_misses(cache, sc, 0);
+	magazine = gh_magazine_detach(cache, sc);
+	bin->partial = NULL;
+	bin->nr_partial = 0;
+	preempt_enable();
+	kfree(magazine);
+}
+
+/**
+ * gh_cache_forget() - let a dead CPU's cache know none of its spans
+ * @cache: the spans are to be found by their owner, and taken over
+ *
+ * Context: Process context.
+ */
+void gh_cache_forget(struct gh_cache *cache)
+{
+	unsigned int sc;
+
+	preempt_disable();
+	gh_cache_flush_parked(cache);
+	forget_hint(cache);
+	preempt_enable();
+	for (sc = 0; sc < GH_NR_SLOTS; sc++)
+		forget_slot(cache, sc);
+	/* Nobody waits for it any more, or it would never be asked again. */
+	WRITE_ONCE(cache->flush, false);
+	count_flush(cache);
+}
+
+static void deliver_all(struct llist_node *list)
+{
+	struct gh_span *s, *next;
+
+	llist_for_each_entry_safe(s, next, list, queue) {
+		preempt_disable();
+		gh_remote_deliver(s);
+		preempt_enable();
+		cond_resched();
+	}
+}
+
+/**
+ * gh_cache_close_inbox() - let nobody wait for a dead CPU
+ * @cache: owns no span any more
+ *
+ * A free that has the token of a span, and saw this cache as its owner, puts the
+ * span into the inbox before it is closed, and it is delivered here; or finds
+ * the inbox closed, and looks at the owner again. So nobody has to be waited for.
+ *
+ * Context: Process context.
+ */
+void gh_cache_close_inbox(struct gh_cache *cache)
+{
+	struct llist_node *arrived = cache->arrived;
+	/* Full barrier: who finds it closed finds the owner changed. */
+	struct llist_node *node = xchg(&cache->inbox.first, GH_INBOX_CLOSED);
+
+	WRITE_ONCE(cache->arrived, NULL);
+	deliver_all(arrived);
+	if (node != GH_INBOX_CLOSED)
+		deliver_all(llist_reverse_order(node));
+}
+
 /**
  * gh_cache_work() - drain a cache, give it magazines, flush or relax it if asked to
  * @work: its work
@@ -677,8 +742,8 @@ void gh_cache_work(struct work_struct *work)
 }
 
 /**
- * gh_cache_flush_all() - flush the cache of a CPU that cannot use it
- * @cache: of a dead CPU, or of a heap that nobody uses any more
+ * gh_cache_flush_all() - flush a cache from elsewhere
+ * @cache: of a heap that nobody uses any more
  *
  * Context: Process context.
  */

@@ -181,6 +181,34 @@ bool gh_central_put(struct gh_span *s)
 }
 
 /**
+ * gh_central_take_over() - take a span from a dead CPU, whoever has the token
+ * @s: owned by the dead CPU's cache, which has forgotten it
+ *
+ * If somebody has the token, that one may have seen the dead CPU's cache as the owner:
+ * see gh_cache_close_inbox().
+ *
+ * Context: Process context, preemption off.
+ */
+void gh_central_take_over(struct gh_span *s)
+{
+	struct gh_central *central = central_of(s);
+	bool claimed = gh_span_claim(s), again = false;
+	unsigned long flags;
+	int why = 0;
+
+	gh_lock(&central->lock, flags);
+	central->locked++;
+	WRITE_ONCE(s->flags, s->flags & ~GH_F_LISTED);
+	WRITE_ONCE(s->owner, NULL);
+	list_span(central, s);
+	if (claimed)
+		again = settle(central, s, &why);
+	gh_unlock(&central->lock, flags);
+	if (again)
+		finish(s, why);
+}
+
+/**
  * gh_central_merge() - merge remote frees of a span without an owner
  * @s: a SMALL span, token held
  *

@@ -1018,7 +1018,7 @@ static int __init start(void)
 	err = gh_reclaim_init();
 	if (err)
 		goto destroy_default;
-	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "goheap:dead", NULL,
+	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "goheap:dead", gh_heap_cpu_prepare,
 					gh_heap_cpu_dead);
 	if (err < 0)
 		goto exit_reclaim;

@@ -273,39 +273,34 @@ void gh_heap_count_large(const struct goheap *heap, unsigned long *allocs, unsig
 
 /* ---- CPUs that went away ------------------------------------------------------------- */
 
-struct disown {
-	struct gh_cache *cache;
-	bool again;
-};
-
-static bool disown_span(struct gh_span *s, void *arg)
+static bool take_over(struct gh_span *s, void *cache)
 {
-	struct disown *d = arg;
-
-	if (READ_ONCE(s->owner) != d->cache)
+	if (READ_ONCE(s->owner) != cache)
 		return true;
-	/*
-	 * Somebody has the token: the span will be in the inbox, and until then it
-	 * may be on the partial list, where the next flush finds it.
-	 */
-	if (s->flags & GH_F_LISTED || !gh_cache_disown(d->cache, s))
-		d->again = true;
+	preempt_disable();
+	gh_central_take_over(s);
+	preempt_enable();
 	return true;
 }
 
-/* Full spans are on no list: look for them among all. */
-static void abandon(struct gh_cache *cache)
+/**
+ * gh_heap_abandon() - take over what a CPU's cache owns
+ * @cache: the CPU is dead
+ *
+ * Waits for nobody: a token may be in limbo for as long as others go on freeing into
+ * its span by goheap_free_rcu().
+ *
+ * Context: Process context.
+ */
+void gh_heap_abandon(struct gh_cache *cache)
 {
-	struct disown d = { .cache = cache };
-
-	do {
-		d.again = false;
-		gh_cache_flush_all(cache);
-		gh_map_walk(cache->heap, disown_span, &d);
-		if (d.again)
-			schedule_timeout_uninterruptible(1);
-	} while (d.again);
+	gh_cache_forget(cache);
+	gh_map_walk(cache->heap, take_over, cache);
+	gh_cache_close_inbox(cache);
 }
+
+/* When a CPU's inboxes were closed: a grace period that began before. */
+static DEFINE_PER_CPU(unsigned long, closed_at);
 
 /**
  * gh_heap_cpu_dead() - take over what a dead CPU owned
@@ -320,8 +315,42 @@ int gh_heap_cpu_dead(unsigned int cpu)
 
 	mutex_lock(&gh_heaps_mutex);
 	list_for_each_entry(heap, &gh_heaps, link)
-		abandon(per_cpu_ptr(heap->cache, cpu));
+		gh_heap_abandon(per_cpu_ptr(heap->cache, cpu));
 	mutex_unlock(&gh_heaps_mutex);
+	per_cpu(closed_at, cpu) = get_state_synchronize_rcu();
+	return 0;
+}
+
+static void open_inboxes(unsigned int cpu)
+{
+	struct gh_cache *cache;
+	struct goheap *heap;
+
+	mutex_lock(&gh_heaps_mutex);
+	list_for_each_entry(heap, &gh_heaps, link) {
+		cache = per_cpu_ptr(heap->cache, cpu);
+		if (gh_inbox_is_closed(cache))
+			init_llist_head(&cache->inbox);
+	}
+	mutex_unlock(&gh_heaps_mutex);
+}
+
+/**
+ * gh_heap_cpu_prepare() - a CPU is about to come, or to come back
+ * @cpu: it does not run yet
+ *
+ * A free that saw an owner before the CPU died, and has not come to its inbox yet, must
+ * not find it open again: the span is somebody else's. Such a free has preemption off.
+ * The wait is here, where it costs nothing as a rule, and not in gh_heap_cpu_dead(): the
+ * timers of a CPU that just died stand still, and grace periods may need them.
+ *
+ * Context: Process context, CPU hotplug.
+ * Return: 0.
+ */
+int gh_heap_cpu_prepare(unsigned int cpu)
+{
+	cond_synchronize_rcu(per_cpu(closed_at, cpu));
+	open_inboxes(cpu);
 	return 0;
 }
 

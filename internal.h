@@ -51,7 +51,9 @@
  * The remote bitmap is everybody's, with atomic operations only.
  *
  * The token (gh_span.queued): whoever turns it from 0 to 1 may queue the span, or
- * change its owner, or release it, and nobody else may until it is 0 again.
+ * change its owner, or release it, and nobody else may until it is 0 again; but a CPU
+ * that fetches a span from a central list becomes its owner without it, and so does
+ * the central list when the owner's CPU dies.
  * Spans that are not SMALL keep it at 1, so that a free which was late to look
  * at it cannot queue a span that has gone.
  *
@@ -717,6 +719,7 @@ struct gh_node {
 void gh_central_init(struct gh_node *node);
 struct gh_span *gh_central_fetch(struct gh_cache *cache, unsigned int sc, int nid);
 bool gh_central_put(struct gh_span *s);
+void gh_central_take_over(struct gh_span *s);
 int gh_central_merge(struct gh_span *s);
 void *gh_central_alloc(struct goheap *heap, unsigned int sc, int nid, bool *fresh);
 void *gh_central_add(struct gh_span *s, bool *fresh);
@@ -808,7 +811,8 @@ struct gh_tiny_open {
  * @refills: sum of the bins', for the idle check
  * @cpu: whose it is
  * @heap: and of which heap
- * @inbox: spans of ours that others freed into; what is before it they only read
+ * @inbox: spans of ours that others freed into; what is before it they only read.
+ *	GH_INBOX_CLOSED from when the CPU died until it comes back
  * @inbox_bytes: of spans in there, about
  * @drained: spans taken from the inbox
  * @seen_refills: @refills at the last idle check
@@ -938,10 +942,22 @@ static __always_inline bool gh_cache_next_is_fresh(const struct gh_cache *cache,
 	return cache->slots[sc].fresh && !cache->slots[sc].top->p;
 }
 
+/*
+ * What the inbox of a CPU holds that died: nothing can be added to it any more, and
+ * whoever wanted to looks at the owner again.
+ */
+#define GH_INBOX_CLOSED		((struct llist_node *)1UL)
+
+static inline bool gh_inbox_is_closed(const struct gh_cache *cache)
+{
+	return READ_ONCE(cache->inbox.first) == GH_INBOX_CLOSED;
+}
+
 /* Did others free into spans of ours since we last took all of that over? */
 static inline bool gh_cache_has_arrivals(const struct gh_cache *cache)
 {
-	return READ_ONCE(cache->arrived) || !llist_empty(&cache->inbox);
+	return READ_ONCE(cache->arrived) ||
+	       (!llist_empty(&cache->inbox) && !gh_inbox_is_closed(cache));
 }
 
 /* cache.c; the section is held unless said otherwise */
@@ -952,11 +968,12 @@ void gh_cache_push(struct gh_cache *cache, struct gh_span *s);
 void gh_cache_list(struct gh_cache *cache, struct gh_span *s);
 void gh_cache_drain(struct gh_cache *cache);
 bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc);
-bool gh_cache_disown(struct gh_cache *cache, struct gh_span *s);
 bool gh_cache_park(struct gh_cache *cache, struct gh_span *s);
 struct gh_span *gh_cache_unpark(struct gh_cache *cache, unsigned int npages, unsigned int align);
 void gh_cache_flush_parked(struct gh_cache *cache);
 void gh_cache_flush_all(struct gh_cache *cache);	/* no section, nobody uses it */
+void gh_cache_forget(struct gh_cache *cache);		/* likewise */
+void gh_cache_close_inbox(struct gh_cache *cache);	/* likewise */
 void gh_cache_work(struct work_struct *work);		/* no section, on its CPU */
 
 /*
@@ -991,6 +1008,7 @@ void gh_remote_free(struct gh_span *s, unsigned int idx, u32 life);
 void gh_remote_free_rcu(struct gh_span *s, unsigned int idx, u32 life);
 void gh_remote_free_large(struct gh_span *s, u32 life, bool rcu);
 void gh_remote_tell(struct gh_span *s, bool rcu);
+void gh_remote_deliver(struct gh_span *s);
 void gh_limbo_add(struct gh_span *s);
 void gh_limbo_flush(struct goheap *heap);		/* may sleep */
 bool gh_limbo_wait(struct goheap *heap);		/* likewise */
@@ -1061,7 +1079,9 @@ struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align
 void gh_heap_free_span(struct gh_span *s);
 void gh_heap_free_large(struct gh_span *s);
 void gh_heap_count_large(const struct goheap *heap, unsigned long *allocs, unsigned long *live);
+void gh_heap_abandon(struct gh_cache *cache);
 int gh_heap_cpu_dead(unsigned int cpu);
+int gh_heap_cpu_prepare(unsigned int cpu);
 void gh_heap_destroy_all(void);
 
 /* reclaim.c */

@@ -60,38 +60,65 @@ void gh_limbo_add(struct gh_span *s)
  */
 #define INBOX_BYTES	(4UL << 20)
 
-static void post(struct gh_cache *owner, struct gh_span *s)
+/* As llist_add(). False if the inbox is closed: the span has another owner by now. */
+static bool add_to_inbox(struct gh_cache *owner, struct gh_span *s)
+{
+	struct llist_node *first = READ_ONCE(owner->inbox.first);
+
+	do {
+		if (unlikely(first == GH_INBOX_CLOSED)) {
+			/* Look at the owner after this; pairs with gh_cache_close_inbox(). */
+			smp_rmb();
+			return false;
+		}
+		s->queue.next = first;
+	} while (!try_cmpxchg(&owner->inbox.first, &first, &s->queue));
+	return true;
+}
+
+static bool post(struct gh_cache *owner, struct gh_span *s)
 {
 	unsigned long bytes = gh_classes[gh_sc_class(s->spanclass)].span_bytes;
 
-	llist_add(&s->queue, &owner->inbox);
+	if (!add_to_inbox(owner, s))
+		return false;
 	/* data_race(): two at a time may count as one; nothing but a delay comes of it. */
 	bytes += data_race(owner->inbox_bytes);
 	if (bytes < INBOX_BYTES) {
 		data_race(owner->inbox_bytes = bytes);	/* as above */
-		return;
+		return true;
 	}
 	data_race(owner->inbox_bytes = 0);		/* as above */
 	gh_reclaim_drain(owner);
+	return true;
 }
 
-/* Hand a span with remote bits, and its token, to whoever can merge them. */
-static void deliver(struct gh_span *s)
+/**
+ * gh_remote_deliver() - hand a span with remote bits to whoever can merge them
+ * @s: the caller has its token and hands it over
+ *
+ * Context: Any, preemption off.
+ */
+void gh_remote_deliver(struct gh_span *s)
 {
 	struct gh_cache *owner;
 
-	do {
-		/* With the token held an owner stays; without one, one may come. */
+	for (;;) {
+		/*
+		 * With the token held an owner stays, unless its CPU dies: then the inbox
+		 * is closed after the owner has changed. Without an owner, one may come.
+		 */
 		owner = READ_ONCE(s->owner);
 		if (owner) {
-			post(owner, s);
-			return;
-		}
-		if (gh_is_nested()) {
+			if (post(owner, s))
+				return;
+		} else if (gh_is_nested()) {
 			gh_limbo_add(s);
 			return;
+		} else if (gh_central_merge(s) != -EXDEV) {
+			return;
 		}
-	} while (gh_central_merge(s) == -EXDEV);
+	}
 }
 
 static void limbo_leave(struct gh_span *s)
@@ -109,7 +136,7 @@ static void limbo_leave(struct gh_span *s)
 		gh_close((void *)s->base, s->limit);
 		gh_heap_free_large(s);
 	} else {
-		deliver(s);
+		gh_remote_deliver(s);
 	}
 	/* Last: gh_limbo_flush() waits for it, and then the heap goes. */
 	atomic_long_dec(&heap->limbo);
@@ -206,7 +233,7 @@ void gh_remote_tell(struct gh_span *s, bool rcu)
 	if (rcu)
 		gh_limbo_add(s);
 	else
-		deliver(s);
+		gh_remote_deliver(s);
 }
 
 /**

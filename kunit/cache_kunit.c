@@ -4,8 +4,10 @@
  * spans that it keeps because it missed some, and counts of large objects.
  */
 
+#include <linux/completion.h>
 #include <linux/rcupdate.h>
 #include <linux/sizes.h>
+#include <linux/workqueue.h>
 
 #include "testlib.h"
 
@@ -379,6 +381,171 @@ static void test_gh_heap_count_large_rcu(struct kunit *test)
 	expect_large(test, 3, 0);
 }
 
+/* ---- a CPU that died ----------------------------------------------------- */
+
+/* A grace period that is not over before the test says so. */
+#define FOR_EVER	BIT(20)
+
+/* Nobody uses the case's cache any more, its own work included: as if its CPU had died. */
+static struct gh_cache *let_die(struct goheap *heap)
+{
+	struct gh_cache *cache = gh_test_nest(heap);
+
+	preempt_enable();
+	return cache;
+}
+
+static void revive(struct gh_cache *cache)
+{
+	init_llist_head(&cache->inbox);
+	WRITE_ONCE(cache->busy, 0);
+}
+
+struct takeover {
+	struct work_struct work;
+	struct completion done;
+	struct gh_cache *cache;
+};
+
+static void take_over(struct work_struct *work)
+{
+	struct takeover *t = container_of(work, struct takeover, work);
+
+	gh_heap_abandon(t->cache);
+	complete(&t->done);
+}
+
+/* The grace periods that the spans wait for are over, or not for long. */
+static void set_cookies(void **p, unsigned long from_now)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_SPANS; i++)
+		WRITE_ONCE(gh_test_span_of(p[i * PER_SPAN])->rcu_cookie,
+			   get_state_synchronize_rcu() + from_now);
+}
+
+static void expect_no_owners(struct kunit *test, void **p)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_SPANS; i++)
+		KUNIT_EXPECT_NULL(test, gh_test_span_of(p[i * PER_SPAN])->owner);
+}
+
+static void expect_central(struct kunit *test, unsigned int nr_spans)
+{
+	struct goheap *heap = test->priv;
+	struct gh_central *central;
+
+	central = &heap->nodes[gh_mem_node()]->central[gh_size_class(SIZE) * 2];
+	KUNIT_EXPECT_EQ(test, central->nr_spans, nr_spans);
+	KUNIT_EXPECT_EQ(test, gh_central_validate(central), 0);
+}
+
+static void test_gh_heap_abandon_waits_for_no_token_in_limbo(struct kunit *test)
+{
+	void **p = alloc_many(test, NR, SIZE);
+	struct takeover t = { .cache = let_die(test->priv) };
+	unsigned int i;
+
+	set_cookies(p, FOR_EVER);
+	for (i = 0; i < NR_SPANS; i++)
+		goheap_free_rcu(p[i * PER_SPAN + 1]);
+	init_completion(&t.done);
+	INIT_WORK_ONSTACK(&t.work, take_over);
+	queue_work(system_unbound_wq, &t.work);
+	KUNIT_EXPECT_NE_MSG(test, wait_for_completion_timeout(&t.done, 10 * HZ), 0UL,
+			    "it waits for a grace period");
+	expect_no_owners(test, p);
+	KUNIT_EXPECT_EQ(test, nr_waiting(p), (unsigned int)NR_SPANS);
+	set_cookies(p, 0);
+	flush_work(&t.work);
+	destroy_work_on_stack(&t.work);
+	gh_test_flush_limbo();
+	KUNIT_EXPECT_EQ(test, nr_waiting(p), 0U);
+	expect_central(test, NR_SPANS);
+	revive(t.cache);
+	/* What was freed can be allocated. */
+	for (i = 0; i < NR_SPANS; i++)
+		fill(test, &p[i * PER_SPAN + 1], 1, SIZE);
+	KUNIT_EXPECT_EQ(test, pages_of(test), (long)NR_SPANS);
+	free_many(p, NR);
+}
+
+/* What is in the inbox, and what was taken out of it but not merged. */
+static void test_gh_heap_abandon_merges_inbox(struct kunit *test)
+{
+	void **p = alloc_many(test, NR, SIZE), *q;
+	struct gh_cache *cache;
+	unsigned int i;
+
+	preempt_disable();
+	free_remotely(test->priv, p, 0, 3);
+	q = goheap_heap_alloc(test->priv, SIZE, GFP_ATOMIC, 0);
+	free_remotely(test->priv, p, 3, 1);
+	cache = let_die(test->priv);
+	preempt_enable();
+	KUNIT_EXPECT_PTR_EQ(test, q, p[1]);
+	gh_heap_abandon(cache);
+	expect_no_owners(test, p);
+	KUNIT_EXPECT_EQ(test, nr_waiting(p), 0U);
+	for (i = 0; i < NR_SPANS; i++)
+		KUNIT_EXPECT_EQ(test, atomic_read(&gh_test_span_of(p[i * PER_SPAN])->queued), 0);
+	expect_central(test, NR_SPANS);
+	KUNIT_EXPECT_FALSE(test, gh_cache_has_arrivals(cache));
+	revive(cache);
+	for (i = 1; i < 4; i++)
+		fill(test, &p[i * PER_SPAN + 1], 1, SIZE);
+	KUNIT_EXPECT_EQ(test, pages_of(test), (long)NR_SPANS);
+	free_many(p, NR);
+}
+
+struct late_free {
+	struct work_struct work;
+	struct completion looking;
+	struct gh_span *span;
+};
+
+static void deliver(struct work_struct *work)
+{
+	struct late_free *f = container_of(work, struct late_free, work);
+
+	preempt_disable();
+	complete(&f->looking);
+	gh_remote_deliver(f->span);
+	preempt_enable();
+}
+
+/* A free that saw the owner before its CPU died, and comes to the inbox after. */
+static void test_gh_remote_deliver_to_closed_inbox_looks_again(struct kunit *test)
+{
+	int cpu = gh_test_other_cpu(test);
+	void **p = alloc_many(test, NR, SIZE);
+	struct late_free f = { .span = gh_test_span_of(p[0]) };
+	struct gh_cache *cache;
+
+	KUNIT_ASSERT_TRUE(test, gh_span_claim(f.span));
+	cache = let_die(test->priv);
+	goheap_free(p[1]);
+	gh_heap_abandon(cache);
+	expect_no_owners(test, p);
+	KUNIT_EXPECT_TRUE(test, gh_span_has_remote(f.span));
+	WRITE_ONCE(f.span->owner, cache);
+	init_completion(&f.looking);
+	INIT_WORK_ONSTACK(&f.work, deliver);
+	schedule_work_on(cpu, &f.work);
+	wait_for_completion(&f.looking);
+	WRITE_ONCE(f.span->owner, NULL);
+	flush_work(&f.work);
+	destroy_work_on_stack(&f.work);
+	KUNIT_EXPECT_FALSE(test, gh_span_has_remote(f.span));
+	KUNIT_EXPECT_EQ(test, atomic_read(&f.span->queued), 0);
+	revive(cache);
+	fill(test, &p[1], 1, SIZE);
+	free_many(p, NR);
+}
+
 static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(test_gh_cache_refill_merges_oldest_arrival),
 	KUNIT_CASE(test_gh_cache_drain_merges_all),
@@ -392,6 +559,9 @@ static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(test_gh_heap_count_large_other_cpu),
 	KUNIT_CASE(test_gh_heap_count_large_nested),
 	KUNIT_CASE(test_gh_heap_count_large_rcu),
+	KUNIT_CASE(test_gh_heap_abandon_waits_for_no_token_in_limbo),
+	KUNIT_CASE(test_gh_heap_abandon_merges_inbox),
+	KUNIT_CASE(test_gh_remote_deliver_to_closed_inbox_looks_again),
 	{}
 };
 

@@ -62,6 +62,15 @@ dead_cpu_has_nothing() {
 		kv clear && echo 0 >$cpu1 && nobody_owns 1 && echo 1 >$cpu1
 }
 
+# Another CPU goes on freeing into the dead one's spans by goheap_free_rcu(). Once that
+# had to end before the CPU could go.
+dead_cpu_waits_for_no_token_in_limbo() {
+	load goheap_trickle owner=1 && echo 0 >$cpu1 || return
+	left=$(cat /sys/module/goheap_trickle/parameters/left)
+	ktap_print_msg "$left of 4096 objects not freed yet when CPU 1 had gone"
+	nobody_owns 1 && echo 1 >$cpu1 && rmmod goheap_trickle && [ "$left" != 0 ]
+}
+
 # The caches' own work comes after three seconds, or later if CPUs sleep.
 idle_cpu_gives_back() {
 	taskset 2 sh -c "echo fill 500 >$KV/cmd" && ! nobody_owns 1 >/dev/null || return
@@ -77,7 +86,7 @@ cpu1=$CPUS/cpu1/online
 cpus=$(grep -c '^processor' /proc/cpuinfo)
 
 [ -e $cpu1 ] || skip_all "CPU 1 cannot go offline"
-start 7
+start 8
 cycle 0		# what is allocated once
 sleep 1
 before=$(free_pages)
@@ -87,6 +96,7 @@ ktap_test_result "nothing_is_lost" nothing_is_lost
 ktap_test_result "heap_is_valid" eventually heap_is_valid
 load goheap_sample
 ktap_test_result "dead_cpu_has_nothing" dead_cpu_has_nothing
+ktap_test_result "dead_cpu_waits_for_no_token_in_limbo" dead_cpu_waits_for_no_token_in_limbo
 ktap_test_result "idle_cpu_gives_back" idle_cpu_gives_back
 ktap_test_result "log_is_clean" log_is_clean
 finish

@@ -11,13 +11,16 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # What has to hold, and what must not once something is missing: the -D of the model.
-good=("" "-DBAD" "-DDEAD" "-DRCU" "-DIRQ=1")
+good=("" "-DBAD" "-DDEAD" "-DRCU" "-DDEAD -DRCU" "-DIRQ=1")
 broken=(
 	"-DBREAK_RECHECK" "-DBREAK_SETTLE" "-DBREAK_DELIVER" "-DBREAK_DISOWN"
 	"-DBREAK_RELEASE" "-DBREAK_LOOK" "-DBREAK_MAGAZINE"
 	"-DIRQ=1 -DBREAK_OWNER" "-DIRQ=1 -DBREAK_SECTION"
-	"-DBAD -DBREAK_LIFE" "-DBAD -DBREAK_TWICE" "-DBAD -DBREAK_REPORT" "-DBAD -DIRQ=1 -DBREAK_CENTRAL_TWICE"
-	"-DRCU -DBREAK_RCU" "-DRCU -DBREAK_AGAIN" "-DDEAD -DBREAK_DEAD"
+	"-DBAD -DBREAK_LIFE" "-DBAD -DBREAK_TWICE" "-DBAD -DBREAK_REPORT"
+	"-DBAD -DIRQ=1 -DBREAK_CENTRAL_TWICE"
+	"-DRCU -DBREAK_RCU" "-DRCU -DBREAK_AGAIN"
+	"-DDEAD -DBREAK_DEAD" "-DDEAD -DBREAK_CLOSE" "-DDEAD -DBREAK_OPEN"
+	"-DDEAD -DRCU -DBREAK_DEAD"
 )
 
 # run_spin OPTION...: right, wrong, or what else happened.
@@ -25,7 +28,7 @@ run_spin() {
 	local result
 	(cd "$work" && rm -f pan* ./*.trail && spin -a "$@" "$model" &&
 		gcc -O2 -w -DSAFETY -DNOREDUCE -DHC4 -DMEMLIM=2000 -o pan pan.c &&
-		./pan -m1000000 -w24 -n) >"$work/log" 2>&1 || :
+		./pan -m4000000 -w24 -n) >"$work/log" 2>&1 || :
 	result=$(sed -nE 's/.*errors: ([0-9]+)$/\1/p' "$work/log")
 	if grep -qE 'max search depth|Search not completed' "$work/log" && [ "$result" = 0 ]; then
 		echo "not searched to the end"

@@ -9,7 +9,7 @@
  *   IRQ	an interrupt on CPU 0, between any two of its steps, or an NMI
  *   BAD	frees of what was freed already, or is being freed
  *   RCU	goheap_free_rcu(), grace periods and limbo
- *   DEAD	CPU 1 goes away and comes back
+ *   DEAD	CPU 1 goes away and comes back; with RCU it is CPU 0 that frees by RCU
  *
  * A step here is one access to what others see. Memory is sequentially
  * consistent: what may be reordered is the business of Documentation/litmus.
@@ -61,6 +61,8 @@ byte central_lock;
 bit interrupted;		/* CPU 0 is */
 bit nmi;
 bit dead;
+bit closed;			/* the inbox of CPU 1 */
+byte late;			/* frees that saw CPU 1 as the owner, and go to its inbox */
 byte marking;			/* frees between the cookie and their end */
 
 /* ---- what is true, whatever the above says ---- */
@@ -239,33 +241,57 @@ inline settle()
 	fi
 }
 
-/* remote.c: deliver() with central.c: gh_central_merge() */
+/* remote.c: gh_remote_deliver() with central.c: gh_central_merge() */
 inline deliver()
 {
-	if
+	do
+#ifdef DEAD
+	:: atomic { owner == 1 -> late++ };
+		d_step {
+			late--;
+#ifndef BREAK_CLOSE
+			got = !closed;
+#else
+			got = 1;
+#endif
+			if
+			:: got -> assert(queued && !inbox[1]); inbox[1] = 1
+			:: else
+			fi
+		};
+		if
+		:: got -> break
+		:: else
+		fi
+	:: d_step { owner == 0 ->
+		assert(queued && !inbox[0]);
+		inbox[0] = 1 };
+		break
+#else
 	:: d_step { owner != NONE ->
 		assert(queued && !inbox[owner]);
-		inbox[owner] = 1 }
-	:: d_step { owner == NONE && who == INTR && nmi -> limbo_add() }
+		inbox[owner] = 1 };
+		break
+#endif
+	:: d_step { owner == NONE && who == INTR && nmi -> limbo_add() };
+		break
 	:: owner == NONE && !(who == INTR && nmi) ->
 		atomic {
 			central_lock == 0;
 			if
 #ifndef BREAK_DELIVER
-			:: owner != NONE ->
-				assert(queued && !inbox[owner]);
-				inbox[owner] = 1
-			:: else ->
+			:: owner != NONE -> got = 0
+			:: else -> got = 1;
 #else
-			:: true ->
+			:: true -> got = 1;
 #endif
 				central_lock = who
 		fi };
 		if
-		:: central_lock == who -> settle()
+		:: got -> settle(); break
 		:: else
 		fi
-	fi
+	od
 }
 
 /* remote.c: gh_remote_free(), gh_remote_free_rcu() */
@@ -362,6 +388,7 @@ inline set_current(c)
 /* cache.c: absorb() */
 inline absorb(c)
 {
+	assert(owner == c);
 #ifdef BREAK_RECHECK
 	inbox[c] = 0;
 	merge_own();
@@ -686,7 +713,11 @@ inline choose()
 		late[who] = 0;
 #endif
 #ifdef RCU
+#ifdef DEAD
+		rcu = who == CPU0
+#else
 		rcu = who == CPU1
+#endif
 #endif
 	}
 }
@@ -746,7 +777,7 @@ idle:
 	do
 	:: !dead;
 		if
-#if defined(IRQ) || defined(RCU)
+#if defined(IRQ) || (defined(RCU) && !defined(DEAD))
 		:: choose(); free_object(1)
 #else
 		:: operation(1)
@@ -803,33 +834,38 @@ idle:
 }
 
 #ifdef DEAD
-/* heap.c: gh_heap_cpu_dead() */
+/* heap.c: gh_heap_cpu_dead(), gh_heap_cpu_prepare() */
 active proctype hotplug()
 {
 	LOCALS(HOTPLUG);
 idle:
 	do
 	:: atomic { cpu1@idle && owner == 1 -> dead = 1 };
-		do
-		:: owner == 1 ->
-			if
-			:: inbox[1] -> absorb(1)
-			:: else
-			fi;
-			flush(1);
+		/* cache.c: gh_cache_forget() */
+		d_step { magazine[1] = 0; avail[1] = 0; current[1] = 0; partial[1] = 0 };
+		/* central.c: gh_central_take_over() */
+		d_step { claim() };
+		lock_central();
+		d_step { listed = 0; owner = NONE; central = 1 };
+		if
+		:: got -> settle()
+		:: else -> central_lock = 0
+		fi;
+		/* cache.c: gh_cache_close_inbox() */
+		d_step { closed = 1; got = inbox[1]; inbox[1] = 0 };
 #ifndef BREAK_DEAD
-			if
-			:: owner == 1 && !listed -> disown(1)
-			:: else
-			fi
-#else
-			break
+		if
+		:: got -> deliver()
+		:: else
+		fi;
 #endif
-		:: else -> break
-		od;
-		assert(owner != 1);
 		forget();
-		dead = 0
+		/* A grace period: frees from before have left the inbox alone. */
+#ifndef BREAK_OPEN
+		d_step { !late -> closed = 0; dead = 0 }
+#else
+		d_step { closed = 0; dead = 0 }
+#endif
 	od
 }
 #endif
