@@ -1790,7 +1790,7 @@ static void expect_all_free(struct kunit *test, const struct visit *v)
 /* Long spans of a class may not; but there are shorter ones for its objects. */
 static bool fits_limit(const struct visit *v)
 {
-	return gh_debug_room(v->heap, v->size) <= v->heap->limit << GH_PAGE_SHIFT;
+	return gh_debug_room(v->heap, v->size, 0) <= v->heap->limit << GH_PAGE_SHIFT;
 }
 
 static void use_up(struct kunit *test, struct goheap *heap, void (*free)(const void *p), int cpu)

@@ -29,12 +29,13 @@ MODULE_PARM_DESC(rounds, "what each thread is to do");
 static const size_t sizes[] = { 5, 8, 48, 200, 1024, 6784, 8192, 24000, 40000, 100000 };
 
 static atomic_long_t nr_handled, nr_inside, nr_got, nr_wrong;
-static DEFINE_PER_CPU(unsigned int, busy);
-static DEFINE_PER_CPU(unsigned int, turn);
 
 #ifdef CONFIG_DYNAMIC_FTRACE
 
 /* ---- the handler ----------------------------------------------------------------------- */
+
+static DEFINE_PER_CPU(unsigned int, busy);
+static DEFINE_PER_CPU(unsigned int, turn);
 
 static void use_goheap(unsigned int n)
 {
