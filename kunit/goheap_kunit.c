@@ -587,8 +587,10 @@ static void test_goheap_free_init_on_free(struct kunit *test)
 		}
 		memset(p, 0xa5, some_sizes[i]);
 		goheap_free(p);
+		gh_open(p, some_sizes[i]);
 		KUNIT_EXPECT_PTR_EQ_MSG(test, memchr_inv(p, 0, some_sizes[i]), NULL,
 					"size %zu", some_sizes[i]);
+		gh_close(p, some_sizes[i]);
 	}
 }
 
