@@ -453,8 +453,11 @@ lane_insn() {
 lane_stress_uml() { stress uml 5000000 --append loglevel=7; }
 lane_stress_san() { stress san 20000 --append "loglevel=7 kmemleak=off"; }
 lane_stress_kcsan() {
-	stress kcsan 100000 --append loglevel=7
-	shows "$KCSAN_WORKS"
+	local cpus
+	for cpus in 2 4; do
+		stress kcsan 60000 --append loglevel=7 --smp $cpus
+		shows "$KCSAN_WORKS"
+	done
 }
 lane_stress_rt() { stress rt 100000 --append loglevel=7; }
 lane_stress_arm64() { stress arm64 1000000 --append loglevel=7; }
