@@ -619,9 +619,9 @@ static void drain_own(struct gh_cache *cache)
 	preempt_enable();
 }
 
-/* data_race(): two at a time, one of them the work of a dead CPU, may count as one. */
 static void count_flush(struct gh_cache *cache)
 {
+	/* Two at a time, one of them the work of a dead CPU, may count as one. */
 	data_race(cache->flushes++);
 }
 

@@ -438,13 +438,14 @@ static unsigned int longest_run(const unsigned long *owned, const unsigned long 
 
 static void show_arena(struct seq_file *m, struct gh_arena *arena)
 {
-	/* data_race(): numbers to show, of bitmaps that change meanwhile. */
+	/* data_race(): a number to show, of a bitmap that changes meanwhile. */
 	unsigned int owned = data_race(bitmap_weight(arena->owned, GH_ARENA_PAGES));
+	/* data_race(): as above */
 	unsigned int in_use = data_race(bitmap_weight(arena->in_use, GH_ARENA_PAGES));
 
 	seq_printf(m, "%p %u %u %u %lu %u\n", (void *)arena->base, owned, in_use,
 		   owned - min(owned, in_use), gh_peek(arena->nr_returned),
-		   data_race(longest_run(arena->owned, arena->in_use)));
+		   data_race(longest_run(arena->owned, arena->in_use)));	/* as above */
 }
 
 static int arenas_show(struct seq_file *m, void *v)

@@ -147,6 +147,7 @@ static void compose(struct report *r, enum gh_misuse what, const void *p, struct
 		data_race(describe(r->text + n, sizeof(r->text) - n, p, s));
 		gh_debug_learn(s, p, &r->facts);
 	}
+	/* data_race(): see there */
 	data_race(strscpy(gh_last_report, r->text, sizeof(gh_last_report)));
 }
 
@@ -382,8 +383,8 @@ void gh_misuse_address(const void *p)
 	unsigned long addr = (unsigned long)p;
 	struct gh_span *s = gh_span_of(p);
 
-	/* data_race(): as in compose(); nothing but the words of the report depends on it. */
 	if (s && addr - gh_peek(s->base) < READ_ONCE(s->limit))
+		/* data_race(): as in compose(); only the report's words depend on it. */
 		gh_misuse(data_race(classify(s, addr - s->base)), p, s);
 	else if (s && READ_ONCE(s->state) != GH_SPAN_FREE)
 		gh_misuse(GH_INTERIOR, p, NULL);	/* behind the last object */

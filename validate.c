@@ -46,9 +46,9 @@ static bool tally(struct gh_span *s, struct tally *t)
 	return true;
 }
 
-/* data_race(): what is being used may look wrong; see gh_validate(). */
 static bool tally_span(struct gh_span *s, void *arg)
 {
+	/* data_race(): what is being used may look wrong; see gh_validate(). */
 	return data_race(tally(s, arg));
 }
 
@@ -88,10 +88,7 @@ static int check_bitmaps(const struct gh_arena *arena)
 	return bitmap_subset(arena->in_use, arena->owned, GH_ARENA_PAGES) ? 0 : -24;
 }
 
-/*
- * What the arenas say is ours and in use against what the page heaps say.
- * data_race(): as for tally_span().
- */
+/* What the arenas say is ours and in use against what the page heaps say. */
 static int check_arenas(void)
 {
 	unsigned long owned = 0, in_use = 0, n;
@@ -102,7 +99,9 @@ static int check_arenas(void)
 	rcu_read_lock();
 	for (n = 0; (arena = gh_map_next(&n)); n++) {
 		owned += gh_peek(arena->nr_owned);
+		/* data_race(): as for tally_span() */
 		in_use += data_race(bitmap_weight(arena->in_use, GH_ARENA_PAGES));
+		/* data_race(): as above */
 		ret = data_race(check_bitmaps(arena)) ?: ret;
 	}
 	rcu_read_unlock();
