@@ -253,16 +253,33 @@ static noinline void *alloc_dry(size_t size, gfp_t gfp, bool noscan, struct gh_c
 			     NUMA_NO_NODE);
 }
 
-/* How one ends when others wait for the CPU. */
-static noinline void *yield_with(void *p, gfp_t gfp)
+/*
+ * How one ends when others wait for the CPU. Not with the object, but with the byte behind
+ * its first: compilers would keep the object where its argument goes, and copy it on
+ * the fast path to where results go.
+ */
+static noinline __cold void *yield_with(void *behind, gfp_t gfp)
 {
 	gh_yield_wanted(gfp);
-	return p;
+	return behind - 1;
 }
 
 static struct goheap *heap_of(struct gh_cache __percpu *caches)
 {
 	return raw_cpu_ptr(caches)->heap;
+}
+
+/* What was never handed out of zeroed pages needs no clearing. */
+static __always_inline void *zeroed(void *p, bool fresh, unsigned int sc, size_t size, gfp_t gfp)
+{
+	return told(fresh ? p : gh_clear(p, gh_sc_bytes(sc)), size, sc, gfp);
+}
+
+static noinline __cold void *yield_zeroed(void *p, bool fresh, unsigned int sc, size_t size,
+					  gfp_t gfp)
+{
+	gh_yield_wanted(gfp);
+	return zeroed(p, fresh, sc, size, gfp);
 }
 
 static noinline void *alloc_zeroed(struct gh_cache __percpu *caches, unsigned int sc, size_t size,
@@ -282,10 +299,9 @@ static noinline void *alloc_zeroed(struct gh_cache __percpu *caches, unsigned in
 	gh_section_exit(cache);
 	if (unlikely(!p))
 		return alloc_dry(size, gfp, gh_sc_noscan(sc), cache);
-	if (gh_preempt_enable_is_wanted())
-		gh_yield_wanted(gfp);
-	/* What was never handed out of zeroed pages needs no clearing. */
-	return told(fresh ? p : gh_clear(p, gh_sc_bytes(sc)), size, sc, gfp);
+	if (unlikely(gh_preempt_enable_is_wanted()))
+		return yield_zeroed(p, fresh, sc, size, gfp);
+	return zeroed(p, fresh, sc, size, gfp);
 }
 
 static __always_inline void *alloc_slot(struct gh_cache __percpu *caches, unsigned int class,
@@ -308,8 +324,8 @@ static __always_inline void *alloc_slot(struct gh_cache __percpu *caches, unsign
 		return alloc_dry(size, gfp, noscan, cache);
 	}
 	gh_section_exit(cache);
-	if (gh_preempt_enable_is_wanted())
-		return yield_with(told(p, size, sc, gfp), gfp);
+	if (unlikely(gh_preempt_enable_is_wanted()))
+		return yield_with(told(p, size, sc, gfp) + 1, gfp);
 	return told(p, size, sc, gfp);
 }
 

@@ -264,7 +264,7 @@ static noinline void *alloc_in_new(struct gh_cache *cache, size_t size, gfp_t gf
 }
 
 /* How the fast path ends when others wait for the CPU. */
-static noinline void *yield_with(void *p, gfp_t gfp)
+static noinline __cold void *yield_with(void *p, gfp_t gfp)
 {
 	gh_yield_wanted(gfp);
 	return p;
@@ -297,7 +297,7 @@ void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp)
 	if (!p)
 		return alloc_in_new(cache, size, gfp);
 	gh_section_exit(cache);
-	if (gh_preempt_enable_is_wanted())
+	if (unlikely(gh_preempt_enable_is_wanted()))
 		return yield_with(finish(p, size, gfp), gfp);
 	return finish(p, size, gfp);
 }

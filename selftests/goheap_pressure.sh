@@ -96,12 +96,13 @@ mkdir -p $dir
 
 [ "$(available)" -lt 524288 ] || [ -n "${FULL:-}" ] ||
 	skip_all "more than 512 MiB take long to use up; FULL=1 does it"
-start 9
+start 10
 ktap_print_msg "available $(available) KiB"
 for kind in nowait atomic noretry mayfail; do
 	ktap_test_result "exhausted_$kind" fine exhaust $kind
 done
 ktap_test_result "reserve_is_spared" fine reserve
+ktap_test_result "every_size_without_blocks_of_64k" fine press fragment
 ktap_test_result "drop_caches_takes_idle_runs" fine drop_caches_takes_idle_runs
 ktap_test_result "idle_runs_go_to_others" fine pages_by_reclaim
 ktap_test_result "caches_go_to_others" fine press caches

@@ -11,6 +11,8 @@
  *             are more than there would be without it
  *   exhaust   goheap is asked with gfp= until it says no, and gets everything back
  *   reserve   an object for an atomic caller, when nobody else gets a page
+ *   fragment  free memory is in blocks of up to 32 KiB only, and every size up to that is
+ *             asked for, by callers that may wait and by such that may not
  *   hold      mib= of objects stay until the module goes; tells where they are
  *
  * Who loads it should be the one that the OOM killer would like best: it then stops,
@@ -37,7 +39,7 @@
 
 static char *test = "";
 module_param(test, charp, 0444);
-MODULE_PARM_DESC(test, "idle, pages, caches, exhaust, reserve or hold");
+MODULE_PARM_DESC(test, "idle, pages, caches, exhaust, reserve, fragment or hold");
 
 static unsigned int percent = 60;
 module_param(percent, uint, 0444);
@@ -289,6 +291,88 @@ static int run_reserve(void)
 	return found && before - after < 128 ? 0 : -EIO;
 }
 
+/* Blocks that there shall be none of. */
+#define BLOCK		SZ_64K
+#define BLOCK_ORDER	get_order(BLOCK)
+#define NO_BLOCK	(GFP_NOWAIT | __GFP_NOWARN | __GFP_NORETRY)
+
+/* All but one page of each block go back. */
+static void give_most(struct list_head *pages)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, pages, lru) {
+		if (page_to_pfn(page) % (BLOCK >> PAGE_SHIFT) == 0)
+			continue;
+		list_del(&page->lru);
+		__free_page(page);
+	}
+}
+
+/* What nobody has a page of yet. */
+static void take_blocks(struct list_head *blocks)
+{
+	struct page *page;
+
+	while ((page = alloc_pages(NO_BLOCK, BLOCK_ORDER)))
+		list_add(&page->lru, blocks);
+}
+
+static void give_blocks(struct list_head *blocks)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, blocks, lru) {
+		list_del(&page->lru);
+		__free_pages(page, BLOCK_ORDER);
+	}
+}
+
+/* All sizes, with up to so many objects live at a time. */
+#define LIVE		64
+
+static unsigned int every_size(gfp_t flags, unsigned int *roomy)
+{
+	unsigned int failed = 0, i = 0;
+	void *p[LIVE] = {};
+	size_t size;
+
+	for (size = 1; size <= SZ_32K; size++, i = (i + 1) % LIVE) {
+		goheap_free(p[i]);
+		p[i] = (goheap_alloc)(size, flags);
+		failed += !p[i];
+		/* More than any class wastes: from the class of the next power of two. */
+		*roomy += goheap_size(p[i]) == SZ_8K && size <= 6784 && size > 6528;
+		if (p[i])
+			memset(p[i], 0xa5, size);
+	}
+	for (i = 0; i < LIVE; i++)
+		goheap_free(p[i]);
+	return failed;
+}
+
+static int run_fragment(void)
+{
+	unsigned int failed, atomic, roomy = 0;
+	LIST_HEAD(blocks);
+	LIST_HEAD(pages);
+
+	if (PAGE_SIZE > SZ_16K) {
+		pr_info("pages are nearly as large as blocks\n");
+		return 0;
+	}
+	take_pages(&pages, ULONG_MAX, GFP_NOWAIT | __GFP_NOWARN);
+	give_most(&pages);
+	take_blocks(&blocks);
+	failed = every_size(GFP_KERNEL, &roomy);
+	atomic = every_size(GFP_ATOMIC, &roomy);
+	give_blocks(&blocks);
+	give_pages(&pages);
+	pr_info("%u sizes failed, %u atomic ones; %u came from shorter spans\n", failed, atomic,
+		roomy);
+	return failed || atomic || !roomy ? -ENOMEM : 0;
+}
+
 /* One line for so much memory that objects lie in: the log is short. */
 #define WINDOW_SHIFT	24
 #define NR_WINDOWS	4096U		/* beyond, some are not told */
@@ -319,6 +403,7 @@ static const struct {
 	{ "caches", run_caches },
 	{ "exhaust", run_exhaust },
 	{ "reserve", run_reserve },
+	{ "fragment", run_fragment },
 	{ "hold", run_hold },
 };
 
