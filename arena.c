@@ -39,7 +39,11 @@ struct want {
 	unsigned int npages;
 	unsigned int align;		/* of the first one, in heap pages: a power of two */
 	unsigned int sc;
+	bool gentle;			/* shorter spans will do: see gh_sc_shorter() */
 };
+
+/* Blocks that were not to be had are not asked for again so soon by the gentle. */
+#define SCARCE_FOR	(HZ / 10)
 
 struct gh_page_heap **gh_page_heaps;
 
@@ -590,7 +594,7 @@ static void free_pages_singly(struct page *page, unsigned int nr)
 
 static struct page *pages_of(int nid, unsigned int order, gfp_t gfp)
 {
-	gh_note_gfp(gfp);
+	gh_note_request(order, gfp);
 	return gh_order_exists(order) ? alloc_pages_node(nid, gfp, order) : NULL;
 }
 
@@ -715,7 +719,7 @@ static struct gh_span *grow(int nid, const struct want *w, gfp_t gfp)
 	struct gh_span *s;
 
 	if (!gh_memory_begin(gfp))
-		return ERR_PTR(-ENOMEM);
+		return ERR_PTR(-EBUSY);
 	do {
 		s = take_chunk(nid, w, gfp);
 	} while (s == ERR_PTR(-EHWPOISON));
@@ -748,18 +752,73 @@ int gh_nearest_node(int nid)
 	return nearest;
 }
 
-/* What other nodes have; then whatever node the kernel thinks best, with reclaim. */
-static struct gh_span *alloc_anywhere(int nid, const struct want *w, gfp_t gfp)
+static bool is_scarce(const struct gh_page_heap *ph, const struct want *w)
+{
+	return w->npages >= gh_peek(ph->scarce) && time_before(jiffies, gh_peek(ph->scarce_until));
+}
+
+/* Two at a time may mix it up; then somebody asks once more, or once less. */
+static void note_scarce(struct gh_page_heap *ph, const struct want *w)
+{
+	if (time_before(jiffies, gh_peek(ph->scarce_until)) && w->npages > gh_peek(ph->scarce))
+		return;
+	data_race(ph->scarce = w->npages);
+	data_race(ph->scarce_until = jiffies + SCARCE_FOR);
+}
+
+/*
+ * Who is gentle has no reserves for it, and above the order that the kernel takes pains
+ * about no reclaim. Nobody is told: what comes next is asked for with all that there is.
+ */
+static gfp_t gentle_gfp(const struct want *w, gfp_t gfp)
+{
+	if (get_order((unsigned long)w->npages << GH_PAGE_SHIFT) > PAGE_ALLOC_COSTLY_ORDER)
+		gfp &= ~__GFP_DIRECT_RECLAIM;
+	gfp &= ~(__GFP_NOFAIL | __GFP_RETRY_MAYFAIL | __GFP_HIGH | __GFP_MEMALLOC | GH_GFP_ATOMIC);
+	return gfp | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC;
+}
+
+/* What there is on any node. */
+static struct gh_span *alloc_idle(const struct want *w, gfp_t gfp)
 {
 	struct gh_span *s;
-	int other;
+	int nid;
 
-	for_each_online_node(other) {
-		s = alloc_from(gh_page_heaps[other], w, gfp);
+	for_each_online_node(nid) {
+		s = alloc_from(gh_page_heaps[nid], w, gfp);
 		if (!IS_ERR(s))
 			return s;
 	}
-	return grow(nid, w, gfp);
+	return ERR_PTR(-ENOSPC);
+}
+
+static struct gh_span *alloc_span(int nid, const struct want *w, gfp_t gfp)
+{
+	struct gh_span *s;
+
+	if (gfp & __GFP_THISNODE)
+		return alloc_growing(nid, w, gfp);
+	/* No reclaim for the sake of the node: other nodes may have plenty. */
+	s = alloc_growing(nid, w, (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL)) |
+			  __GFP_THISNODE | __GFP_NOWARN);
+	if (IS_ERR(s))
+		s = alloc_idle(w, gfp);
+	/* From whatever node the kernel thinks best, with reclaim. */
+	return IS_ERR(s) ? grow(nid, w, gfp) : s;
+}
+
+static struct gh_span *alloc_gently(int nid, const struct want *w, gfp_t gfp)
+{
+	struct gh_page_heap *ph = gh_page_heaps[nid];
+	struct gh_span *s;
+
+	gfp = gentle_gfp(w, gfp);
+	if (is_scarce(ph, w))
+		return gfp & __GFP_THISNODE ? alloc_from(ph, w, gfp) : alloc_idle(w, gfp);
+	s = alloc_span(nid, w, gfp);
+	if (s == ERR_PTR(-ENOMEM))
+		note_scarce(ph, w);
+	return s;
 }
 
 /**
@@ -779,23 +838,19 @@ static struct gh_span *alloc_anywhere(int nid, const struct want *w, gfp_t gfp)
 struct gh_span *gh_arena_alloc(unsigned int npages, unsigned int align, unsigned int sc,
 			       gfp_t gfp, int nid)
 {
-	const struct want w = { .npages = npages, .align = align, .sc = sc };
-	gfp_t inherited = gfp & GFP_INHERITED;
+	const struct want w = {
+		.npages = npages,
+		.align = align,
+		.sc = sc,
+		.gentle = gh_sc_class(sc) && gh_sc_shorter(sc) != sc,
+	};
+	gfp_t inherited = gfp & (GFP_INHERITED | __GFP_THISNODE);
 	struct gh_span *s;
 
 	/* Who may not wait may not wait for ever. */
 	if (!gfpflags_allow_blocking(gfp))
 		inherited &= ~__GFP_NOFAIL;
-
-	if (gfp & __GFP_THISNODE) {
-		s = alloc_growing(nid, &w, inherited | __GFP_THISNODE);
-		return IS_ERR(s) ? NULL : s;
-	}
-	/* No reclaim for the sake of the node: other nodes may have plenty. */
-	s = alloc_growing(nid, &w, (inherited & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL)) |
-			  __GFP_THISNODE | __GFP_NOWARN);
-	if (IS_ERR(s))
-		s = alloc_anywhere(nid, &w, inherited);
+	s = w.gentle ? alloc_gently(nid, &w, inherited) : alloc_span(nid, &w, inherited);
 	return IS_ERR(s) ? NULL : s;
 }
 
@@ -1245,6 +1300,7 @@ static int init_page_heaps(void)
 		}
 		raw_spin_lock_init(&ph->lock);
 		ph->runs = RB_ROOT;
+		ph->scarce_until = jiffies;
 		ph->nid = nid;
 		gh_page_heaps[nid] = ph;
 	}

@@ -66,20 +66,6 @@ static bool charge(struct goheap *heap, unsigned int npages, gfp_t gfp)
 	return likely(try_charge(heap, npages)) || charge_hard(heap, npages, gfp);
 }
 
-/*
- * How hard to try for the pages of a span. Where shorter spans will do, hard is what
- * their pages are asked for: see gh_sc_shorter().
- */
-static gfp_t gfp_for_pages(unsigned int sc, gfp_t gfp)
-{
-	if (!gh_sc_class(sc) || gh_sc_shorter(sc) == sc)
-		return gfp;
-	if (get_order(gh_classes[gh_sc_class(sc)].span_bytes) > PAGE_ALLOC_COSTLY_ORDER)
-		gfp &= ~__GFP_DIRECT_RECLAIM;
-	gfp &= ~(__GFP_NOFAIL | __GFP_RETRY_MAYFAIL | __GFP_HIGH | __GFP_MEMALLOC | GH_GFP_ATOMIC);
-	return gfp | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC;
-}
-
 /* Pages, charged to the heap, with records if it wants them. */
 static struct gh_span *new_pages(struct goheap *heap, unsigned int npages, unsigned int align,
 				 unsigned int sc, gfp_t gfp, int nid)
@@ -92,8 +78,7 @@ static struct gh_span *new_pages(struct goheap *heap, unsigned int npages, unsig
 		return NULL;
 	if (!charge(heap, npages, gfp))
 		goto drop;
-	s = gh_arena_alloc(npages, align, sc, gfp_for_pages(sc, gfp),
-			   nid == NUMA_NO_NODE ? gh_mem_node() : nid);
+	s = gh_arena_alloc(npages, align, sc, gfp, nid == NUMA_NO_NODE ? gh_mem_node() : nid);
 	if (!s)
 		goto uncharge;
 	/* Who is late to free what the descriptor was before may look. */

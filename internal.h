@@ -583,6 +583,8 @@ unsigned long gh_map_bytes(void);
  * @returned: heap pages ever given back
  * @locked: how often @lock was taken to hand out spans or to take them back
  * @looks: runs ever looked at, one after the other, under @lock
+ * @scarce: so many heap pages, or more, could not be had side by side
+ * @scarce_until: it is of no use to ask for them before; jiffies
  * @nid: the node
  */
 struct gh_page_heap {
@@ -605,6 +607,8 @@ struct gh_page_heap {
 	unsigned long returned;
 	unsigned long locked;
 	unsigned long looks;
+	unsigned int scarce;
+	unsigned long scarce_until;
 	int nid;
 } ____cacheline_aligned;
 
@@ -626,6 +630,7 @@ static inline int gh_mem_node(void)
 #ifdef CONFIG_GOHEAP_KUNIT_TEST
 extern unsigned int gh_test_max_order;
 extern gfp_t gh_test_gfp;
+extern unsigned int gh_test_asked[];
 
 /* A test says that the kernel has no larger blocks of pages. */
 static inline bool gh_order_exists(unsigned int order)
@@ -633,13 +638,14 @@ static inline bool gh_order_exists(unsigned int order)
 	return order <= READ_ONCE(gh_test_max_order);
 }
 
-/* And wants to know what the kernel was asked with. */
-static inline void gh_note_gfp(gfp_t gfp)
+/* And wants to know what the kernel was asked for, how often, and with what flags. */
+static inline void gh_note_request(unsigned int order, gfp_t gfp)
 {
 	WRITE_ONCE(gh_test_gfp, gfp);
+	data_race(gh_test_asked[order]++);
 }
 #else
-static inline void gh_note_gfp(gfp_t gfp) { }
+static inline void gh_note_request(unsigned int order, gfp_t gfp) { }
 
 static inline bool gh_order_exists(unsigned int order)
 {

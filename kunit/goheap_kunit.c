@@ -107,6 +107,7 @@ static void set_max_order(size_t bytes)
 static void end_max_order(void)
 {
 	WRITE_ONCE(gh_test_max_order, UINT_MAX);
+	gh_test_here()->scarce_until = jiffies;
 }
 
 static void test_goheap_alloc_every_size_from_32k_blocks(struct kunit *test)
@@ -160,6 +161,31 @@ static void test_goheap_alloc_from_shorter_spans(struct kunit *test)
 	p = (goheap_alloc)(6784, GFP_ATOMIC);
 	KUNIT_EXPECT_EQ(test, goheap_size(p), 6784UL);
 	goheap_free(p);
+}
+
+/* What is not to be had is not asked for again for every object. */
+static void test_goheap_alloc_asks_once_for_scarce_blocks(struct kunit *test)
+{
+	unsigned int order = get_order(5 * GH_PAGE_SIZE), before, i;
+	void *p[5];
+
+	if (PAGE_SIZE > SZ_8K)
+		kunit_skip(test, "spans take few pages");
+	/* No block for the long spans, and enough for the short ones at once. */
+	set_max_order(SZ_32K);
+	p[0] = (goheap_alloc)(6784, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->scarce, 5U);
+	gh_test_here()->scarce_until = jiffies + 1000 * HZ;
+	p[1] = (goheap_alloc)(64, GFP_KERNEL);
+	before = gh_test_asked[order];
+	for (i = 2; i < 4; i++)
+		p[i] = (goheap_alloc)(6784, GFP_KERNEL);
+	KUNIT_EXPECT_EQ_MSG(test, gh_test_asked[order], before, "of what is scarce");
+	gh_test_here()->scarce_until = jiffies;
+	p[4] = (goheap_alloc)(6784, GFP_KERNEL);
+	KUNIT_EXPECT_GT_MSG(test, gh_test_asked[order], before, "it may be so no more");
+	goheap_free_bulk(ARRAY_SIZE(p), p);
+	end_max_order();
 }
 
 static void test_goheap_heap_alloc_debug_from_shorter_spans(struct kunit *test)
@@ -2000,6 +2026,7 @@ static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_alloc_every_size_from_32k_blocks),
 	KUNIT_CASE(test_goheap_alloc_every_size_from_short_blocks),
 	KUNIT_CASE(test_goheap_alloc_from_shorter_spans),
+	KUNIT_CASE(test_goheap_alloc_asks_once_for_scarce_blocks),
 	KUNIT_CASE(test_goheap_heap_alloc_debug_from_shorter_spans),
 	KUNIT_CASE(test_goheap_alloc_nofail_reaches_the_kernel),
 	KUNIT_CASE(test_goheap_alloc_large_sizes),

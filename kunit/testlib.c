@@ -24,6 +24,7 @@ struct page *gh_test_poison;
 void (*gh_test_check)(const void *p, size_t bytes);
 unsigned int gh_test_max_order = UINT_MAX;
 gfp_t gh_test_gfp;
+unsigned int gh_test_asked[GH_MAX_PAGE_ORDER + 1];
 
 /* ---- random numbers ------------------------------------------------------ */
 
