@@ -383,6 +383,9 @@ void goheap_destroy(struct goheap *heap);
  *
  * Freed by goheap_heap_free() or by any of the default heap's free functions.
  *
+ * At the heap's limit a caller that may sleep waits for other CPUs, and for grace
+ * periods, to give back what is held with nothing live.
+ *
  * Context: Any context that @gfp allows.
  * Return: the object, or NULL; also when the heap's limit is reached.
  */

@@ -284,6 +284,34 @@ static void test_gh_central_add_new_span(struct kunit *test)
 	check(test, 1);
 }
 
+/* More than are looked at under one hold of the lock, and all in the order they were in. */
+static void test_gh_central_validate_many(struct kunit *test)
+{
+	struct gh_central *central = central_of(test);
+	struct gh_span *first, *last, *s;
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < 200; i++) {
+		s = new_span(test, 1);
+		KUNIT_ASSERT_TRUE(test, put(s));
+	}
+	first = list_first_entry(&central->lists[s->bucket], struct gh_span, list);
+	last = list_last_entry(&central->lists[s->bucket], struct gh_span, list);
+	check(test, 200);
+	KUNIT_EXPECT_PTR_EQ(test, list_first_entry(&central->lists[s->bucket], struct gh_span, list),
+			    first);
+	KUNIT_EXPECT_PTR_EQ(test, list_last_entry(&central->lists[s->bucket], struct gh_span, list),
+			    last);
+	/* Far behind the first few. */
+	list_for_each_entry(s, &central->lists[first->bucket], list)
+		if (++nr == 150)
+			break;
+	s->flags |= GH_F_LARGE;
+	KUNIT_EXPECT_NE(test, gh_central_validate(central), 0);
+	s->flags &= ~GH_F_LARGE;
+	check(test, 200);
+}
+
 static void test_gh_central_validate_finds_damage(struct kunit *test)
 {
 	struct gh_central *central = central_of(test);
@@ -441,6 +469,7 @@ static struct kunit_case central_cases[] = {
 	KUNIT_CASE(test_gh_central_merge_owned),
 	KUNIT_CASE(test_gh_central_alloc_fullest_first),
 	KUNIT_CASE(test_gh_central_add_new_span),
+	KUNIT_CASE(test_gh_central_validate_many),
 	KUNIT_CASE(test_gh_central_validate_finds_damage),
 	KUNIT_CASE(test_gh_central_random),
 	{}
