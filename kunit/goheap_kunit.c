@@ -1779,7 +1779,7 @@ struct visit {
 	unsigned int nr;		/* objects there were */
 };
 
-#define VISIT_MOST	2048
+#define VISIT_MOST	GH_TEST_ROUNDS(2048)
 
 static long fill_and_free(void *arg)
 {
