@@ -81,7 +81,7 @@ static void desc_free(struct rcu_head *rcu)
 static void desc_delete(struct gh_span *s)
 {
 	atomic_long_dec(&nr_descs[s->kind]);
-	call_rcu(&s->rcu, desc_free);
+	gh_call_rcu(&s->rcu, desc_free);
 }
 
 static void spare_push(struct gh_page_heap *ph, struct gh_span *s)

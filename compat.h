@@ -11,6 +11,7 @@
 #include <linux/fault-inject.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
@@ -137,6 +138,17 @@ static inline bool gh_page_is_large_kmalloc(const struct page *page)
 	return PageLargeKmalloc(page);
 #endif
 }
+
+/*
+ * Since 6.2 plain callbacks may wait for ten seconds on CPUs that leave theirs to others
+ * (RCU_LAZY, with nohz_full= or rcu_nocbs=). Ours give memory back, as much of it as comes
+ * together meanwhile.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define gh_call_rcu	call_rcu
+#else
+#define gh_call_rcu	call_rcu_hurry
+#endif
 
 /* Sparse lost its lock annotations in 7.0, and this one went with them. */
 #ifdef __cond_lock

@@ -253,7 +253,7 @@ void gh_debug_drop(struct gh_records *r)
 	r->gone = true;
 	gh_unlock(&r->lock, flags);
 	atomic_long_sub(records_bytes(r->nr), &bytes);
-	call_rcu(&r->rcu, free_records);
+	gh_call_rcu(&r->rcu, free_records);
 }
 
 /**

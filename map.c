@@ -108,7 +108,7 @@ static void replace_map(struct spares *spares)
 	/* Pairs with the address dependency in gh_arena_of(). */
 	smp_store_release(&gh_map, spares->map);
 	spares->map = NULL;
-	call_rcu(&old->rcu, map_delete_rcu);
+	gh_call_rcu(&old->rcu, map_delete_rcu);
 }
 
 /* The arena, added if there is a spare one; NULL if something is missing. */
@@ -214,7 +214,7 @@ void gh_map_unclaim(unsigned long addr, unsigned int npages)
 	}
 	gh_unlock(&map_lock, flags);
 	if (gone)
-		call_rcu(&arena->rcu, arena_delete_rcu);
+		gh_call_rcu(&arena->rcu, arena_delete_rcu);
 }
 
 /**

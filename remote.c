@@ -23,7 +23,7 @@ static void limbo_callback(struct rcu_head *rcu);
 static void limbo_arm(void)
 {
 	if (!atomic_xchg(&limbo_armed, 1))
-		call_rcu(&limbo_rcu, limbo_callback);
+		gh_call_rcu(&limbo_rcu, limbo_callback);
 }
 
 static void limbo_irq(struct irq_work *work)
