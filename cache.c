@@ -52,7 +52,7 @@ void gh_cache_init(struct gh_cache *cache, struct goheap *heap, int cpu)
 	cache->hint = &no_span;
 	init_llist_head(&cache->inbox);
 	INIT_WORK(&cache->drain, gh_cache_work);
-	init_irq_work(&cache->kick, gh_reclaim_drain_irq);
+	cache->kick = IRQ_WORK_INIT_HARD(gh_reclaim_drain_irq);
 	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
 		cache->slots[sc].size = gh_classes[gh_sc_class(sc)].size;
 		gh_magazine_none(cache, sc);

@@ -1051,6 +1051,7 @@ exit_reclaim:
 	gh_reclaim_exit();
 destroy_default:
 	goheap_destroy(gh_default);
+	gh_limbo_exit();
 exit_arena:
 	gh_arena_exit();
 	return err;
@@ -1073,6 +1074,7 @@ static void __exit goheap_exit(void)
 	cpuhp_remove_state_nocalls(cpu_dead_state);
 	gh_reclaim_exit();
 	gh_heap_destroy_all();
+	gh_limbo_exit();
 	gh_arena_exit();
 	gh_misuse_flush();
 }

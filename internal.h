@@ -1018,6 +1018,7 @@ void gh_remote_deliver(struct gh_span *s);
 void gh_limbo_add(struct gh_span *s);
 void gh_limbo_flush(struct goheap *heap);		/* may sleep */
 bool gh_limbo_wait(struct goheap *heap);		/* likewise */
+void gh_limbo_exit(void);				/* likewise */
 
 /* ---- heaps ------------------------------------------------------------------------------ */
 

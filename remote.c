@@ -9,6 +9,7 @@
  */
 
 #include <linux/irq_work.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 
 #include "internal.h"
@@ -31,7 +32,8 @@ static void limbo_irq(struct irq_work *work)
 	limbo_arm();
 }
 
-static DEFINE_IRQ_WORK(limbo_irq_work, limbo_irq);
+/* HARD, or a CPU that dies with PREEMPT_RT may leave it undone: its thread is parked first. */
+static struct irq_work limbo_irq_work = IRQ_WORK_INIT_HARD(limbo_irq);
 
 static void limbo_enter(struct gh_span *s)
 {
@@ -139,36 +141,57 @@ static void limbo_leave(struct gh_span *s)
 		gh_remote_deliver(s);
 	}
 	/* Last: gh_limbo_flush() waits for it, and then the heap goes. */
-	atomic_long_dec(&heap->limbo);
+	atomic_long_sub_return_release(1, &heap->limbo);
 }
 
-static void limbo_callback(struct rcu_head *rcu)
+/* Whatever need not wait any more leaves. Any number of CPUs may do this at a time. */
+static void limbo_sweep(void)
 {
-	struct llist_node *list;
 	struct gh_span *s, *next;
 
-	/* Before the list is taken: what is added after that must arm again. */
-	atomic_xchg(&limbo_armed, 0);
-	list = llist_del_all(&limbo);
-	llist_for_each_entry_safe(s, next, list, queue) {
+	llist_for_each_entry_safe(s, next, llist_del_all(&limbo), queue) {
 		preempt_disable();
 		limbo_leave(s);
 		preempt_enable();
 	}
 }
 
+static void limbo_callback(struct rcu_head *rcu)
+{
+	/* Before the list is taken: what is added after that must arm again. */
+	atomic_xchg(&limbo_armed, 0);
+	limbo_sweep();
+}
+
 /**
  * gh_limbo_flush() - wait until nothing of a heap is in limbo
  * @heap: nobody frees its objects meanwhile
+ *
+ * Waits for the grace periods of the objects and for nothing else: not for those of
+ * callbacks, nor for an irq_work, which only one may wait for at a time on some kernels.
  *
  * Context: Process context.
  */
 void gh_limbo_flush(struct goheap *heap)
 {
-	do {
-		irq_work_sync(&limbo_irq_work);
-		rcu_barrier();
-	} while (atomic_long_read(&heap->limbo));
+	/* Nothing of the heap is looked at after this; pairs with limbo_leave(). */
+	while (atomic_long_read_acquire(&heap->limbo)) {
+		limbo_sweep();
+		/* What is left waits for its grace period, or another CPU is about to deal with it. */
+		if (atomic_long_read(&heap->limbo))
+			schedule_timeout_uninterruptible(1);
+	}
+}
+
+/**
+ * gh_limbo_exit() - wait until nobody will look at limbo again
+ *
+ * Context: Process context. No heap is left.
+ */
+void gh_limbo_exit(void)
+{
+	irq_work_sync(&limbo_irq_work);
+	rcu_barrier();
 }
 
 /**

@@ -8,9 +8,11 @@
 
 #include <linux/bottom_half.h>
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
+#include <linux/kthread.h>
 #include <linux/sched/mm.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -945,6 +947,64 @@ static void test_nmi_free_waits_in_limbo(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
 }
 
+struct flusher {
+	struct goheap *heap;
+	struct completion done;
+	bool go;
+};
+
+static int flush(void *arg)
+{
+	struct flusher *f = arg;
+
+	while (!READ_ONCE(f->go))
+		cpu_relax();
+	gh_limbo_flush(f->heap);
+	complete(&f->done);
+	return 0;
+}
+
+/* Long enough for both to wait for whatever they wait for, if they do. */
+#define FLUSH_LOOPS	200
+
+/*
+ * What an NMI put into limbo is dealt with by an irq_work, which one may wait for at a
+ * time on some kernels (UML, and PREEMPT_RT unless it is a hard one).
+ */
+static void test_gh_limbo_flush_by_two_after_nmi(struct kunit *test)
+{
+	struct flusher f = { .heap = gh_test_heap(test, "kunit-nmi", NULL) };
+	void *p = alloc_on_central(test, f.heap);
+	int cpu = gh_test_other_cpu(test);
+	struct task_struct *thread[2];
+	unsigned long flags;
+	unsigned int i;
+
+	init_completion(&f.done);
+	for (i = 0; i < 2; i++) {
+		thread[i] = kthread_create(flush, &f, "kunit-flush");
+		KUNIT_ASSERT_FALSE(test, IS_ERR(thread[i]));
+		kthread_bind(thread[i], cpu);
+		get_task_struct(thread[i]);
+		wake_up_process(thread[i]);
+	}
+	flags = nmi_begin();
+	goheap_free(p);
+	WRITE_ONCE(f.go, true);
+	for (i = 0; i < FLUSH_LOOPS; i++)
+		udelay(100);
+	nmi_end(flags);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_NE_MSG(test, wait_for_completion_timeout(&f.done, 10 * HZ), 0UL,
+				    "a flush hangs");
+	/* One that hangs looks again. */
+	for (i = 0; i < 2; i++) {
+		wake_up_process(thread[i]);
+		put_task_struct(thread[i]);
+	}
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&f.heap->limbo), 0L);
+}
+
 /* Giving empty spans back is left to the next free that is not in NMI. */
 static void test_nmi_free_many(struct kunit *test)
 {
@@ -1012,6 +1072,7 @@ static struct kunit_case context_cases[] = {
 	KUNIT_CASE(test_nmi_alloc_page_heap_lock_taken),
 	KUNIT_CASE(test_nmi_alloc_in_section),
 	KUNIT_CASE(test_nmi_free_waits_in_limbo),
+	KUNIT_CASE(test_gh_limbo_flush_by_two_after_nmi),
 	KUNIT_CASE(test_nmi_free_many),
 	KUNIT_CASE(test_nested_in_lock),
 	{}
