@@ -195,6 +195,15 @@ static inline void gh_fault_attr_exit(struct fault_attr *attr)
 void kasan_poison(const void *addr, size_t size, u8 value, bool init);
 #endif
 
+#ifdef CONFIG_TINY_RCU
+#define gh_rcu_expedite(on)	((void)(on))
+#else
+/* Exported, the same in all, and declared in kernel/rcu/rcu.h only. */
+void rcu_expedite_gp(void);
+void rcu_unexpedite_gp(void);
+#define gh_rcu_expedite(on)	((on) ? rcu_expedite_gp() : rcu_unexpedite_gp())
+#endif
+
 /* Up to 6.2 a flag of its own gives GFP_ATOMIC its share of the reserves. */
 #ifdef __GFP_ATOMIC
 #define GH_GFP_ATOMIC	__GFP_ATOMIC

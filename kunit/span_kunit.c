@@ -4,7 +4,7 @@
  * and are in no map: span.c never looks at an object, unless it clears it.
  */
 
-#include <linux/rcupdate_wait.h>
+#include <linux/rcupdate.h>
 
 #include "testlib.h"
 
@@ -378,18 +378,18 @@ static void test_gh_span_validate_finds_bad_geometry(struct kunit *test)
 /* ---- RCU ----------------------------------------------------------------- */
 
 /*
- * As limbo does, by call_rcu(): synchronize_rcu() may be over before the grace period is
- * that a span waits for, where RCU is expedited, as it is until a kernel has booted.
+ * A callback may come a moment before the cookie's grace period counts as over: limbo waits
+ * for another one then.
  */
 static void wait_for_readers(struct gh_span *s)
 {
 	unsigned int tries;
 
 	for (tries = 0; gh_span_rcu_pending(s) && tries < 100; tries++)
-		wait_rcu_gp(call_rcu);
+		gh_test_grace_period();
 }
 
-static void test_gh_span_rcu_mark_waits_for_readers(struct kunit *test)
+static void check_rcu_mark(struct kunit *test)
 {
 	struct gh_span *s = new_span(test, some_classes[1]);
 	bool before, pending;
@@ -413,6 +413,31 @@ static void test_gh_span_rcu_mark_waits_for_readers(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, gh_span_is_empty(s));
 	/* The merge has told KASAN that the object is free; kunit would free it again. */
 	gh_open((void *)s->base, gh_span_bytes(s));
+}
+
+static void test_gh_span_rcu_mark_waits_for_readers(struct kunit *test)
+{
+	check_rcu_mark(test);
+}
+
+static void test_gh_span_rcu_mark_while_rcu_is_expedited(struct kunit *test)
+{
+	gh_rcu_expedite(true);
+	check_rcu_mark(test);
+	gh_rcu_expedite(false);
+}
+
+/* Nobody but limbo asks for a grace period that is not expedited. */
+static void test_goheap_free_rcu_comes_back_while_rcu_is_expedited(struct kunit *test)
+{
+	void *p = goheap_alloc(100, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	gh_rcu_expedite(true);
+	goheap_free_rcu(p);
+	gh_limbo_flush(gh_default);
+	gh_rcu_expedite(false);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&gh_default->limbo), 0L);
 }
 
 static void test_gh_span_rcu_mark_never_goes_back(struct kunit *test)
@@ -459,6 +484,8 @@ static struct kunit_case span_cases[] = {
 	KUNIT_CASE(test_gh_span_validate_finds_both_planes),
 	KUNIT_CASE(test_gh_span_validate_finds_bad_geometry),
 	KUNIT_CASE(test_gh_span_rcu_mark_waits_for_readers),
+	KUNIT_CASE(test_gh_span_rcu_mark_while_rcu_is_expedited),
+	KUNIT_CASE(test_goheap_free_rcu_comes_back_while_rcu_is_expedited),
 	KUNIT_CASE(test_gh_span_rcu_mark_never_goes_back),
 	KUNIT_CASE(test_gh_span_rcu_mark_of_former_life_is_gone),
 	{}

@@ -3,6 +3,7 @@
  * What the test suites share. See testlib.h.
  */
 
+#include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/kmsg_dump.h>
@@ -70,6 +71,27 @@ void gh_test_flush_limbo(void)
 	list_for_each_entry(heap, &gh_heaps, link)
 		gh_limbo_flush(heap);
 	mutex_unlock(&gh_heaps_mutex);
+}
+
+struct grace {
+	struct rcu_head rcu;
+	struct completion over;
+};
+
+static void grace_is_over(struct rcu_head *rcu)
+{
+	complete(&container_of(rcu, struct grace, rcu)->over);
+}
+
+void gh_test_grace_period(void)
+{
+	struct grace grace;
+
+	init_rcu_head_on_stack(&grace.rcu);
+	init_completion(&grace.over);
+	gh_call_rcu(&grace.rcu, grace_is_over);
+	wait_for_completion(&grace.over);
+	destroy_rcu_head_on_stack(&grace.rcu);
 }
 
 /* Live objects of a heap, or of all. */

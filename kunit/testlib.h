@@ -31,6 +31,8 @@ void gh_test_set_peak(unsigned long pages);
 /* Checks every page heap, central list, span and counter. */
 void gh_test_validate(struct kunit *test);
 void gh_test_flush_limbo(void);
+/* A normal one, which cookies are about: synchronize_rcu() may be expedited. */
+void gh_test_grace_period(void);
 unsigned long gh_test_live(struct goheap *heap);
 bool gh_test_log_has(const char *text);
 
