@@ -353,6 +353,11 @@ static void free_heap(struct goheap *heap)
 	kfree(heap);
 }
 
+static void free_heap_rcu(struct rcu_head *rcu)
+{
+	free_heap(container_of(rcu, struct goheap, rcu));
+}
+
 static int init_nodes(struct goheap *heap)
 {
 	int nid;
@@ -537,24 +542,46 @@ static void cancel_drains(struct goheap *heap)
 
 	for_each_possible_cpu(cpu) {
 		cache = per_cpu_ptr(heap->cache, cpu);
-		irq_work_sync(&cache->kick);
+		/* Waiting takes a grace period on some kernels, whether it is queued or not. */
+		if (irq_work_is_busy(&cache->kick))
+			irq_work_sync(&cache->kick);
 		cancel_work_sync(&cache->drain);
 	}
+}
+
+#ifdef CONFIG_GOHEAP_KUNIT_TEST
+atomic_t gh_test_waits;
+#endif
+
+/*
+ * Frees that have set their bit and not let go of the span yet come to an end, and
+ * so do the readers of what was freed by goheap_free_rcu(). Expedited: the caller waits.
+ */
+static void wait_for_all(struct goheap *heap)
+{
+	synchronize_rcu_expedited();
+#ifdef CONFIG_GOHEAP_KUNIT_TEST
+	atomic_inc(&gh_test_waits);
+#endif
+	WRITE_ONCE(heap->quiet, true);
+}
+
+static bool has_spans(const struct goheap *heap)
+{
+	return atomic_long_read(&heap->pages) || atomic_long_read(&heap->limbo);
 }
 
 static void quiesce(struct goheap *heap)
 {
 	int cpu;
 
-	gh_limbo_flush(heap);
-	/* Remote frees that have set their bit and not let go of the span yet. */
-	synchronize_rcu();
-	cancel_drains(heap);
-	for_each_possible_cpu(cpu)
-		gh_cache_flush_all(per_cpu_ptr(heap->cache, cpu));
+	if (has_spans(heap))
+		wait_for_all(heap);
 	gh_limbo_flush(heap);
 	/* What came out of limbo may have filled an inbox once more. */
 	cancel_drains(heap);
+	for_each_possible_cpu(cpu)
+		gh_cache_flush_all(per_cpu_ptr(heap->cache, cpu));
 }
 
 void goheap_destroy(struct goheap *heap)
@@ -570,7 +597,8 @@ void goheap_destroy(struct goheap *heap)
 	list_del(&heap->link);
 	mutex_unlock(&gh_heaps_mutex);
 	quiesce(heap);
-	gh_map_walk(heap, collect, &leaks);
+	if (has_spans(heap))
+		gh_map_walk(heap, collect, &leaks);
 	report_leaks(heap, &leaks);
 	while ((s = leaks.spans)) {
 		leaks.spans = s->next;
@@ -579,8 +607,7 @@ void goheap_destroy(struct goheap *heap)
 		cond_resched();
 	}
 	/* A lookup of a wild pointer may still have found one of the spans. */
-	synchronize_rcu();
-	free_heap(heap);
+	gh_call_rcu(&heap->rcu, free_heap_rcu);
 }
 EXPORT_SYMBOL_GPL(goheap_destroy);
 

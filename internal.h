@@ -1034,10 +1034,13 @@ void gh_limbo_exit(void);				/* likewise */
  * @large_live: large objects now, likewise, and those that wait for a grace period
  * @tiny_alone: tiny objects ever allocated with a block to themselves
  * @limbo: spans in limbo
+ * @quiet: it is going, and a grace period has passed since anything was freed: nothing
+ *	in it waits for readers any more
  * @flags: GOHEAP_LEAK_OK
  * @debug: GOHEAP_POISON, GOHEAP_REDZONE, GOHEAP_TRACK; if any, the caches stay empty
  * @link: in the list of heaps; gh_heaps_mutex
  * @dir: in debugfs
+ * @rcu: frees the heap
  * @name: for people
  */
 struct goheap {
@@ -1049,10 +1052,12 @@ struct goheap {
 	atomic_long_t large_live;
 	atomic_long_t tiny_alone;
 	atomic_long_t limbo;
+	bool quiet;
 	unsigned int flags;
 	unsigned int debug;
 	struct list_head link;
 	struct dentry *dir;
+	struct rcu_head rcu;
 	char name[GH_NAME_MAX];
 };
 
@@ -1090,6 +1095,9 @@ void gh_heap_abandon(struct gh_cache *cache);
 int gh_heap_cpu_dead(unsigned int cpu);
 int gh_heap_cpu_prepare(unsigned int cpu);
 void gh_heap_destroy_all(void);
+#ifdef CONFIG_GOHEAP_KUNIT_TEST
+extern atomic_t gh_test_waits;		/* grace periods that goheap_destroy() waited for */
+#endif
 
 /* reclaim.c */
 extern struct shrinker *gh_shrinker;

@@ -212,7 +212,8 @@ bool gh_span_rcu_pending(const struct gh_span *s)
 	/* Pairs with atomic_long_fetch_or() after gh_span_rcu_mark(). */
 	smp_rmb();
 	return READ_ONCE(s->rcu_used) &&
-	       !poll_state_synchronize_rcu(READ_ONCE(s->rcu_cookie));
+	       !poll_state_synchronize_rcu(READ_ONCE(s->rcu_cookie)) &&
+	       !READ_ONCE(s->heap->quiet);
 }
 
 /* Freers told already, unless they were in NMI. */

@@ -7,6 +7,7 @@
 #include <linux/completion.h>
 #include <linux/rcupdate.h>
 #include <linux/sizes.h>
+#include <linux/string.h>
 #include <linux/workqueue.h>
 
 #include "testlib.h"
@@ -416,11 +417,11 @@ static void take_over(struct work_struct *work)
 }
 
 /* The grace periods that the spans wait for are over, or not for long. */
-static void set_cookies(void **p, unsigned long from_now)
+static void set_cookies(void **p, unsigned int nr_spans, unsigned long from_now)
 {
 	unsigned int i;
 
-	for (i = 0; i < NR_SPANS; i++)
+	for (i = 0; i < nr_spans; i++)
 		WRITE_ONCE(gh_test_span_of(p[i * PER_SPAN])->rcu_cookie,
 			   get_state_synchronize_rcu() + from_now);
 }
@@ -449,7 +450,7 @@ static void test_gh_heap_abandon_waits_for_no_token_in_limbo(struct kunit *test)
 	struct takeover t = { .cache = let_die(test->priv) };
 	unsigned int i;
 
-	set_cookies(p, FOR_EVER);
+	set_cookies(p, NR_SPANS, FOR_EVER);
 	for (i = 0; i < NR_SPANS; i++)
 		goheap_free_rcu(p[i * PER_SPAN + 1]);
 	init_completion(&t.done);
@@ -459,7 +460,7 @@ static void test_gh_heap_abandon_waits_for_no_token_in_limbo(struct kunit *test)
 			    "it waits for a grace period");
 	expect_no_owners(test, p);
 	KUNIT_EXPECT_EQ(test, nr_waiting(p), (unsigned int)NR_SPANS);
-	set_cookies(p, 0);
+	set_cookies(p, NR_SPANS, 0);
 	flush_work(&t.work);
 	destroy_work_on_stack(&t.work);
 	gh_test_flush_limbo();
@@ -546,6 +547,135 @@ static void test_gh_remote_deliver_to_closed_inbox_looks_again(struct kunit *tes
 	free_many(p, NR);
 }
 
+/* ---- the end of a heap --------------------------------------------------- */
+
+static struct goheap *heap_to_destroy(struct kunit *test)
+{
+	struct goheap *heap = goheap_create("kunit-end", &(struct goheap_params){});
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(heap));
+	return heap;
+}
+
+/* For how many grace periods it waited. */
+static int destroy(struct goheap *heap)
+{
+	int before = atomic_read(&gh_test_waits);
+
+	goheap_destroy(heap);
+	return atomic_read(&gh_test_waits) - before;
+}
+
+static void test_goheap_destroy_idle_heap_waits_for_nobody(struct kunit *test)
+{
+	struct goheap *heap = heap_to_destroy(test);
+	void *p;
+
+	KUNIT_EXPECT_EQ(test, destroy(heap), 0);
+	heap = heap_to_destroy(test);
+	p = goheap_heap_alloc(heap, SIZE, GFP_KERNEL, 0);
+	goheap_free_rcu(p);
+	gh_limbo_flush(heap);
+	gh_reclaim_trim();
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0L);
+	KUNIT_EXPECT_EQ(test, destroy(heap), 0);
+}
+
+/* Spans in a cache, in its inbox, parked, on a central list and in limbo. */
+static void fill_everywhere(struct kunit *test, struct goheap *heap)
+{
+	struct gh_cache *cache;
+	void *p[6];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(p); i++) {
+		p[i] = goheap_heap_alloc(heap, i < 4 ? SIZE << i : LARGE, GFP_KERNEL, 0);
+		KUNIT_ASSERT_NOT_NULL(test, p[i]);
+	}
+	goheap_free(p[0]);
+	cache = gh_test_nest(heap);
+	goheap_free(p[1]);
+	gh_test_unnest(cache);
+	set_cookies(&p[2], 1, FOR_EVER);
+	goheap_free_rcu(p[2]);
+	goheap_free_rcu(p[3]);
+	goheap_free(p[4]);
+	set_cookies(&p[5], 1, FOR_EVER);
+	goheap_free_rcu(p[5]);
+}
+
+static void test_goheap_destroy_waits_for_one_grace_period(struct kunit *test)
+{
+	struct goheap *heap = heap_to_destroy(test);
+
+	fill_everywhere(test, heap);
+	KUNIT_EXPECT_GE(test, atomic_long_read(&heap->limbo), 2L);
+	KUNIT_EXPECT_EQ(test, gh_test_live(heap), 0UL);
+	KUNIT_EXPECT_EQ(test, destroy(heap), 1);
+}
+
+struct reader {
+	struct work_struct work;
+	struct completion reading;
+	const u8 *p;
+	bool stop;
+	bool kept;
+};
+
+static void read(struct work_struct *work)
+{
+	struct reader *r = container_of(work, struct reader, work);
+
+	rcu_read_lock();
+	complete(&r->reading);
+	while (!READ_ONCE(r->stop))
+		cpu_relax();
+	r->kept = !memchr_inv(r->p, 0x77, SIZE);
+	rcu_read_unlock();
+}
+
+struct end {
+	struct work_struct work;
+	struct completion over;
+	struct goheap *heap;
+};
+
+static void end(struct work_struct *work)
+{
+	struct end *e = container_of(work, struct end, work);
+
+	goheap_destroy(e->heap);
+	complete(&e->over);
+}
+
+/* Of what was freed by goheap_free_rcu(), while nobody frees or allocates any more. */
+static void test_goheap_destroy_waits_for_readers(struct kunit *test)
+{
+	struct end e = { .heap = heap_to_destroy(test) };
+	struct reader r = { .p = goheap_heap_alloc(e.heap, SIZE, GFP_KERNEL, 0) };
+	int cpu = gh_test_other_cpu(test);
+
+	KUNIT_ASSERT_NOT_NULL(test, r.p);
+	memset((void *)r.p, 0x77, SIZE);
+	init_completion(&r.reading);
+	init_completion(&e.over);
+	INIT_WORK_ONSTACK(&r.work, read);
+	INIT_WORK_ONSTACK(&e.work, end);
+	schedule_work_on(cpu, &r.work);
+	wait_for_completion(&r.reading);
+	goheap_free_rcu(r.p);
+	queue_work(system_unbound_wq, &e.work);
+	KUNIT_EXPECT_EQ_MSG(test, wait_for_completion_timeout(&e.over, HZ / 10), 0UL,
+			    "there is a reader");
+	WRITE_ONCE(r.stop, true);
+	wait_for_completion(&e.over);
+	flush_work(&r.work);
+	flush_work(&e.work);
+	destroy_work_on_stack(&r.work);
+	destroy_work_on_stack(&e.work);
+	KUNIT_EXPECT_TRUE_MSG(test, r.kept, "a reader's object was written to");
+}
+
 static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(test_gh_cache_refill_merges_oldest_arrival),
 	KUNIT_CASE(test_gh_cache_drain_merges_all),
@@ -562,6 +692,9 @@ static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(test_gh_heap_abandon_waits_for_no_token_in_limbo),
 	KUNIT_CASE(test_gh_heap_abandon_merges_inbox),
 	KUNIT_CASE(test_gh_remote_deliver_to_closed_inbox_looks_again),
+	KUNIT_CASE(test_goheap_destroy_idle_heap_waits_for_nobody),
+	KUNIT_CASE(test_goheap_destroy_waits_for_one_grace_period),
+	KUNIT_CASE(test_goheap_destroy_waits_for_readers),
 	{}
 };
 
