@@ -886,6 +886,8 @@ void gh_arena_commit(struct gh_span *s)
 	rcu_read_lock();
 	arena = gh_arena_of(s->base);
 	rcu_read_unlock();
+	if (s->heap)
+		WRITE_ONCE(arena->heaps[gh_arena_page(s->base)], s->heap->id);
 	gh_map_set_range(arena, s->base, s->npages, s);
 	mark_in_use(arena, s, true);
 }

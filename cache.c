@@ -51,6 +51,7 @@ void gh_cache_init(struct gh_cache *cache, struct goheap *heap, int cpu)
 	cache->cpu = cpu;
 	cache->hint = &no_span;
 	init_llist_head(&cache->inbox);
+	INIT_LIST_HEAD(&cache->owned);
 	INIT_WORK(&cache->drain, gh_cache_work);
 	cache->kick = IRQ_WORK_INIT_HARD(gh_reclaim_drain_irq);
 	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
@@ -122,6 +123,7 @@ static bool set_current(struct gh_cache *cache, struct gh_span *s)
 		return false;
 	}
 	cache->bins[s->spanclass].active = s;
+	WRITE_ONCE(cache->filled, true);
 	WRITE_ONCE(s->flags, s->flags | GH_F_LISTED);
 	return true;
 }
@@ -152,8 +154,11 @@ static bool reuse_current(struct gh_cache *cache, unsigned int sc)
 	return false;
 }
 
-static void push_partial(struct gh_bin *bin, struct gh_span *s)
+static void push_partial(struct gh_cache *cache, struct gh_span *s)
 {
+	struct gh_bin *bin = &cache->bins[s->spanclass];
+
+	WRITE_ONCE(cache->filled, true);
 	WRITE_ONCE(s->flags, s->flags | GH_F_LISTED);
 	s->next = bin->partial;
 	bin->partial = s;
@@ -183,6 +188,7 @@ static bool release(struct gh_cache *cache, struct gh_span *s)
 	if (!gh_span_claim(s))
 		return false;
 	forget_hint(cache);
+	list_del_init(&s->list);
 	WRITE_ONCE(s->owner, NULL);
 	gh_heap_free_span(s);
 	return true;
@@ -194,6 +200,7 @@ static bool disown(struct gh_cache *cache, struct gh_span *s)
 	if (!gh_span_claim(s))
 		return false;
 	forget_hint(cache);
+	list_del_init(&s->list);
 	if (!gh_central_put(s))
 		gh_heap_free_span(s);
 	return true;
@@ -314,7 +321,7 @@ static void forget_misses(struct gh_cache *cache, unsigned int sc, unsigned int 
 void gh_cache_push(struct gh_cache *cache, struct gh_span *s)
 {
 	if (!(s->flags & GH_F_LISTED))
-		push_partial(&cache->bins[s->spanclass], s);
+		push_partial(cache, s);
 }
 
 /**
@@ -428,7 +435,10 @@ bool gh_cache_refill(struct gh_cache *cache, unsigned int sc)
 			return true;
 	}
 	s = gh_central_fetch(cache, sc, gh_mem_node());
-	return s && set_current(cache, s);
+	if (!s)
+		return false;
+	list_add(&s->list, &cache->owned);
+	return set_current(cache, s);
 }
 
 /* Most heap pages that a cache parks, and that a parked span may have. */
@@ -452,6 +462,7 @@ bool gh_cache_park(struct gh_cache *cache, struct gh_span *s)
 	WRITE_ONCE(s->words[0].free, 1);
 	s->next = cache->parked;
 	cache->parked = s;
+	WRITE_ONCE(cache->filled, true);
 	cache->parked_pages += s->npages;
 	return true;
 }
@@ -511,11 +522,12 @@ void gh_cache_install(struct gh_cache *cache, struct gh_span *s)
 	struct gh_slot *slot = &cache->slots[s->spanclass];
 
 	miss_released(cache, s->spanclass);
+	list_add(&s->list, &cache->owned);
 	WRITE_ONCE(s->owner, cache);
 	gh_span_unclaim(s);
 	/* Since the refill failed an interrupt, or another task, may have been here. */
 	if (slot->top->p || slot->avail || reuse_current(cache, s->spanclass))
-		push_partial(&cache->bins[s->spanclass], s);
+		push_partial(cache, s);
 	else
 		set_current(cache, s);
 }
@@ -531,7 +543,7 @@ static void flush_current(struct gh_cache *cache, unsigned int sc)
 	drop_current(cache, sc);
 	merge(s);
 	if (gh_span_free_word(s))
-		push_partial(bin, s);
+		push_partial(cache, s);
 	else
 		WRITE_ONCE(s->flags, s->flags & ~GH_F_LISTED);
 }
@@ -568,7 +580,7 @@ bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc)
 	}
 	while ((s = kept)) {
 		kept = s->next;
-		push_partial(bin, s);
+		push_partial(cache, s);
 	}
 	return done && bin->partial;
 }
@@ -625,6 +637,27 @@ static void count_flush(struct gh_cache *cache)
 	data_race(cache->flushes++);
 }
 
+static bool has_anything(const struct gh_cache *cache)
+{
+	const struct gh_bin *bin;
+
+	for (bin = cache->bins; bin < cache->bins + GH_NR_SLOTS; bin++)
+		if (bin->active || bin->partial || bin->magazine)
+			return true;
+	return cache->parked;
+}
+
+/* What came meanwhile, or could not go, is for the next flush. */
+static void note_filled(struct gh_cache *cache)
+{
+	preempt_disable();
+	if (cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache)) {
+		WRITE_ONCE(cache->filled, has_anything(cache));
+		gh_section_exit(cache);
+	}
+	preempt_enable();
+}
+
 static void flush(struct gh_cache *cache)
 {
 	unsigned int sc;
@@ -637,6 +670,7 @@ static void flush(struct gh_cache *cache)
 	for (sc = 0; sc < GH_NR_SLOTS; sc++)
 		while (flush_slot(cache, sc))
 			cond_resched();
+	note_filled(cache);
 	count_flush(cache);
 	/* And what was given back: pairs with is_flushed(). */
 	smp_store_release(&cache->flushing, false);
@@ -661,8 +695,8 @@ static void forget_slot(struct gh_cache *cache, unsigned int sc)
 }
 
 /**
- * gh_cache_forget() - let a dead CPU's cache know none of its spans
- * @cache: the spans are to be found by their owner, and taken over
+ * gh_cache_forget() - let a dead CPU's cache hand out nothing of its spans
+ * @cache: the spans are left in its list of all, to be taken over
  *
  * Context: Process context.
  */
@@ -678,6 +712,7 @@ void gh_cache_forget(struct gh_cache *cache)
 		forget_slot(cache, sc);
 	/* Nobody waits for it any more, or it would never be asked again. */
 	WRITE_ONCE(cache->flush, false);
+	WRITE_ONCE(cache->filled, false);
 	count_flush(cache);
 }
 

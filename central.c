@@ -34,7 +34,7 @@ static void list_span(struct gh_central *central, struct gh_span *s)
 static void unlist_span(struct gh_central *central, struct gh_span *s)
 {
 	lockdep_assert_held(&central->lock);
-	list_del(&s->list);
+	list_del_init(&s->list);
 	central->nr_spans--;
 }
 

@@ -549,11 +549,11 @@ DEFINE_DEBUGFS_ATTRIBUTE(trim_fops, NULL, trim_set, "%llu\n");
  * gh_debugfs_add_heap() - show a heap
  * @heap: on the list of heaps
  *
- * Context: Process context, gh_heaps_mutex held.
+ * Context: Process context, gh_heaps_mutex not held: making files takes long, and locks.
  */
 void gh_debugfs_add_heap(struct goheap *heap)
 {
-	lockdep_assert_held(&gh_heaps_mutex);
+	lockdep_assert_not_held(&gh_heaps_mutex);
 	if (!heaps_dir)		/* the default heap comes before its directory */
 		return;
 	heap->dir = debugfs_create_dir(heap->name, heaps_dir);
@@ -565,7 +565,7 @@ void gh_debugfs_add_heap(struct goheap *heap)
 
 /**
  * gh_debugfs_remove_heap() - show a heap no longer
- * @heap: off the list of heaps
+ * @heap: still on the list of heaps, or a new one of the same name might come too early
  *
  * Context: Process context; waits for readers.
  */
@@ -593,9 +593,7 @@ void gh_debugfs_init(void)
 	debugfs_create_file("trim", 0200, root, NULL, &trim_fops);
 	gh_fault_debugfs_init(root);
 	heaps_dir = debugfs_create_dir("heaps", root);
-	mutex_lock(&gh_heaps_mutex);
 	gh_debugfs_add_heap(gh_default);
-	mutex_unlock(&gh_heaps_mutex);
 }
 
 /**

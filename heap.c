@@ -24,9 +24,10 @@
 /* Of goheap_params. */
 #define DEBUG_FLAGS	(GOHEAP_POISON | GOHEAP_REDZONE | GOHEAP_TRACK)
 
-/* Guards the list; held while a heap's directory in debugfs comes and goes. */
+/* Guards the list. A heap's files in debugfs come after it is on the list, and go before. */
 DEFINE_MUTEX(gh_heaps_mutex);
 LIST_HEAD(gh_heaps);
+static u8 last_id;		/* gh_heaps_mutex */
 
 /* ---- spans ---------------------------------------------------------------------- */
 
@@ -258,16 +259,6 @@ void gh_heap_count_large(const struct goheap *heap, unsigned long *allocs, unsig
 
 /* ---- CPUs that went away ------------------------------------------------------------- */
 
-static bool take_over(struct gh_span *s, void *cache)
-{
-	if (READ_ONCE(s->owner) != cache)
-		return true;
-	preempt_disable();
-	gh_central_take_over(s);
-	preempt_enable();
-	return true;
-}
-
 /**
  * gh_heap_abandon() - take over what a CPU's cache owns
  * @cache: the CPU is dead
@@ -279,8 +270,16 @@ static bool take_over(struct gh_span *s, void *cache)
  */
 void gh_heap_abandon(struct gh_cache *cache)
 {
+	struct gh_span *s;
+
 	gh_cache_forget(cache);
-	gh_map_walk(cache->heap, take_over, cache);
+	while ((s = list_first_entry_or_null(&cache->owned, struct gh_span, list))) {
+		list_del_init(&s->list);
+		preempt_disable();
+		gh_central_take_over(s);
+		preempt_enable();
+		cond_resched();
+	}
 	gh_cache_close_inbox(cache);
 }
 
@@ -454,9 +453,10 @@ struct goheap *goheap_create(const char *name, const struct goheap_params *param
 		free_heap(heap);
 		return ERR_PTR(-EEXIST);
 	}
+	heap->id = ++last_id;
 	list_add_tail(&heap->link, &gh_heaps);
-	gh_debugfs_add_heap(heap);
 	mutex_unlock(&gh_heaps_mutex);
+	gh_debugfs_add_heap(heap);
 	return heap;
 }
 EXPORT_SYMBOL_GPL(goheap_create);

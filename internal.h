@@ -205,7 +205,7 @@ struct gh_word {
 /**
  * struct gh_span - contiguous heap pages, and all bookkeeping of their objects
  * @run: in the page heap's tree; FREE only
- * @list: in a central list; SMALL without an owner only
+ * @list: in a central list, or in its owner's list of all; SMALL only
  * @rcu: frees the descriptor
  * @heap: which heap the objects belong to
  * @rcu_cookie: no remote bit may be merged before this grace period is over
@@ -483,6 +483,8 @@ static inline bool gh_span_is_empty(const struct gh_span *s)
  * @nr_returned: heap pages ever given back; map_lock
  * @owned: which are ours; map_lock
  * @in_use: which are in a SMALL or LARGE span; atomic bit operations
+ * @heaps: &goheap.id of the span that starts at the heap page, or did: who looks for one
+ *	heap's spans need not look at others'
  * @spans: span of every heap page; of a free run only the first and the last
  *	page's is set
  */
@@ -493,6 +495,7 @@ struct gh_arena {
 	unsigned long nr_returned;
 	DECLARE_BITMAP(owned, GH_ARENA_PAGES);
 	DECLARE_BITMAP(in_use, GH_ARENA_PAGES);
+	u8 heaps[GH_ARENA_PAGES];
 	struct gh_span *spans[GH_ARENA_PAGES];
 };
 
@@ -809,6 +812,7 @@ struct gh_tiny_open {
 /**
  * struct gh_cache - a CPU's part of a heap
  * @busy: in the section; set and cleared by this CPU only
+ * @filled: spans or magazines may be here that a flush would give back
  * @hint: the span of ours that was last freed into, to be tried before the map;
  *	an empty one rather than NULL
  * @arrived: spans taken from the inbox, oldest first; their tokens are ours
@@ -820,6 +824,7 @@ struct gh_tiny_open {
  * @inbox: spans of ours that others freed into; what is before it they only read.
  *	GH_INBOX_CLOSED from when the CPU died until it comes back
  * @inbox_bytes: of spans in there, about
+ * @owned: all spans of ours, full ones too
  * @drained: spans taken from the inbox
  * @seen_refills: @refills at the last idle check
  * @idle_ticks: idle checks that found nothing new
@@ -840,6 +845,7 @@ struct gh_tiny_open {
  */
 struct gh_cache {
 	u8 busy;
+	bool filled;
 	struct gh_span *hint;
 	struct llist_node *arrived;
 	unsigned long tiny_allocs;
@@ -852,7 +858,8 @@ struct gh_cache {
 	struct llist_head inbox ____cacheline_aligned;
 	unsigned long inbox_bytes;
 
-	unsigned long drained ____cacheline_aligned;
+	struct list_head owned ____cacheline_aligned;
+	unsigned long drained;
 	unsigned long seen_refills;
 	unsigned int idle_ticks;
 	unsigned long flushes;
@@ -1033,6 +1040,7 @@ void gh_limbo_exit(void);				/* likewise */
  * @large_allocs: large objects ever allocated, but for the caches' own count
  * @large_live: large objects now, likewise, and those that wait for a grace period
  * @tiny_alone: tiny objects ever allocated with a block to themselves
+ * @id: of its spans in &gh_arena.heaps; many heaps may have the same
  * @limbo: spans in limbo
  * @quiet: it is going, and a grace period has passed since anything was freed: nothing
  *	in it waits for readers any more
@@ -1052,6 +1060,7 @@ struct goheap {
 	atomic_long_t large_live;
 	atomic_long_t tiny_alone;
 	atomic_long_t limbo;
+	u8 id;
 	bool quiet;
 	unsigned int flags;
 	unsigned int debug;

@@ -103,6 +103,7 @@ static bool attach(struct gh_cache *cache, unsigned int sc, struct gh_freed *mag
 	if (cache->bins[sc].magazine || !gh_section_enter(cache))
 		return false;
 	cache->bins[sc].magazine = magazine;
+	WRITE_ONCE(cache->filled, true);
 	slot->top = magazine;
 	slot->limit = magazine + capacity(sc);
 	gh_section_exit(cache);

@@ -299,6 +299,9 @@ struct gh_span *gh_map_span_at(struct gh_arena *arena, unsigned int page, struct
 {
 	struct gh_span *s = READ_ONCE(arena->spans[page]);
 
+	/* Most are others', and to look at each would cost a cache miss. */
+	if (heap && READ_ONCE(arena->heaps[page]) != heap->id)
+		return NULL;
 	/* Pairs with smp_store_release() when it is initialised; 0 before and after. */
 	if (!s || !smp_load_acquire(&s->limit))
 		return NULL;

@@ -97,18 +97,6 @@ void gh_reclaim_drain_irq(struct irq_work *work)
 	rcu_read_unlock();
 }
 
-static bool has_anything(struct gh_cache *cache)
-{
-	const struct gh_bin *bin;
-
-	if (gh_peek(cache->parked))
-		return true;
-	for (bin = cache->bins; bin < cache->bins + GH_NR_SLOTS; bin++)
-		if (gh_peek(bin->active) || gh_peek(bin->partial) || gh_peek(bin->magazine))
-			return true;
-	return false;
-}
-
 static bool cache_is_idle(struct gh_cache *cache)
 {
 	unsigned long refills = gh_peek(cache->refills);
@@ -118,7 +106,7 @@ static bool cache_is_idle(struct gh_cache *cache)
 		cache->idle_ticks = 0;
 		return false;
 	}
-	return ++cache->idle_ticks >= IDLE_TICKS && has_anything(cache);
+	return ++cache->idle_ticks >= IDLE_TICKS;
 }
 
 /* Spans that a cache keeps in addition are given up by halves, if it may be without. */
@@ -132,7 +120,9 @@ static bool has_had_extra(struct gh_cache *cache)
 
 static void tick_cache(struct gh_cache *cache)
 {
-	bool idle = cache_is_idle(cache), relax = has_had_extra(cache);
+	/* Most have nothing, and need one look. */
+	bool filled = gh_peek(cache->filled);
+	bool idle = filled && cache_is_idle(cache), relax = filled && has_had_extra(cache);
 
 	if (idle)
 		WRITE_ONCE(cache->flush, true);
@@ -253,7 +243,7 @@ static void ask_for_flush_of(struct goheap *heap)
 	for_each_online_cpu(cpu) {
 		cache = per_cpu_ptr(heap->cache, cpu);
 		if (READ_ONCE(cache->flush) ||
-		    !(has_anything(cache) || gh_cache_has_arrivals(cache)))
+		    !(gh_peek(cache->filled) || gh_cache_has_arrivals(cache)))
 			continue;
 		WRITE_ONCE(cache->flush, true);
 		gh_reclaim_drain(cache);

@@ -382,6 +382,79 @@ static void test_gh_heap_count_large_rcu(struct kunit *test)
 	expect_large(test, 3, 0);
 }
 
+/* ---- what a cache has ---------------------------------------------------- */
+
+static unsigned int nr_owned(struct gh_cache *cache)
+{
+	unsigned int n = 0;
+	struct gh_span *s;
+
+	preempt_disable();
+	list_for_each_entry(s, &cache->owned, list)
+		n += s->owner == cache;
+	preempt_enable();
+	return n;
+}
+
+/* Full ones, that no other list has; of other heaps nothing is looked at. */
+static void test_gh_cache_owned_has_all_spans(struct kunit *test)
+{
+	void **p = alloc_many(test, NR, SIZE);
+	struct gh_cache *cache = gh_test_cache(test->priv);
+
+	KUNIT_EXPECT_EQ(test, nr_owned(cache), (unsigned int)NR_SPANS);
+	goheap_free(p[1]);
+	gh_reclaim_trim();
+	KUNIT_EXPECT_EQ(test, nr_owned(cache), NR_SPANS - 1U);
+	/* From the central list. */
+	fill(test, &p[1], 1, SIZE);
+	KUNIT_EXPECT_EQ(test, nr_owned(cache), (unsigned int)NR_SPANS);
+	free_many(p, NR);
+	gh_reclaim_trim();
+	KUNIT_EXPECT_TRUE(test, list_empty(&cache->owned));
+}
+
+static void test_gh_map_span_at_skips_others_unseen(struct kunit *test)
+{
+	void **p = alloc_many(test, 1, SIZE);
+	struct gh_span *s = gh_test_span_of(p[0]), *seen, *unseen;
+	unsigned int page = gh_arena_page(s->base);
+	struct goheap *heap = test->priv;
+	struct gh_arena *arena;
+
+	preempt_disable();
+	arena = gh_arena_of(s->base);
+	seen = gh_map_span_at(arena, page, heap);
+	arena->heaps[page]++;
+	unseen = gh_map_span_at(arena, page, heap);
+	arena->heaps[page]--;
+	preempt_enable();
+	KUNIT_EXPECT_PTR_EQ(test, seen, s);
+	KUNIT_EXPECT_NULL(test, unseen);
+	free_many(p, 1);
+}
+
+/* Or the tick would look for something in all bins of all caches, for ever. */
+static void test_gh_cache_filled_until_flushed(struct kunit *test)
+{
+	struct gh_cache *cache = gh_test_cache(test->priv);
+	void *p;
+
+	KUNIT_EXPECT_FALSE(test, cache->filled);
+	fill(test, &p, 1, SIZE);
+	KUNIT_EXPECT_TRUE(test, cache->filled);
+	gh_reclaim_trim();
+	KUNIT_EXPECT_FALSE(test, cache->filled);
+	goheap_free(p);
+	fill(test, &p, 1, LARGE);
+	gh_reclaim_trim();
+	KUNIT_EXPECT_FALSE(test, cache->filled);
+	goheap_free(p);
+	KUNIT_EXPECT_TRUE_MSG(test, cache->filled, "it is parked");
+	gh_reclaim_trim();
+	KUNIT_EXPECT_FALSE(test, cache->filled);
+}
+
 /* ---- a CPU that died ----------------------------------------------------- */
 
 /* A grace period that is not over before the test says so. */
@@ -689,6 +762,9 @@ static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(test_gh_heap_count_large_other_cpu),
 	KUNIT_CASE(test_gh_heap_count_large_nested),
 	KUNIT_CASE(test_gh_heap_count_large_rcu),
+	KUNIT_CASE(test_gh_cache_owned_has_all_spans),
+	KUNIT_CASE(test_gh_map_span_at_skips_others_unseen),
+	KUNIT_CASE(test_gh_cache_filled_until_flushed),
 	KUNIT_CASE(test_gh_heap_abandon_waits_for_no_token_in_limbo),
 	KUNIT_CASE(test_gh_heap_abandon_merges_inbox),
 	KUNIT_CASE(test_gh_remote_deliver_to_closed_inbox_looks_again),
