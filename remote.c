@@ -177,7 +177,7 @@ void gh_limbo_flush(struct goheap *heap)
 	/* Nothing of the heap is looked at after this; pairs with limbo_leave(). */
 	while (atomic_long_read_acquire(&heap->limbo)) {
 		limbo_sweep();
-		/* What is left waits for its grace period, or another CPU is about to deal with it. */
+		/* What is left waits for a grace period, or another CPU deals with it. */
 		if (atomic_long_read(&heap->limbo))
 			schedule_timeout_uninterruptible(1);
 	}

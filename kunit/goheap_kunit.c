@@ -1175,6 +1175,7 @@ static void test_goheap_free_rcu_waits_for_readers(struct kunit *test)
 	KUNIT_EXPECT_TRUE_MSG(test, kept, "a reader's object was written to");
 	KUNIT_EXPECT_EQ_MSG(test, goheap_size(p[3]), 0UL, "it is not live any more");
 
+	gh_test_grace_period();
 	gh_test_flush_limbo();
 	KUNIT_ASSERT_TRUE(test, take_all(heap, again, NR_FEW));
 	KUNIT_EXPECT_TRUE_MSG(test, among(p[3], again, NR_FEW), "it never comes back");
@@ -1198,6 +1199,7 @@ static void test_goheap_free_rcu_large(struct kunit *test)
 	during = atomic_long_read(&heap->pages);
 	kept = !memchr_inv(p, 0x77, 100000);
 	rcu_read_unlock();
+	gh_test_grace_period();
 	gh_test_flush_limbo();
 	gh_reclaim_trim();
 	after = atomic_long_read(&heap->pages);
@@ -1516,6 +1518,7 @@ static void test_goheap_free_nested(struct kunit *test)
 	remote = gh_span_has_remote(gh_span_of(p[0]));
 	gh_test_unnest(cache);
 	KUNIT_EXPECT_TRUE_MSG(test, remote, "the bitmap was touched within the section");
+	gh_test_grace_period();
 	gh_test_flush_limbo();
 	KUNIT_ASSERT_TRUE(test, take_all(heap, again, 2));
 	KUNIT_EXPECT_TRUE(test, among(p[1], again, 2));

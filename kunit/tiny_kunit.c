@@ -346,6 +346,7 @@ static void test_gh_tiny_free_rcu_waits_for_readers(struct kunit *test)
 	}
 	rcu_read_unlock();
 	KUNIT_EXPECT_FALSE_MSG(test, reused, "a reader's object was allocated");
+	gh_test_grace_period();
 	gh_test_flush_limbo();
 	for (; i < 2 * n; i++) {
 		p[i] = goheap_heap_alloc(test->priv, FULL, GFP_KERNEL, GOHEAP_NOSCAN);
@@ -369,6 +370,7 @@ static void test_gh_tiny_free_rcu_in_block_being_filled(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, b);
 	KUNIT_EXPECT_NE_MSG(test, block_of(a), block_of(b), "a reader's block was allocated");
 	KUNIT_EXPECT_TRUE_MSG(test, pending, "the block was free at once");
+	gh_test_grace_period();
 	gh_test_flush_limbo();
 	goheap_free(b);
 }
@@ -462,6 +464,7 @@ static void test_gh_tiny_merge_waits_for_readers(struct kunit *test)
 	KUNIT_EXPECT_TRUE_MSG(test, block_is_taken(a), "a reader's block is free");
 	KUNIT_EXPECT_TRUE_MSG(test, is_pending(a), "nobody will look at it again");
 	rcu_read_unlock();
+	gh_test_grace_period();
 	gh_test_flush_limbo();
 	gh_reclaim_trim();
 	KUNIT_EXPECT_FALSE(test, is_pending(a));
