@@ -100,11 +100,14 @@ static const char *const filters[] = {
 
 static int begin(void)
 {
+	unsigned char filter[32];
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(filters); i++)
-		/* Where a function is inlined there is nothing to trace. */
-		ftrace_set_filter(&ops, (unsigned char *)filters[i], strlen(filters[i]), !i);
+	for (i = 0; i < ARRAY_SIZE(filters); i++) {
+		/* Where a function is inlined there is nothing to trace. It writes to the filter. */
+		strscpy(filter, filters[i], sizeof(filter));
+		ftrace_set_filter(&ops, filter, strlen(filter), !i);
+	}
 	return register_ftrace_function(&ops);
 }
 
