@@ -103,10 +103,22 @@ qemu_boot() {
 		-append "console=$tty panic=-1 quiet $cmdline" "$@"
 }
 
-uml_boot() {
+uml() {
 	"${limited[@]}" "$kernel/image" "mem=$mem" seccomp=on "ncpus=$smp" root=/dev/root \
 		rootfstype=hostfs "rootflags=$work/root" rw init=/init "uml_dir=$work/" \
 		con=fd:0,fd:1 panic=-1 quiet $append
+}
+
+# By way of a file: UML does not wait for a reader, and what a full pipe does not take is
+# lost without a word.
+uml_boot() {
+	local status=0
+	[ -z "$interactive" ] || { uml; return; }
+	: >"$work/uml"
+	uml >>"$work/uml" 2>&1 &
+	tail -n +1 -f -s 0.1 --pid=$! "$work/uml"
+	wait $! || status=$?
+	return $status
 }
 
 # /dev/kvm alone proves nothing: under nested virtualisation a guest may hang in

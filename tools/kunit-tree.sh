@@ -26,7 +26,8 @@ if [ ! -e "$tree/ready" ]; then
 	sed -i '$a obj-$(CONFIG_GOHEAP) += goheap/' "$tree/lib/Makefile"
 	touch "$tree/ready"
 fi
-rsync -a --delete --exclude=/.git --filter=':- .gitignore' "$TOP/" "$goheap/"
+# By content, and with new times: make has to see that a file went back to what it was.
+rsync -rlp --checksum --delete --exclude=/.git --filter=":- .gitignore" "$TOP/" "$goheap/"
 
 cd "$tree"
 status=0
