@@ -229,6 +229,31 @@ static void test_goheap_alloc_nofail_reaches_the_kernel(struct kunit *test)
 	end_max_order();
 }
 
+static void blocks_come_back(struct work_struct *work)
+{
+	end_max_order();
+}
+
+static DECLARE_DELAYED_WORK(come_back, blocks_come_back);
+
+/* Nor does it fail for blocks that the kernel may refuse: goheap waits, and tries again. */
+static void test_goheap_alloc_nofail_waits_for_blocks(struct kunit *test)
+{
+	static const size_t sizes[] = { 24, 6784, SZ_32K, SZ_64K };
+	unsigned int i;
+	void *p;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		set_max_order(0);
+		schedule_delayed_work(&come_back, HZ / 10);
+		p = (goheap_alloc)(sizes[i], GFP_KERNEL | __GFP_NOFAIL);
+		KUNIT_EXPECT_NOT_NULL_MSG(test, p, "size %zu", sizes[i]);
+		flush_delayed_work(&come_back);
+		goheap_free(p);
+	}
+	end_max_order();
+}
+
 static void test_goheap_alloc_large_sizes(struct kunit *test)
 {
 	static const int around[] = { -4096, -1, 0, 1, 4096, 8192 };
@@ -2029,6 +2054,7 @@ static struct kunit_case front_cases[] = {
 	KUNIT_CASE(test_goheap_alloc_asks_once_for_scarce_blocks),
 	KUNIT_CASE(test_goheap_heap_alloc_debug_from_shorter_spans),
 	KUNIT_CASE(test_goheap_alloc_nofail_reaches_the_kernel),
+	KUNIT_CASE(test_goheap_alloc_nofail_waits_for_blocks),
 	KUNIT_CASE(test_goheap_alloc_large_sizes),
 	KUNIT_CASE(test_goheap_alloc_size_zero),
 	KUNIT_CASE(test_goheap_free_nothing),
