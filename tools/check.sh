@@ -472,7 +472,8 @@ lane_leaks_san() { selftests san $TAINT_OWN leak ""; }
 lane_adopt_umlhooks() { selftests umlhooks $TAINT_OWN adopt ""; }
 lane_nmi_san() { selftests san $TAINT_OWN nmi NMIS=300 --append kmemleak=off; }
 lane_memory_uml() { selftests uml $TAINT_OWN memory FULL=1 --smp 3; }
-lane_hotplug_6_12() { selftests 6.12 $TAINT_STOCK hotplug CYCLES=200; }
+# Callbacks that others run may be lazy.
+lane_hotplug_6_12() { selftests 6.12 $TAINT_STOCK hotplug CYCLES=200 --append rcu_nocbs=all; }
 lane_pressure_uml() { selftests uml $TAINT_OWN pressure FULL=1 --mem 256M; }
 lane_pressure_6_1() { selftests 6.1 $TAINT_STOCK pressure FULL=1 --mem 256M; }
 lane_pressure_6_12_rt() { selftests 6.12-rt $TAINT_STOCK pressure FULL=1 --mem 512M; }
