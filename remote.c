@@ -259,6 +259,12 @@ void gh_remote_tell(struct gh_span *s, bool rcu)
 		gh_remote_deliver(s);
 }
 
+/* Those who check memory are told before others can have the object, and of no other one. */
+static bool is_to_be_told(const struct gh_span *s, unsigned int idx, u32 life)
+{
+	return GH_SANITIZES && gh_span_is_live(s, idx) && gh_span_lives_on(s, life);
+}
+
 /**
  * gh_remote_free() - free an object of a span that is not ours to touch
  * @s: a SMALL span
@@ -271,7 +277,7 @@ void gh_remote_free(struct gh_span *s, unsigned int idx, u32 life)
 {
 	void *p = gh_span_object(s, idx);
 
-	if (GH_SANITIZES && gh_span_is_live(s, idx))
+	if (is_to_be_told(s, idx, life))
 		gh_sanitize_free(p, s->elemsize);
 	if (unlikely(!set_remote(s, idx, life)))
 		gh_misuse(GH_DOUBLE_FREE, p, s);
@@ -292,7 +298,8 @@ void gh_remote_free_rcu(struct gh_span *s, unsigned int idx, u32 life)
 	void *p = gh_span_object(s, idx);
 
 	gh_span_rcu_mark(s);
-	gh_sanitize_forget(p);
+	if (is_to_be_told(s, idx, life))
+		gh_sanitize_forget(p);
 	if (unlikely(!set_remote(s, idx, life)))
 		gh_misuse(GH_DOUBLE_FREE, p, s);
 	else
@@ -311,11 +318,13 @@ void gh_remote_free_large(struct gh_span *s, u32 life, bool rcu)
 {
 	void *p = (void *)s->base;
 
-	if (rcu) {
+	if (rcu)
 		gh_span_rcu_mark(s);
-		gh_sanitize_forget(p);
-	} else if (GH_SANITIZES && gh_span_is_live(s, 0)) {
-		gh_sanitize_free(p, s->limit);
+	if (is_to_be_told(s, 0, life)) {
+		if (rcu)
+			gh_sanitize_forget(p);
+		else
+			gh_sanitize_free(p, s->limit);
 	}
 	if (unlikely(!set_remote(s, 0, life))) {
 		gh_misuse(GH_DOUBLE_FREE, p, s);

@@ -973,9 +973,9 @@ static int flush(void *arg)
  */
 static void test_gh_limbo_flush_by_two_after_nmi(struct kunit *test)
 {
+	int cpu = gh_test_other_cpu(test);
 	struct flusher f = { .heap = gh_test_heap(test, "kunit-nmi", NULL) };
 	void *p = alloc_on_central(test, f.heap);
-	int cpu = gh_test_other_cpu(test);
 	struct task_struct *thread[2];
 	unsigned long flags;
 	unsigned int i;

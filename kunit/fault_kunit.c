@@ -333,7 +333,8 @@ static void try_way(struct kunit *test, const struct way *way, size_t size, gfp_
 	KUNIT_EXPECT_GE(test, points, 6U);
 	KUNIT_EXPECT_LT(test, points, MOST - 1);
 	/* Mostly what fails for the node is tried once more for all nodes. */
-	KUNIT_EXPECT_GE(test, nulls, way->never_elsewhere ? 4U : 1U);
+	KUNIT_EXPECT_GE_MSG(test, nulls, way->never_elsewhere ? 4U : 1U,
+			    "%zu bytes, %u could fail", size, points);
 }
 
 static void test_goheap_alloc_each_way(struct kunit *test)
