@@ -762,8 +762,8 @@ static void note_scarce(struct gh_page_heap *ph, const struct want *w)
 {
 	if (time_before(jiffies, gh_peek(ph->scarce_until)) && w->npages > gh_peek(ph->scarce))
 		return;
-	data_race(ph->scarce = w->npages);
-	data_race(ph->scarce_until = jiffies + SCARCE_FOR);
+	WRITE_ONCE(ph->scarce, w->npages);
+	WRITE_ONCE(ph->scarce_until, jiffies + SCARCE_FOR);
 }
 
 /*

@@ -645,6 +645,7 @@ static inline bool gh_order_exists(unsigned int order)
 static inline void gh_note_request(unsigned int order, gfp_t gfp)
 {
 	WRITE_ONCE(gh_test_gfp, gfp);
+	/* A test looks at what its own task asked for. */
 	data_race(gh_test_asked[order]++);
 }
 #else

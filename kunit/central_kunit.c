@@ -298,10 +298,10 @@ static void test_gh_central_validate_many(struct kunit *test)
 	first = list_first_entry(&central->lists[s->bucket], struct gh_span, list);
 	last = list_last_entry(&central->lists[s->bucket], struct gh_span, list);
 	check(test, 200);
-	KUNIT_EXPECT_PTR_EQ(test, list_first_entry(&central->lists[s->bucket], struct gh_span, list),
-			    first);
-	KUNIT_EXPECT_PTR_EQ(test, list_last_entry(&central->lists[s->bucket], struct gh_span, list),
-			    last);
+	s = list_first_entry(&central->lists[s->bucket], struct gh_span, list);
+	KUNIT_EXPECT_PTR_EQ(test, s, first);
+	s = list_last_entry(&central->lists[s->bucket], struct gh_span, list);
+	KUNIT_EXPECT_PTR_EQ(test, s, last);
 	/* Far behind the first few. */
 	list_for_each_entry(s, &central->lists[first->bucket], list)
 		if (++nr == 150)
