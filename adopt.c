@@ -147,17 +147,31 @@ static size_t instead_of_size(const void *p)
 	return size;
 }
 
-static void *instead_of_realloc(GH_KREALLOC_ARGS(p, size, align, gfp, nid))
+static void *krealloc_ours(const void *p, size_t size, unsigned long align, gfp_t gfp,
+			   int nid)
 {
 	void *new = ZERO_SIZE_PTR;
 
 	if (size)
-		new = resize((void *)p, size, GH_KREALLOC_ALIGN(align), gfp, GH_KREALLOC_NID(nid));
+		new = resize((void *)p, size, align, gfp, nid);
 	else
 		adopt_free(p);
 	atomic_dec(&nr_inside);
 	return new;
 }
+
+#if GH_KREALLOC_TAKES_NODE
+static void *instead_of_realloc(const void *p, GH_KREALLOC_SIZE, unsigned long align, gfp_t gfp,
+				int nid)
+{
+	return krealloc_ours(p, size, align, gfp, nid);
+}
+#else
+static void *instead_of_realloc(const void *p, GH_KREALLOC_SIZE, gfp_t gfp)
+{
+	return krealloc_ours(p, size, 1, gfp, NUMA_NO_NODE);
+}
+#endif
 
 /**
  * struct detour - what stands before one of the kernel's functions
@@ -237,7 +251,7 @@ static void end(void)
 	for (i = 0; i < nr_detours(); i++)
 		unregister_kprobe(&detours[i].kp);
 	while (atomic_read(&nr_inside))
-		msleep(1);
+		msleep(20);
 	/* Who counted itself out has yet to return. */
 	synchronize_rcu_tasks();
 }

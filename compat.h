@@ -263,18 +263,16 @@ static inline bool gh_kvfree_rcu_barrier(void)
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0) || !defined(krealloc_noprof)
-#define GH_KREALLOC_ARGS(p, size, align, gfp, nid)	const void *p, size_t size, gfp_t gfp
-#define GH_KREALLOC_ALIGN(align)	1
-#define GH_KREALLOC_NID(nid)		NUMA_NO_NODE
+#define GH_KREALLOC_TAKES_NODE	0
 #else
-#ifndef DECL_TOKEN_PARAMS
-#define DECL_TOKEN_PARAMS(size, token)	size_t size
+#define GH_KREALLOC_TAKES_NODE	1
 #endif
-#define GH_KREALLOC_ARGS(p, size, align, gfp, nid)				\
-	const void *p, DECL_TOKEN_PARAMS(size, token), unsigned long align,	\
-	gfp_t gfp, int nid
-#define GH_KREALLOC_ALIGN(align)	(align)
-#define GH_KREALLOC_NID(nid)		(nid)
+
+/* With some configurations of 7.2 a token comes after the size. */
+#ifdef DECL_TOKEN_PARAMS
+#define GH_KREALLOC_SIZE	DECL_TOKEN_PARAMS(size, token)
+#else
+#define GH_KREALLOC_SIZE	size_t size
 #endif
 
 #endif /* _GOHEAP_COMPAT_H */

@@ -524,9 +524,10 @@ unsigned int gh_debug_validate(struct gh_span *s)
 
 	for (idx = 0; r && idx < r->nr; idx++) {
 		gh_lock(&r->lock, flags);
-		/* Not before the lock is held, nor when they are gone: the span has another life. */
+		/* Not before the lock is held, nor when they are gone: that is another life. */
 		p = gh_span_object(s, idx);
-		damaged = !r->gone && is_damaged(r, &r->of[idx], p, gh_span_object_bytes(s), &damage);
+		damaged = !r->gone &&
+			  is_damaged(r, &r->of[idx], p, gh_span_object_bytes(s), &damage);
 		gh_unlock(&r->lock, flags);
 		if (!damaged)
 			continue;

@@ -323,10 +323,11 @@ static __always_inline bool gh_span_starts(const struct gh_span *s, unsigned lon
 /*
  * Which of its lives a span is in. Whoever uses a span that is neither owned nor locked
  * asks first, then looks at it, and asks again: if the answer is another one, what was
- * seen belongs to more than one life. Pairs with gh_span_end_life().
+ * seen belongs to more than one life.
  */
 static __always_inline u32 gh_span_life(const struct gh_span *s)
 {
+	/* Pairs with gh_span_end_life(). */
 	return smp_load_acquire(&s->life);
 }
 

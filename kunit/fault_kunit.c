@@ -322,19 +322,23 @@ static unsigned int fail_each(struct kunit *test, const struct way *way, size_t 
 	return nth - 1;
 }
 
+/* Checkers of the kernel may take one of the failures for memory of their own. */
+#define TRIES	20U
+
 static void try_way(struct kunit *test, const struct way *way, size_t size, gfp_t gfp)
 {
-	unsigned int points, nulls;
+	unsigned int points, nulls, tries = 0, least = way->never_elsewhere ? 4 : 1;
 
 	if (size > way->most)
 		return;
-	points = fail_each(test, way, size, gfp, &nulls);
+	do {
+		points = fail_each(test, way, size, gfp, &nulls);
+	} while (nulls < least && ++tries < TRIES);
 	/* Itself; a page; descriptors of the run, of the span, of the rest; an arena. */
 	KUNIT_EXPECT_GE(test, points, 6U);
 	KUNIT_EXPECT_LT(test, points, MOST - 1);
 	/* Mostly what fails for the node is tried once more for all nodes. */
-	KUNIT_EXPECT_GE_MSG(test, nulls, way->never_elsewhere ? 4U : 1U,
-			    "%zu bytes, %u could fail", size, points);
+	KUNIT_EXPECT_GE_MSG(test, nulls, least, "%zu bytes, %u could fail", size, points);
 }
 
 static void test_goheap_alloc_each_way(struct kunit *test)
@@ -623,21 +627,33 @@ static void test_goheap_create_each(struct kunit *test)
 	KUNIT_EXPECT_LT(test, nth, MOST);
 }
 
-static void test_goheap_destroy_needs_nothing(struct kunit *test)
+/* Was there something to fail? It worked all the same. */
+static bool destroy_once(struct kunit *test)
 {
 	struct goheap *new = goheap_create("kunit-enomem", NULL);
 	struct ledger before;
+	bool failed;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(new));
 	goheap_free_rcu(goheap_heap_alloc(new, 100, GFP_KERNEL, 0));
 	goheap_free(goheap_heap_alloc(new, 100000, GFP_KERNEL, 0));
 	arm(1);
 	goheap_destroy(new);
-	KUNIT_EXPECT_FALSE(test, disarm());
+	failed = disarm();
 	cool(&before);
 	KUNIT_EXPECT_EQ(test, before.heaps, 1UL);
 	KUNIT_EXPECT_EQ(test, before.live, 0UL);
 	KUNIT_EXPECT_EQ(test, before.held, 0UL);
+	return failed;
+}
+
+static void test_goheap_destroy_needs_nothing(struct kunit *test)
+{
+	unsigned int tries = 0;
+
+	while (destroy_once(test) && ++tries < TRIES)
+		;
+	KUNIT_EXPECT_LT(test, tries, TRIES);
 }
 
 /* ---- frees ---------------------------------------------------------------------------- */

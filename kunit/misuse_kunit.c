@@ -608,8 +608,8 @@ static void expect_console_freed(struct kunit *test)
 {
 	unsigned int tries;
 
-	for (tries = 0; READ_ONCE(console_frees) && tries < 500; tries++)
-		msleep(10);
+	for (tries = 0; READ_ONCE(console_frees) && tries < 250; tries++)
+		msleep(20);
 	KUNIT_EXPECT_PTR_EQ(test, READ_ONCE(console_frees), NULL);
 	WRITE_ONCE(console_frees, NULL);
 }

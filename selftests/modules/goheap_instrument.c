@@ -104,7 +104,7 @@ static int begin(void)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(filters); i++) {
-		/* Where a function is inlined there is nothing to trace. It writes to the filter. */
+		/* It writes to the filter. Of an inlined function there is nothing to trace. */
 		strscpy(filter, filters[i], sizeof(filter));
 		ftrace_set_filter(&ops, filter, strlen(filter), !i);
 	}
