@@ -65,6 +65,7 @@ LANES_FULL=(
 	judges-6.12
 	judges-san
 	adopt-umlhooks
+	probes-7.2
 )
 
 TAINT_KUNIT=266240	# out of tree, and test modules
@@ -468,6 +469,11 @@ lane_faults_uml() { selftests umlfault $TAINT_OWN faults "OPS=30000" --append rc
 lane_faults_san() { selftests san $TAINT_OWN faults "OPS=5000 STEP=30" --append rcupdate.rcu_expedited=1; }
 # The heap reports what goheap_leak leaked when it goes.
 lane_leaks_san() { selftests san $TAINT_OWN leak ""; }
+# The newest kernel has another krealloc(), and probes by way of ftrace.
+lane_probes_7_2() {
+	selftests 7.2 $TAINT_OWN adopt ""
+	selftests 7.2 $TAINT_OWN instrument ""
+}
 # A kernel with the patches of packaging/in-tree needs no probes.
 lane_adopt_umlhooks() { selftests umlhooks $TAINT_OWN adopt ""; }
 lane_nmi_san() { selftests san $TAINT_OWN nmi NMIS=300 --append kmemleak=off; }

@@ -120,7 +120,7 @@ declare -A SOURCE=([base]=6.12 [san]=6.12 [kcsan]=6.12 [rt]=6.12 [uml]=newest [7
 	[arm64]=6.12 [arm64-64k]=6.12 [arm64-tags]=6.12 [kmsan]=6.12 [umlfault]=newest
 	[uml-up]=newest [umlhooks]=newest)
 declare -A FRAGMENTS=([base]=base [san]="base san" [kcsan]="base kcsan" [rt]="base rt"
-	[uml]=uml [7.2]=base [umlfault]="uml umlfault"
+	[uml]=uml [7.2]="base probes" [umlfault]="uml umlfault"
 	[uml-up]="uml uml-up" [umlhooks]=uml
 	[arm64]="base arm64" [arm64-64k]="base arm64 arm64-64k"
 	[arm64-tags]="base arm64 arm64-tags" [kmsan]="base kmsan")
