@@ -17,11 +17,9 @@ DEFINE_PER_CPU(unsigned int, gh_locks_held);
  * A lock of a kernel without SMP is nothing, and trying succeeds always. But there
  * the count says all: one CPU holds all the locks that are held.
  */
-static bool try_lock(raw_spinlock_t *lock)
+static bool is_held_without_smp(void)
 {
-	if (!IS_ENABLED(CONFIG_SMP) && __this_cpu_read(gh_locks_held) > 1)
-		return false;
-	return raw_spin_trylock(lock);
+	return !IS_ENABLED(CONFIG_SMP) && __this_cpu_read(gh_locks_held) > 1;
 }
 
 /**
@@ -40,7 +38,7 @@ bool gh_lock_any_context(raw_spinlock_t *lock, unsigned long *flags)
 	__this_cpu_inc(gh_locks_held);
 	if (!nested) {
 		raw_spin_lock(lock);
-	} else if (!try_lock(lock)) {
+	} else if (is_held_without_smp() || !raw_spin_trylock(lock)) {
 		__this_cpu_dec(gh_locks_held);
 		local_irq_restore(*flags);
 		return false;

@@ -680,14 +680,14 @@ void gh_arena_forgive(struct gh_page_heap *ph);
 extern struct page *gh_test_poison;
 
 /* A test says that this page has an error, also where the kernel handles none. */
-static inline bool gh_page_is_poisoned(const struct page *page)
+static inline bool gh_page_is_poisoned(struct page *page)
 {
 	return PageHWPoison(page) || unlikely(READ_ONCE(gh_test_poison) == page);
 }
 #else
 #define GH_MEMORY_FAILS	IS_ENABLED(CONFIG_MEMORY_FAILURE)
 
-static inline bool gh_page_is_poisoned(const struct page *page)
+static inline bool gh_page_is_poisoned(struct page *page)
 {
 	return PageHWPoison(page);
 }

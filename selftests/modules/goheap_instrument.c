@@ -94,8 +94,7 @@ static void notrace handler(unsigned long ip, unsigned long parent_ip, struct ft
 static struct ftrace_ops ops = { .func = handler };
 
 static const char *const filters[] = {
-	"gh_*", "goheap_*",
-	"rb_erase", "rb_insert_color", "_raw_spin_lock", "_raw_spin_trylock", "_raw_spin_unlock",
+	"gh_*", "goheap_*", "rb_erase", "rb_insert_color",
 };
 
 static int begin(void)
