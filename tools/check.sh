@@ -282,6 +282,8 @@ stress() {
 			# a heap may go meanwhile
 			cat stats percpu arenas occupancy spans validate heaps/*/* 2>/dev/null
 			echo 1 >trim
+			# the steps are to get on as well
+			sleep 0.1
 		done >/dev/null &
 		cd /
 		insmod /goheap_stress.ko ops=$ops || exit 1
