@@ -652,14 +652,15 @@ static void test_gh_map_claim_asks_vmalloc_rightly(struct kunit *test)
 		GFP_KERNEL | __GFP_MEMALLOC, GFP_KERNEL | __GFP_NOMEMALLOC,
 		GFP_KERNEL | __GFP_NOFAIL, GFP_NOFS | __GFP_HIGH,
 	};
-	unsigned long addr;
+	unsigned long addr, bare;
 	unsigned int i;
 
 	/* A whole heap page that is not goheap's. */
 	addr = __get_free_pages(GFP_KERNEL, get_order(GH_PAGE_SIZE));
 	KUNIT_ASSERT_NE(test, addr, 0UL);
+	bare = (unsigned long)kasan_reset_tag((void *)addr);
 	for (i = 0; i < ARRAY_SIZE(flags); i++)
-		KUNIT_EXPECT_TRUE_MSG(test, claims_by_vmalloc(addr, flags[i]), "row %u", i);
+		KUNIT_EXPECT_TRUE_MSG(test, claims_by_vmalloc(bare, flags[i]), "row %u", i);
 	free_pages(addr, get_order(GH_PAGE_SIZE));
 	KUNIT_EXPECT_FALSE(test, gh_test_log_has("Unexpected gfp"));
 }
