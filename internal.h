@@ -1018,6 +1018,21 @@ struct gh_freed *gh_magazine_detach(struct gh_cache *cache, unsigned int sc);
 void gh_magazine_consider(struct goheap *heap, unsigned int sc, gfp_t gfp);	/* no section */
 unsigned long gh_magazine_bytes(void);
 
+#ifdef CONFIG_GOHEAP_KUNIT_TEST
+extern void (*gh_test_after_bit)(void);
+
+/* A test does what another CPU could do just now. */
+static inline void gh_remote_bit_is_set(void)
+{
+	void (*fn)(void) = READ_ONCE(gh_test_after_bit);
+
+	if (unlikely(fn))
+		fn();
+}
+#else
+static inline void gh_remote_bit_is_set(void) { }
+#endif
+
 /* remote.c: no section needed, preemption off */
 void gh_remote_free(struct gh_span *s, unsigned int idx, u32 life);
 void gh_remote_free_rcu(struct gh_span *s, unsigned int idx, u32 life);

@@ -220,10 +220,10 @@ bool gh_limbo_wait(struct goheap *heap)
  * Sets the object's remote bit. False if the object was free already.
  *
  * The freeing CPU may have been interrupted since it found the span, and the object freed
- * by another CPU meanwhile. Then the bit may belong to an object of the span's next
- * life. So the span must be in the same life before the bit is set, and after: if
- * the next life began in between, the freeing CPU takes the bit back. That is too late
- * only if, between the two looks, the span goes, comes back, and is merged as well.
+ * by another CPU meanwhile: then the bit would be that of an object of the span's next
+ * life. So the span must be in the same life still, and while it is FREE all its bits are
+ * set. A second look, after the bit, would tell nothing: by then another CPU may have
+ * merged the bit, and let the span go, which is right.
  */
 static bool set_remote(struct gh_span *s, unsigned int idx, u32 life)
 {
@@ -235,9 +235,22 @@ static bool set_remote(struct gh_span *s, unsigned int idx, u32 life)
 	/* Full barrier; pairs with the one in gh_span_unclaim(). */
 	if (!gh_word_set_remote(w, idx))
 		return false;
-	if (gh_span_lives_on(s, life))
+	gh_remote_bit_is_set();
+	return true;
+}
+
+/*
+ * The same for a LARGE span. It goes only when the CPU that won the bit lets it go, so
+ * here the second look is worth something: the bit is taken back if it is in the next
+ * life.
+ */
+static bool set_remote_large(struct gh_span *s, u32 life)
+{
+	if (!set_remote(s, 0, life))
+		return false;
+	if (likely(gh_span_lives_on(s, life)))
 		return true;
-	clear_bit(idx % BITS_PER_LONG, (unsigned long *)&w->remote);
+	clear_bit(0, (unsigned long *)&s->words[0].remote);
 	return false;
 }
 
@@ -326,7 +339,7 @@ void gh_remote_free_large(struct gh_span *s, u32 life, bool rcu)
 		else
 			gh_sanitize_free(p, s->limit);
 	}
-	if (unlikely(!set_remote(s, 0, life))) {
+	if (unlikely(!set_remote_large(s, life))) {
 		gh_misuse(GH_DOUBLE_FREE, p, s);
 		return;
 	}

@@ -171,9 +171,14 @@ void gh_span_reuse_large(struct gh_span *s, bool noscan)
  */
 void gh_span_init_free(struct gh_span *s)
 {
+	unsigned int i;
+
 	WRITE_ONCE(s->limit, 0);
 	smp_wmb();	/* who finds another life finds no limit; pairs with gh_span_life() */
 	gh_span_end_life(s);
+	/* Who is late frees nothing: see set_remote(). */
+	for (i = 0; i < gh_span_nwords(s); i++)
+		atomic_long_set(&s->words[i].remote, -1);
 	WRITE_ONCE(s->heap, NULL);
 	WRITE_ONCE(s->owner, NULL);
 	WRITE_ONCE(s->flags, 0);

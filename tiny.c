@@ -398,11 +398,6 @@ static bool free_remote(struct gh_span *s, unsigned long off, u32 life, bool rcu
 	gh_sanitize_forget((void *)(s->base + off));
 	if (test_and_set_bit(step_of(off), gh_span_tiny_gone(s)))
 		return false;
-	/* As in set_remote(). */
-	if (unlikely(!gh_span_lives_on(s, life))) {
-		clear_bit(step_of(off), gh_span_tiny_gone(s));
-		return false;
-	}
 	if (gh_word_set_remote(gh_span_word(s, idx), idx))
 		gh_remote_tell(s, rcu);
 	return true;

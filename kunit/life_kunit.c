@@ -163,6 +163,52 @@ static void test_gh_tiny_free_late(struct kunit *test)
 	expect_nothing_freed(test, s);
 }
 
+/* ---- frees that are right ---------------------------------------------------- */
+
+#define LAST_SIZE	4096U		/* two of them are a span */
+
+static struct task_struct *first_freer;
+static void *other_half;
+
+/* As if another CPU freed the rest of the span just after this one set its bit. */
+static void free_other_half(void)
+{
+	void *p = other_half;
+
+	if (current != first_freer || !p)
+		return;
+	other_half = NULL;
+	goheap_free(p);
+}
+
+static void *alloc_centrally(struct goheap *heap)
+{
+	return gh_alloc_slow(heap, gh_size_class(LAST_SIZE) * 2, LAST_SIZE, GFP_KERNEL,
+			     gh_mem_node());
+}
+
+/*
+ * Who sets the last bit but one may find the span gone, because who set the last one merged
+ * both. That was taken for a double free once.
+ */
+static void test_goheap_free_whose_span_goes_at_once_is_no_double_free(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-halves", NULL);
+	void *p = alloc_centrally(heap), *q = alloc_centrally(heap);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_ASSERT_PTR_EQ(test, gh_test_span_of(p), gh_test_span_of(q));
+	KUNIT_ASSERT_NULL(test, gh_test_span_of(p)->owner);
+	first_freer = current;
+	other_half = q;
+	WRITE_ONCE(gh_test_after_bit, free_other_half);
+	goheap_free(p);
+	WRITE_ONCE(gh_test_after_bit, NULL);
+	KUNIT_EXPECT_NULL(test, other_half);
+	KUNIT_EXPECT_EQ(test, gh_misuse_count(), (unsigned long)test->priv);
+	KUNIT_EXPECT_EQ_MSG(test, atomic_long_read(&heap->pages), 0, "the span has gone");
+}
+
 /* ---- readers --------------------------------------------------------------- */
 
 /* One object of 8 KiB, then 64 of 128 bytes, as fast as it goes. */
@@ -218,6 +264,7 @@ static struct kunit_case life_cases[] = {
 	KUNIT_CASE(test_gh_remote_free_late),
 	KUNIT_CASE(test_gh_span_merge_stray_bit),
 	KUNIT_CASE(test_gh_tiny_free_late),
+	KUNIT_CASE(test_goheap_free_whose_span_goes_at_once_is_no_double_free),
 	KUNIT_CASE(test_gh_snapshot_take_two_lives),
 	{}
 };

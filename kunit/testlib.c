@@ -19,6 +19,7 @@
 #define TRY_MS		10
 
 struct task_struct *gh_test_nmi;
+void (*gh_test_after_bit)(void);
 struct task_struct *gh_test_yielder;
 unsigned long gh_test_yields;
 struct page *gh_test_poison;

@@ -105,8 +105,8 @@ inline land(obj)
  * just going: then what is freed for the second time goes with it.
  *
  * If the span has gone, and maybe come back, the freeing CPU finds out. The bit and the
- * looks before and after it are one step here: what may happen if they are not is said
- * in design.rst.
+ * look before it are one step here: what may happen if they are not is said in
+ * design.rst.
  */
 #ifdef BAD
 #define is_stale(obj)	(leaving || (held & obj))
