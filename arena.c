@@ -65,6 +65,8 @@ static struct gh_span *desc_new(enum gh_kind kind, int nid, gfp_t gfp)
 	s->records = NULL;
 	s->nelems = 0;
 	s->spanclass = 0;
+	s->flags = 0;
+	s->life = 0;
 	gh_span_init_free(s);
 	atomic_long_inc(&nr_descs[kind]);
 	return s;

@@ -425,13 +425,14 @@ static void bury(struct gh_records *r, struct record *record, u8 *p, size_t usab
  * gh_debug_free() - an object is about to be freed
  * @s: its span
  * @idx: which object
+ * @life: the span's, when the object was found
  * @rcu: readers may be looking at it
  *
  * Whether it is free already the caller finds out.
  *
  * Context: Any, preemption off.
  */
-void gh_debug_free(struct gh_span *s, unsigned int idx, bool rcu)
+void gh_debug_free(struct gh_span *s, unsigned int idx, u32 life, bool rcu)
 {
 	struct gh_records *r = records_of(s, idx);
 	void *p = gh_span_object(s, idx);
@@ -449,8 +450,11 @@ void gh_debug_free(struct gh_span *s, unsigned int idx, bool rcu)
 		gh_track(&event, 0);
 	if (!lock_records(r, flags))
 		return;
-	/* Until they are gone the span is that of these records. */
-	if (record->state == LIVE && !r->gone) {
+	/*
+	 * Until they are gone the span is that of these records. If the free is late, both
+	 * are of another life, and the caller finds out.
+	 */
+	if (record->state == LIVE && !r->gone && gh_span_lives_on(s, life)) {
 		p = gh_span_object(s, idx);
 		usable = gh_span_object_bytes(s);
 		record->freed = event;

@@ -701,7 +701,7 @@ static noinline void free_large(struct gh_span *s, u32 life, const void *p, bool
 		return;
 	}
 	if (gh_span_flags(s) & GH_F_DEBUG)
-		gh_debug_free(s, 0, rcu);
+		gh_debug_free(s, 0, life, rcu);
 	if (want_init_on_free() && !rcu && gh_span_is_live(s, 0) && gh_span_lives_on(s, life))
 		gh_clear((void *)s->base, s->limit);
 	gh_remote_free_large(s, life, rcu);
@@ -715,7 +715,7 @@ static noinline void free_debug(struct gh_span *s, unsigned long off, u32 life, 
 		gh_misuse_address(p);
 		return;
 	}
-	gh_debug_free(s, idx, false);
+	gh_debug_free(s, idx, life, false);
 	gh_remote_free(s, idx, life);
 }
 
@@ -901,7 +901,7 @@ EXPORT_SYMBOL_GPL(goheap_heap_free);
 static void free_rcu(const struct gh_ref *ref)
 {
 	if (unlikely(gh_span_flags(ref->span) & GH_F_DEBUG))
-		gh_debug_free(ref->span, ref->idx, true);
+		gh_debug_free(ref->span, ref->idx, ref->life, true);
 	gh_remote_free_rcu(ref->span, ref->idx, ref->life);
 }
 

@@ -48,6 +48,8 @@ static bool try_charge(struct goheap *heap, unsigned int npages)
  */
 static noinline bool charge_hard(struct goheap *heap, unsigned int npages, gfp_t gfp)
 {
+	bool waits = atomic_long_read(&heap->limbo);
+
 	if (npages > heap->limit)
 		return false;
 	gh_reclaim_flush(heap, gfp);
@@ -55,9 +57,9 @@ static noinline bool charge_hard(struct goheap *heap, unsigned int npages, gfp_t
 		return false;
 	if (try_charge(heap, npages))
 		return true;
-	if (!gh_limbo_wait(heap))
+	/* What comes, or has come since, out of limbo goes to the owners of its spans. */
+	if (!gh_limbo_wait(heap) && !waits)
 		return false;
-	/* What came out of limbo went to the owners of its spans. */
 	gh_reclaim_flush(heap, gfp);
 	return try_charge(heap, npages);
 }
@@ -281,6 +283,8 @@ void gh_heap_abandon(struct gh_cache *cache)
 		cond_resched();
 	}
 	gh_cache_close_inbox(cache);
+	/* Nobody flushes the cache any more, and somebody may wait for that. */
+	gh_reclaim_flushed();
 }
 
 /* When a CPU's inboxes were closed: a grace period that began before. */

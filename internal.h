@@ -1019,12 +1019,13 @@ void gh_magazine_consider(struct goheap *heap, unsigned int sc, gfp_t gfp);	/* n
 unsigned long gh_magazine_bytes(void);
 
 #ifdef CONFIG_GOHEAP_KUNIT_TEST
-extern void (*gh_test_after_bit)(void);
+typedef void gh_test_fn(void);
+extern gh_test_fn *gh_test_after_bit;
 
 /* A test does what another CPU could do just now. */
 static inline void gh_remote_bit_is_set(void)
 {
-	void (*fn)(void) = READ_ONCE(gh_test_after_bit);
+	gh_test_fn *fn = READ_ONCE(gh_test_after_bit);
 
 	if (unlikely(fn))
 		fn();
@@ -1265,7 +1266,7 @@ size_t gh_debug_room(const struct goheap *heap, size_t size, size_t align);
 struct gh_records *gh_debug_records(const struct goheap *heap, unsigned int nr, gfp_t gfp);
 void gh_debug_drop(struct gh_records *r);
 bool gh_debug_alloc(void *p, size_t size, gfp_t gfp, bool dirty);
-void gh_debug_free(struct gh_span *s, unsigned int idx, bool rcu);
+void gh_debug_free(struct gh_span *s, unsigned int idx, u32 life, bool rcu);
 void gh_debug_merged(struct gh_span *s, unsigned int word, unsigned long bits);
 size_t gh_debug_size(const struct gh_span *s, unsigned int idx);
 unsigned int gh_debug_validate(struct gh_span *s);

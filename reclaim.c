@@ -257,7 +257,7 @@ static bool is_flushed(struct goheap *heap)
 
 	for_each_online_cpu(cpu) {
 		cache = per_cpu_ptr(heap->cache, cpu);
-		/* In this order; pairs with gh_cache_work(). */
+		/* In this order; pairs with flush() in cache.c. */
 		if (smp_load_acquire(&cache->flush) || smp_load_acquire(&cache->flushing))
 			return false;
 	}

@@ -14,7 +14,10 @@
 
 #include "internal.h"
 
-/* Spans with their token held, linked by @queue. Any context adds, the RCU callback takes. */
+/*
+ * Spans with their token held, linked by @queue. Any context adds; the RCU callback takes,
+ * and whoever flushes a heap.
+ */
 static LLIST_HEAD(limbo);
 static atomic_t limbo_armed;
 static struct rcu_head limbo_rcu;
@@ -195,24 +198,24 @@ void gh_limbo_exit(void)
 }
 
 /**
- * gh_limbo_wait() - wait for what is in limbo now
+ * gh_limbo_wait() - wait until nothing is in limbo, for a second at most
  * @heap: of which heap
  *
- * Not for what others send there meanwhile, nor for objects of a span that go on being
- * freed by RCU.
+ * The callback that empties limbo is on its way. No rcu_barrier(): the caller may be
+ * what a grace period waits for, a CPU that goes offline for one, and others may send
+ * objects there for ever.
  *
- * Context: Process context.
- * Return: false if nothing is there.
+ * Context: Process context, any lock held that may be held while sleeping.
+ * Return: false if nothing was there.
  */
 bool gh_limbo_wait(struct goheap *heap)
 {
-	unsigned int i;
+	unsigned long until = jiffies + HZ;
 
 	if (!atomic_long_read(&heap->limbo))
 		return false;
-	/* The callback on its way may be too early for the latest of them; not the next. */
-	for (i = 0; i < 2 && atomic_long_read(&heap->limbo); i++)
-		rcu_barrier();
+	while (atomic_long_read(&heap->limbo) && time_before(jiffies, until))
+		schedule_timeout_uninterruptible(1);
 	return true;
 }
 

@@ -77,6 +77,16 @@ static void fill_words(struct gh_span *s)
 		memset(gh_span_tiny_live(s), 0, TINY_BYTES);
 }
 
+/*
+ * What was seen of the span while it was free, where it began above all, is not what
+ * it is now.
+ */
+static void begin_life(struct gh_span *s)
+{
+	smp_wmb();	/* who finds this life finds all of it; pairs with gh_span_life() */
+	gh_span_end_life(s);
+}
+
 static void init_common(struct gh_span *s, struct goheap *heap)
 {
 	/* Walks, and who is late to free what the descriptor was before, may look. */
@@ -115,6 +125,7 @@ void gh_span_init_small(struct gh_span *s, struct goheap *heap, unsigned int sc)
 	WRITE_ONCE(s->flags, flags | (s->needzero ? 0 : GH_F_FRESH));
 	fill_words(s);
 	s->needzero = true;
+	begin_life(s);
 	/* last: from here on addresses match */
 	smp_store_release(&s->limit, class->objects * class->size);
 }
@@ -139,6 +150,7 @@ void gh_span_init_large(struct gh_span *s, struct goheap *heap, size_t size, boo
 	WRITE_ONCE(s->words[0].free, 0);
 	atomic_long_set(&s->words[0].remote, 0);
 	s->needzero = true;
+	begin_life(s);
 	/* last: from here on addresses match */
 	smp_store_release(&s->limit, size);
 }
@@ -318,7 +330,7 @@ int gh_span_merge(struct gh_span *s)
 	int ret = 0;
 
 	for (i = 0; i < gh_span_nwords(s); i++) {
-		/* Who frees what was in an earlier life clears the other bits in a moment. */
+		/* Other bits may be there: of a free that was late by a life of the span. */
 		remote = atomic_long_read(&s->words[i].remote) & valid_bits(s, i);
 		if (!remote)
 			continue;

@@ -422,7 +422,7 @@ bool gh_tiny_free(struct gh_span *s, unsigned long off, u32 life, bool rcu)
 		return false;
 	if (rcu || !cache || cache->cpu != raw_smp_processor_id() || !gh_section_enter(cache))
 		return free_remote(s, off, life, rcu);
-	own = READ_ONCE(s->owner) == cache;
+	own = READ_ONCE(s->owner) == cache && gh_span_lives_on(s, life);
 	if (own)
 		freed = gh_tiny_free_own(cache, s, off);
 	gh_section_exit(cache);

@@ -258,7 +258,63 @@ static void test_gh_snapshot_take_two_lives(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, wrong, 0U, "of %u that were taken", taken);
 }
 
+/* Whoever saw where a free run began does not free what came to lie there. */
+static void test_gh_span_init_begins_a_life(struct kunit *test)
+{
+	unsigned int sc = gh_size_class(1024) * 2;
+	struct gh_span *s = new_desc(test, GH_SC_LARGE, sc);
+	u32 life = s->life;
+
+	s->state = GH_SPAN_SMALL;
+	gh_span_init_small(s, gh_default, sc);
+	KUNIT_EXPECT_NE(test, s->life, life);
+	gh_span_init_free(s);
+	life = s->life;
+	gh_span_init_large(s, gh_default, GH_PAGE_SIZE, false);
+	KUNIT_EXPECT_NE(test, s->life, life);
+}
+
+static void test_gh_tiny_free_own_late(struct kunit *test)
+{
+	struct gh_span *s;
+	bool freed, own;
+	size_t size;
+	void *p;
+
+	preempt_disable();
+	p = goheap_alloc_noscan(5, GFP_ATOMIC);
+	s = gh_span_of(p);
+	own = p && s->owner == this_cpu_ptr(gh_default->cache);
+	freed = own && gh_tiny_free(s, (unsigned long)p - s->base, s->life - 1, false);
+	preempt_enable();
+	size = goheap_size(p);
+	KUNIT_EXPECT_TRUE(test, own);
+	KUNIT_EXPECT_FALSE(test, freed);
+	KUNIT_EXPECT_GE(test, size, (size_t)5);
+	goheap_free(p);
+}
+
+static void test_gh_debug_free_late(struct kunit *test)
+{
+	const struct goheap_params params = { .flags = GOHEAP_POISON };
+	struct goheap *heap = gh_test_heap(test, "kunit-late", &params);
+	u8 *p = goheap_heap_alloc(heap, 100, GFP_KERNEL, 0);
+	struct gh_span *s;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	memset(p, 0x42, 100);
+	s = gh_test_span_of(p);
+	preempt_disable();
+	gh_debug_free(s, gh_span_index(s, (unsigned long)p - s->base), s->life - 1, false);
+	preempt_enable();
+	KUNIT_EXPECT_NULL_MSG(test, memchr_inv(p, 0x42, 100), "it was poisoned under its owner");
+	goheap_free(p);
+}
+
 static struct kunit_case life_cases[] = {
+	KUNIT_CASE(test_gh_span_init_begins_a_life),
+	KUNIT_CASE(test_gh_tiny_free_own_late),
+	KUNIT_CASE(test_gh_debug_free_late),
 	KUNIT_CASE(test_gh_remote_free_large_late),
 	KUNIT_CASE(test_gh_remote_free_large_late_parked),
 	KUNIT_CASE(test_gh_remote_free_late),

@@ -19,7 +19,7 @@
 #define TRY_MS		10
 
 struct task_struct *gh_test_nmi;
-void (*gh_test_after_bit)(void);
+gh_test_fn *gh_test_after_bit;
 struct task_struct *gh_test_yielder;
 unsigned long gh_test_yields;
 struct page *gh_test_poison;
