@@ -42,7 +42,7 @@ byte free_bits, remote;
 bit listed;			/* GH_F_LISTED */
 bit pending;			/* the cookie's grace period is not over */
 #ifdef BAD
-bit late[6];			/* the life that this free began in is over */
+bit past[6];			/* the life that this free began in is over */
 #endif
 
 /* ---- where it is ---- */
@@ -111,7 +111,7 @@ inline land(obj)
 #ifdef BAD
 #define is_stale(obj)	(leaving || (held & obj))
 #ifndef BREAK_LIFE
-#define is_late		late[who]
+#define is_late		past[who]
 #else
 #define is_late		false
 #endif
@@ -206,7 +206,7 @@ inline free_span()
 		assert(!live);
 		listed = 0;
 #ifdef BAD
-		late[CPU0] = 1; late[CPU1] = 1; late[INTR] = 1;
+		past[CPU0] = 1; past[CPU1] = 1; past[INTR] = 1;
 #endif
 		small = 0
 	}
@@ -710,7 +710,7 @@ inline choose()
 		fi;
 		wanted[o]++;
 #ifdef BAD
-		late[who] = 0;
+		past[who] = 0;
 #endif
 #ifdef RCU
 #ifdef DEAD
@@ -752,7 +752,7 @@ inline forget()
 	atomic {
 		wanted[o] = (o -> wanted[o] - 1 : 0);
 #ifdef BAD
-		late[who] = 0;
+		past[who] = 0;
 #endif
 		bad = 0; rcu = 0; o = 0; got = 0; again = 0; act = 0; r = 0
 	}
