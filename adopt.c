@@ -5,9 +5,13 @@
  *
  * The kernel takes a page that is not SLUB's for one large kmalloc() object, and
  * depending on its version warns, leaks, or writes to the neighbours. With adopt=1 goheap
- * stands before the two or three functions that only such pages reach. They are left by
- * kprobes, or, in a kernel that has them, by hooks (packaging/in-tree). An object of
- * goheap is then freed, measured or resized by goheap; nobody else pays anything.
+ * stands before the two or three functions that such pages reach, by kprobes or, in a
+ * kernel that has them, by hooks (packaging/in-tree). An object of goheap is then freed,
+ * measured or resized by goheap. Of kmalloc()'s objects, large ones pay for a probe when
+ * they are freed, and all of them in ksize(); through the hooks nobody does.
+ *
+ * The kernel skips a probe that is hit in the middle of another one on the same CPU. Such a
+ * call does what it would without adopt=1; rmmod says how many there were.
  *
  * A probe's handler does not do the work. The handler may run as in NMI, and kfree()
  * was called elsewhere. The handler lets its caller return into a function of the same
@@ -104,8 +108,9 @@ static bool may_stay(const void *p, unsigned long align, gfp_t gfp, int nid)
 	       nid == page_to_nid(virt_to_page(p));
 }
 
-static void *move(const void *p, size_t have, size_t size, unsigned long align, gfp_t gfp, int nid)
+static void *move(const void *p, size_t size, unsigned long align, gfp_t gfp, int nid)
 {
+	size_t have = goheap_size(p);
 	void *new = gh_alloc(gh_default, size, align, gfp, false, nid);
 
 	if (new) {
@@ -115,21 +120,17 @@ static void *move(const void *p, size_t have, size_t size, unsigned long align, 
 	return new;
 }
 
-/* krealloc(); @size is not 0. */
+/* krealloc(); @size is not 0. Who makes an object smaller does not expect to fail. */
 static void *resize(void *p, size_t size, unsigned long align, gfp_t gfp, int nid)
 {
-	size_t have = goheap_size(p);
+	bool fits = size <= goheap_size(p);
+	void *new;
 
-	if (!have) {
-		/* Dead, or no object at all: the free says which, and nothing is copied. */
-		goheap_free(p);
-		return NULL;
-	}
-	if (size > have || !may_stay(p, align, gfp, nid))
-		return move(p, have, size, align, gfp, nid);
-	if (want_init_on_alloc(gfp))
-		memset(p + size, 0, have - size);
-	return p;
+	/* A dead object goheap_realloc() reports, and nothing is copied. */
+	if (goheap_size(p) && !may_stay(p, align, gfp, nid))
+		return move(p, size, align, gfp, nid);
+	new = goheap_realloc(p, size, gfp);
+	return !new && fits ? p : new;
 }
 
 /* The first argument is a page or a folio. */
@@ -248,8 +249,12 @@ static void end(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < nr_detours(); i++)
+	for (i = 0; i < nr_detours(); i++) {
 		unregister_kprobe(&detours[i].kp);
+		if (detours[i].kp.nmissed)
+			pr_warn("adopt=1: %lu calls of %s() went by\n", detours[i].kp.nmissed,
+				detours[i].kp.symbol_name);
+	}
 	while (atomic_read(&nr_inside))
 		msleep(20);
 	/* Who counted itself out has yet to return. */
@@ -260,7 +265,7 @@ static void end(void)
 
 static int begin(void)
 {
-	pr_err("adopt=1 needs a kernel with CONFIG_KPROBES: load goheap without adopt=1\n");
+	pr_err("adopt=1 needs a kernel with CONFIG_KPROBES, since 6.15 with CONFIG_KVFREE_RCU_BATCHED as well, or with packaging/in-tree: load goheap without adopt=1\n");
 	return -EOPNOTSUPP;
 }
 

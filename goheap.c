@@ -1054,6 +1054,7 @@ destroy_default:
 	gh_limbo_exit();
 exit_arena:
 	gh_arena_exit();
+	gh_misuse_flush();
 	return err;
 }
 

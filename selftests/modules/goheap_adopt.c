@@ -25,6 +25,10 @@ static bool twice;
 module_param(twice, bool, 0444);
 MODULE_PARM_DESC(twice, "free an object twice");
 
+static bool dead;
+module_param(dead, bool, 0444);
+MODULE_PARM_DESC(dead, "resize, measure and clear an object that was freed");
+
 static bool keep;
 module_param(keep, bool, 0444);
 MODULE_PARM_DESC(keep, "leave objects to kfree_rcu() and return");
@@ -116,9 +120,9 @@ static void try_grow(const char *what, u8 *p, size_t size)
 
 static void try_shrink(const char *what, u8 *p, size_t size)
 {
-	u8 *q = krealloc(p, size / 2, GFP_KERNEL);
+	u8 byte = *p, *q = krealloc(p, size / 2, GFP_KERNEL);
 
-	check(q == p && !memchr_inv(q, *q, size / 2), what, size);
+	check(q && !memchr_inv(q, byte, size / 2), what, size);
 	kfree(q);
 }
 
@@ -194,6 +198,61 @@ static void free_twice(void)
 	kfree(p);
 }
 
+/* Strings have places that kmalloc() would not give; what is tiny has no page of its own. */
+static void try_tiny(void)
+{
+	char *p = goheap_strdup("goheap", GFP_KERNEL), *q = goheap_strdup("twelve", GFP_KERNEL);
+
+	q = krealloc(q, 8, GFP_KERNEL);
+	check(q && IS_ALIGNED((unsigned long)q, 8) && !strcmp(q, "twelve"), "krealloc, tiny", 8);
+	check(p && !strcmp(p, "goheap") && ksize(p) == goheap_size(p), "ksize, tiny", 7);
+	kfree(q);
+	kfree(p);
+	check(!goheap_size(p) && !goheap_size(q), "kfree, tiny", 8);
+}
+
+static void try_private(void)
+{
+	const struct goheap_params params = { .flags = GOHEAP_REDZONE };
+	struct goheap *heap = goheap_create("adopt", &params);
+	u8 *p = IS_ERR(heap) ? NULL : goheap_heap_alloc(heap, 100, GFP_KERNEL, 0), *q;
+
+	check(p, "out of memory", 100);
+	if (!p)
+		return;
+	memset(p, 0x5a, 100);
+	check(ksize(p) == 100, "ksize, private", 100);
+	q = krealloc(p, 300, GFP_KERNEL);
+	check(q && !memchr_inv(q, 0x5a, 100), "krealloc, private", 100);
+	kfree(q);
+	check(!goheap_size(p), "kfree, private", 100);
+	goheap_destroy(heap);
+}
+
+/* Whatever is made of it, it is nobody else's memory. */
+static void try_dead(size_t size)
+{
+	unsigned int i;
+	u8 *p, *q;
+
+	if (!fill(size)) {
+		check(false, "out of memory", size);
+		return;
+	}
+	p = objects[NR / 2 + 1];
+	goheap_free(p);
+	q = krealloc(p, 1000, GFP_KERNEL);
+	if (!ZERO_OR_NULL_PTR(q))
+		memset(q, 0xa5, 1000);
+	kfree(q);
+	check(!ksize(p), "ksize, dead", size);
+	kfree_sensitive(p);
+	neighbours("dead", size);
+	for (i = 1; i < NR; i += 2)
+		if (i != NR / 2 + 1)
+			goheap_free(objects[i]);
+}
+
 static int __init goheap_adopt_init(void)
 {
 	unsigned int i;
@@ -202,11 +261,17 @@ static int __init goheap_adopt_init(void)
 		free_twice();
 		return 0;
 	}
+	if (dead) {
+		try_dead(96);
+		return failed ? -EUCLEAN : 0;
+	}
 	leave_to_rcu();
 	if (keep)
 		return 0;
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
 		try_all(sizes[i]);
+	try_tiny();
+	try_private();
 	try_skb();
 	return failed ? -EUCLEAN : 0;
 }
