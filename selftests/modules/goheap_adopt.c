@@ -201,9 +201,10 @@ static void free_twice(void)
 /* Strings have places that kmalloc() would not give; what is tiny has no page of its own. */
 static void try_tiny(void)
 {
-	char *p = goheap_strdup("goheap", GFP_KERNEL), *q = goheap_strdup("twelve", GFP_KERNEL);
+	char *p = goheap_strdup("goheap", GFP_KERNEL);
+	char *twelve = goheap_strdup("twelve", GFP_KERNEL);
+	char *q = krealloc(twelve, 8, GFP_KERNEL);
 
-	q = krealloc(q, 8, GFP_KERNEL);
 	check(q && IS_ALIGNED((unsigned long)q, 8) && !strcmp(q, "twelve"), "krealloc, tiny", 8);
 	check(p && !strcmp(p, "goheap") && ksize(p) == goheap_size(p), "ksize, tiny", 7);
 	kfree(q);
