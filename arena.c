@@ -108,17 +108,6 @@ static struct gh_span *spare_pop(struct gh_page_heap *ph, enum gh_kind kind)
 	return s;
 }
 
-/*
- * Enough descriptors for one allocation: its own, and what it cuts off both ends.
- * If not, @missing says which to add.
- */
-static bool spares_suffice(struct gh_page_heap *ph, enum gh_kind kind, enum gh_kind *missing)
-{
-	lockdep_assert_held(&ph->lock);
-	*missing = ph->nr_spare[kind] ? GH_KIND_1 : kind;
-	return ph->nr_spare[kind] && ph->nr_spare[GH_KIND_1] >= 2 + (kind == GH_KIND_1);
-}
-
 static int spare_add(struct gh_page_heap *ph, enum gh_kind kind, gfp_t gfp)
 {
 	struct gh_span *s;
@@ -424,8 +413,35 @@ static void set_aside(struct gh_page_heap *ph, struct gh_span *run, unsigned lon
 }
 
 /*
+ * Enough descriptors to cut that out of the run: one of its own, unless the run's will do,
+ * and for what is cut off at both ends. If not, @missing says which to add.
+ */
+static bool spares_suffice(struct gh_page_heap *ph, const struct gh_span *run,
+			   const struct want *w, enum gh_kind *missing)
+{
+	unsigned long start = run_fits(run, w);
+	unsigned long end = start + ((unsigned long)w->npages << GH_PAGE_SHIFT);
+	unsigned int rests = (start != run->base) + (end != run_end(run));
+	unsigned int have = ph->nr_spare[GH_KIND_1];
+	enum gh_kind kind = gh_span_kind(w->sc);
+
+	lockdep_assert_held(&ph->lock);
+	if (run->kind != kind) {
+		*missing = kind;
+		if (!ph->nr_spare[kind])
+			return false;
+		/* One is used, and the run's becomes one. */
+		have -= kind == GH_KIND_1;
+		have += run->kind == GH_KIND_1;
+	}
+	*missing = GH_KIND_1;
+	return have >= rests;
+}
+
+/*
  * Cut out of a run a span that fits there. Enough spares are there. -EHWPOISON: the run was
- * not sound, but what is left of it is.
+ * not sound, but what is left of it is; or -EAGAIN if there are none to set the page
+ * aside.
  */
 static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run, const struct want *w)
 {
@@ -433,6 +449,8 @@ static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run, con
 	struct gh_span *s;
 
 	if (unlikely(bad)) {
+		if (ph->nr_spare[GH_KIND_1] < 2)
+			return ERR_PTR(-EAGAIN);
 		set_aside(ph, run, bad);
 		return ERR_PTR(-EHWPOISON);
 	}
@@ -457,7 +475,7 @@ static struct gh_span *alloc_run(struct gh_page_heap *ph, const struct want *w,
 	run = run_find(ph, w);
 	if (!run)
 		s = ERR_PTR(-ENOSPC);
-	else if (!spares_suffice(ph, gh_span_kind(w->sc), missing))
+	else if (!spares_suffice(ph, run, w, missing))
 		s = ERR_PTR(-EAGAIN);
 	else
 		s = run_cut(ph, run, w);
@@ -639,7 +657,7 @@ static int chunk_own(struct page *page, unsigned int order, gfp_t gfp)
 struct chunk_descs {
 	struct gh_span *run;
 	struct gh_span *span;
-	struct gh_span *rest;
+	struct gh_span *rest[2];
 };
 
 static void descs_delete(struct chunk_descs *d)
@@ -648,16 +666,19 @@ static void descs_delete(struct chunk_descs *d)
 		desc_delete(d->run);
 	if (d->span)
 		desc_delete(d->span);
-	if (d->rest)
-		desc_delete(d->rest);
+	if (d->rest[0])
+		desc_delete(d->rest[0]);
+	if (d->rest[1])
+		desc_delete(d->rest[1]);
 }
 
 static bool descs_new(struct chunk_descs *d, enum gh_kind kind, int nid, gfp_t gfp)
 {
 	d->run = desc_new(GH_KIND_1, nid, gfp);
 	d->span = d->run ? desc_new(kind, nid, gfp) : NULL;
-	d->rest = d->span ? desc_new(GH_KIND_1, nid, gfp) : NULL;
-	if (d->rest)
+	d->rest[0] = d->span ? desc_new(GH_KIND_1, nid, gfp) : NULL;
+	d->rest[1] = d->rest[0] ? desc_new(GH_KIND_1, nid, gfp) : NULL;
+	if (d->rest[1])
 		return true;
 	descs_delete(d);
 	return false;
@@ -690,7 +711,8 @@ static struct gh_span *chunk_add(struct page *page, unsigned int order, bool zer
 	ph->locked++;
 	ph->taken += npages;
 	spare_push(ph, d.span);
-	spare_push(ph, d.rest);
+	spare_push(ph, d.rest[0]);
+	spare_push(ph, d.rest[1]);
 	s = run_cut(ph, run_free(ph, d.run), w);
 	gh_unlock(&ph->lock, flags);
 	return s;

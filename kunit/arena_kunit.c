@@ -446,6 +446,27 @@ static void test_gh_arena_trim_spares_keeps_some(struct kunit *test)
 	check(test);
 }
 
+/* Where no descriptor can be had, in an interrupt on PREEMPT_RT, there was none for this. */
+static void test_gh_arena_alloc_exact_run_needs_no_spares(struct kunit *test)
+{
+	static const unsigned int sizes[] = { 1, 5, 1 };
+	struct gh_span *spans[ARRAY_SIZE(sizes)], *s;
+	unsigned long before, base;
+
+	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	base = spans[1]->base;
+	gh_arena_free(spans[1]);
+	gh_arena_trim_spares(gh_test_here(), 0);
+	before = gh_arena_metadata();
+	s = alloc(test, 5);
+	KUNIT_EXPECT_EQ(test, s->base, base);
+	KUNIT_EXPECT_EQ_MSG(test, gh_arena_metadata(), before, "a descriptor was made");
+	gh_arena_free(s);
+	gh_arena_free(spans[0]);
+	gh_arena_free(spans[2]);
+	check(test);
+}
+
 /* ---- memory errors ------------------------------------------------------- */
 
 static void poison(unsigned long addr)
@@ -843,6 +864,7 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(test_gh_arena_scavenge_last_page_of_arena),
 	KUNIT_CASE(test_gh_arena_release_idle_counts_kernel_pages),
 	KUNIT_CASE(test_gh_arena_trim_spares_keeps_some),
+	KUNIT_CASE(test_gh_arena_alloc_exact_run_needs_no_spares),
 	KUNIT_CASE(test_gh_arena_alloc_never_gives_poisoned_page),
 	KUNIT_CASE(test_gh_arena_alloc_large_around_poisoned_page),
 	KUNIT_CASE(test_gh_arena_alloc_grows_by_poisoned_page),
