@@ -51,6 +51,7 @@ LANES_FULL=(
 	kunit-kmemleak
 	kunitpy-um
 	kunit-arm64
+	stress-uml-long
 	faults-uml
 	kunit-numa
 	pressure-6.12
@@ -283,7 +284,7 @@ stress() {
 			cat stats percpu arenas occupancy spans validate heaps/*/* 2>/dev/null
 			echo 1 >trim
 			# the steps are to get on as well
-			sleep 0.1
+			sleep 1
 		done >/dev/null &
 		cd /
 		insmod /goheap_stress.ko ops=$ops || exit 1
@@ -453,7 +454,8 @@ lane_insn() {
 	insn_verdict "$golden" "$out.counts"
 }
 
-lane_stress_uml() { stress uml 5000000 --append loglevel=7; }
+lane_stress_uml() { stress uml 1000000 --append loglevel=7; }
+lane_stress_uml_long() { stress uml 5000000 --append loglevel=7; }
 lane_stress_san() { stress san 20000 --append "loglevel=7 kmemleak=off"; }
 lane_stress_kcsan() {
 	local cpus
