@@ -297,7 +297,11 @@ stress() {
 		done
 		rmmod goheap_stress || exit 1
 		${plant:+rmmod goheap_plant || exit 1}
-		rmmod goheap || exit 1
+		# who looks on may have a file open yet
+		until rmmod goheap; do
+			i=\$((i + 1))
+			[ \$i -lt 120 ] && sleep 1 || exit 1
+		done
 		[ ! -e /scan.sh ] || sh /scan.sh
 	END
 	cp "$dir/goheap.ko" "$dir/selftests/modules/goheap_stress.ko" "$tree/"
