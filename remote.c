@@ -147,23 +147,45 @@ static void limbo_leave(struct gh_span *s)
 	atomic_long_sub_return_release(1, &heap->limbo);
 }
 
-/* Whatever need not wait any more leaves. Any number of CPUs may do this at a time. */
-static void limbo_sweep(void)
+static void limbo_leave_all(struct llist_node *list)
 {
 	struct gh_span *s, *next;
 
-	llist_for_each_entry_safe(s, next, llist_del_all(&limbo), queue) {
+	llist_for_each_entry_safe(s, next, list, queue) {
 		preempt_disable();
 		limbo_leave(s);
 		preempt_enable();
 	}
 }
 
+/*
+ * Whatever of a heap need not wait any more leaves. Any number of CPUs may do this at a
+ * time. Other heaps' spans are not kept while the caller may be preempted: their
+ * memory, and their destroyers, would wait for the caller.
+ */
+static void limbo_sweep(struct goheap *heap)
+{
+	struct llist_node *own = NULL;
+	struct gh_span *s, *next;
+
+	preempt_disable();
+	llist_for_each_entry_safe(s, next, llist_del_all(&limbo), queue) {
+		if (s->heap == heap) {
+			s->queue.next = own;
+			own = &s->queue;
+		} else {
+			limbo_enter(s);
+		}
+	}
+	preempt_enable();
+	limbo_leave_all(own);
+}
+
 static void limbo_callback(struct rcu_head *rcu)
 {
 	/* Before the list is taken: what is added after that must arm again. */
 	atomic_xchg(&limbo_armed, 0);
-	limbo_sweep();
+	limbo_leave_all(llist_del_all(&limbo));
 }
 
 /**
@@ -179,7 +201,7 @@ void gh_limbo_flush(struct goheap *heap)
 {
 	/* Nothing of the heap is looked at after this; pairs with limbo_leave(). */
 	while (atomic_long_read_acquire(&heap->limbo)) {
-		limbo_sweep();
+		limbo_sweep(heap);
 		/* What is left waits for a grace period, or another CPU deals with it. */
 		if (atomic_long_read(&heap->limbo))
 			schedule_timeout_uninterruptible(1);
