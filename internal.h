@@ -328,13 +328,13 @@ static __always_inline bool gh_span_starts(const struct gh_span *s, unsigned lon
 static __always_inline u32 gh_span_life(const struct gh_span *s)
 {
 	/* Pairs with gh_span_end_life(). */
-	return smp_load_acquire(&s->life);
+	return gh_smp_load_acquire(&s->life);
 }
 
 /* The second question. What was seen of the span comes before. */
 static __always_inline bool gh_span_lives_on(const struct gh_span *s, u32 life)
 {
-	smp_rmb();	/* pairs with gh_span_end_life() */
+	gh_smp_rmb();	/* pairs with gh_span_end_life() */
 	return READ_ONCE(s->life) == life;
 }
 
