@@ -151,20 +151,27 @@ static inline bool gh_page_is_large_kmalloc(const struct page *page)
 #endif
 
 /*
- * User Mode Linux has MFENCE and LFENCE where x86 keeps loads in order anyway. On the way of
- * a remote free, these two took twice the time of all the rest.
+ * User Mode Linux has fences where x86 keeps loads, and stores, in order anyway. On the way
+ * of a remote free they took twice the time of all the rest.
  */
 #ifdef CONFIG_UML_X86
 #define gh_smp_rmb()	barrier()
+#define gh_smp_wmb()	barrier()
 #define gh_smp_load_acquire(p) ({		\
 	typeof(*(p)) ___v = READ_ONCE(*(p));	\
 						\
 	barrier();				\
 	___v;					\
 })
+#define gh_smp_store_release(p, v) do {		\
+	barrier();				\
+	WRITE_ONCE(*(p), v);			\
+} while (0)
 #else
 #define gh_smp_rmb()		smp_rmb()
+#define gh_smp_wmb()		smp_wmb()
 #define gh_smp_load_acquire(p)	smp_load_acquire(p)
+#define gh_smp_store_release(p, v)	smp_store_release(p, v)
 #endif
 
 /* Sparse lost its lock annotations in 7.0, and this one went with them. */

@@ -342,7 +342,7 @@ static __always_inline bool gh_span_lives_on(const struct gh_span *s, u32 life)
 static inline void gh_span_end_life(struct gh_span *s)
 {
 	WRITE_ONCE(s->life, s->life + 1);
-	smp_wmb();	/* pairs with gh_span_life() and gh_span_lives_on() */
+	gh_smp_wmb();	/* pairs with gh_span_life() and gh_span_lives_on() */
 }
 
 /* What tiny.c keeps behind the bitmaps: a byte for every block ... */

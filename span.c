@@ -83,7 +83,7 @@ static void fill_words(struct gh_span *s)
  */
 static void begin_life(struct gh_span *s)
 {
-	smp_wmb();	/* who finds this life finds all of it; pairs with gh_span_life() */
+	gh_smp_wmb();	/* who finds this life finds all of it; pairs with gh_span_life() */
 	gh_span_end_life(s);
 }
 
@@ -127,7 +127,7 @@ void gh_span_init_small(struct gh_span *s, struct goheap *heap, unsigned int sc)
 	s->needzero = true;
 	begin_life(s);
 	/* last: from here on addresses match */
-	smp_store_release(&s->limit, class->objects * class->size);
+	gh_smp_store_release(&s->limit, class->objects * class->size);
 }
 
 /**
@@ -152,7 +152,7 @@ void gh_span_init_large(struct gh_span *s, struct goheap *heap, size_t size, boo
 	s->needzero = true;
 	begin_life(s);
 	/* last: from here on addresses match */
-	smp_store_release(&s->limit, size);
+	gh_smp_store_release(&s->limit, size);
 }
 
 /**
@@ -186,7 +186,7 @@ void gh_span_init_free(struct gh_span *s)
 	unsigned int i;
 
 	WRITE_ONCE(s->limit, 0);
-	smp_wmb();	/* who finds another life finds no limit; pairs with gh_span_life() */
+	gh_smp_wmb();	/* who finds another life finds no limit; pairs with gh_span_life() */
 	gh_span_end_life(s);
 	/* Who is late frees nothing: see set_remote(). */
 	for (i = 0; i < gh_span_nwords(s); i++)
