@@ -168,10 +168,11 @@ static inline bool gh_page_is_large_kmalloc(const struct page *page)
 	WRITE_ONCE(*(p), v);			\
 } while (0)
 #else
-#define gh_smp_rmb()		smp_rmb()
-#define gh_smp_wmb()		smp_wmb()
-#define gh_smp_load_acquire(p)	smp_load_acquire(p)
-#define gh_smp_store_release(p, v)	smp_store_release(p, v)
+/* Who uses one of these says what it pairs with. */
+#define gh_smp_rmb()			smp_rmb()		/* see there */
+#define gh_smp_wmb()			smp_wmb()		/* see there */
+#define gh_smp_load_acquire(p)		smp_load_acquire(p)	/* see there */
+#define gh_smp_store_release(p, v)	smp_store_release(p, v)	/* see there */
 #endif
 
 /* Sparse lost its lock annotations in 7.0, and this one went with them. */
