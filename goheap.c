@@ -758,13 +758,13 @@ misuse:
 }
 
 /*
- * How goheap_free() goes on, with preemption off, when it is not as simple as it
- * hopes. All of it is called last, so that the fast path saves no registers.
+ * How a free goes on, with preemption off, when it is not as simple as it hopes. All of
+ * these functions are called last, so that the fast path saves no registers.
  */
 
 /*
- * Whatever is not a live object of the default heap and this CPU's: of another heap
- * or CPU, tiny, large, free already, or none at all. @s is what gh_span_of() says.
+ * Whatever is not a live object of the cache's: of another heap or CPU, tiny, large, free
+ * already, or none at all. @s is what gh_span_of() says.
  */
 static noinline void free_elsewhere(struct gh_cache *cache, struct gh_span *s, const void *p)
 {
@@ -785,65 +785,32 @@ static noinline void free_interrupting(const void *p)
 	preempt_enable();
 }
 
-static noinline void list_freed(struct gh_cache *cache, struct gh_span *s)
+/* A live object of another heap. An address without a live object is left to the free. */
+static bool is_of_other_heap(const struct gh_span *s, const void *p, const struct goheap *heap)
 {
-	gh_cache_list(cache, s);
+	struct gh_ref ref;
+
+	return s && READ_ONCE(s->heap) != heap && gh_lookup_live(p, &ref);
+}
+
+static noinline void heap_free_elsewhere(struct gh_cache *cache, struct gh_span *s, const void *p)
+{
+	if (likely(!is_of_other_heap(s, p, cache->heap)))
+		return free_elsewhere(cache, s, p);
 	gh_section_exit(cache);
+	gh_misuse(GH_WRONG_HEAP, p, s);
 	preempt_enable();
 }
 
-/*
- * May this CPU free into the span without more ado? The section is held. If not,
- * no hint leads there either.
- */
-static __always_inline bool is_own(struct gh_cache *cache, struct gh_span *s)
+static noinline void heap_free_interrupting(struct gh_cache *cache, const void *p)
 {
-	return s && READ_ONCE(s->owner) == cache && !(s->flags & GH_F_SPECIAL) &&
-	       !want_init_on_free();
-}
+	struct gh_span *s = gh_span_of(p);
 
-void goheap_free(const void *p)
-{
-	struct gh_cache *cache;
-	struct gh_span *s;
-	unsigned long off, bit;
-	struct gh_word *w;
-	unsigned int idx;
-
-	p = kasan_reset_tag(p);
-	gh_check_free(p);
-	preempt_disable();
-	cache = this_cpu_ptr(default_caches);
-	if (unlikely(!gh_section_enter(cache)))
+	if (likely(!is_of_other_heap(s, p, cache->heap)))
 		return free_interrupting(p);
-	/*
-	 * The hint is ours, so it holds still. That it is tried first saves three
-	 * loads that each wait for the one before, where a branch is predicted.
-	 */
-	s = cache->hint;
-	off = (unsigned long)p - s->base;
-	if (off >= s->limit) {
-		s = gh_span_of(p);
-		if (unlikely(!is_own(cache, s)))
-			return free_elsewhere(cache, s, p);
-		cache->hint = s;
-		off = (unsigned long)p - s->base;
-		if (unlikely(off >= s->limit))
-			return free_elsewhere(cache, s, p);
-	}
-	if (unlikely(!gh_span_starts(s, off, &idx)))
-		return free_elsewhere(cache, s, p);
-	w = gh_span_word(s, idx);
-	bit = BIT(idx % BITS_PER_LONG);
-	if (unlikely(!gh_word_give(w, bit)))
-		return free_elsewhere(cache, s, p);
-	gh_sanitize_free(p, s->elemsize);
-	if (unlikely(!gh_cache_keep(cache, s, w, bit, (void *)p)))
-		return list_freed(cache, s);
-	gh_section_exit(cache);
+	gh_misuse(GH_WRONG_HEAP, p, s);
 	preempt_enable();
 }
-EXPORT_SYMBOL_GPL(goheap_free);
 
 /* Could an object of @have usable bytes have been asked for as @size? */
 static bool size_matches(const struct gh_ref *ref, size_t size)
@@ -861,40 +828,148 @@ static bool size_matches(const struct gh_ref *ref, size_t size)
 	return size <= GH_SMALL_MAX && gh_size_class(size) == gh_sc_class(ref->span->spanclass);
 }
 
-void goheap_free_sized(const void *p, size_t size)
+/* A live object that was not asked for as @size bytes. */
+static bool is_of_other_size(const void *p, size_t size, struct gh_ref *ref)
+{
+	return gh_lookup_live(p, ref) && !size_matches(ref, size);
+}
+
+static noinline void free_sized_elsewhere(struct gh_cache *cache, struct gh_span *s, const void *p,
+					  size_t size)
 {
 	struct gh_ref ref;
-	bool wrong;
 
-	if (unlikely(ZERO_OR_NULL_PTR(p)))
-		return;
-	p = kasan_reset_tag(p);
-	preempt_disable();
-	wrong = gh_lookup_live(p, &ref) && !size_matches(&ref, size);
-	if (unlikely(wrong))
-		gh_misuse_size(p, ref.span, size);
-	else
-		goheap_free(p);
+	if (likely(!is_of_other_size(p, size, &ref)))
+		return free_elsewhere(cache, s, p);
+	gh_section_exit(cache);
+	gh_misuse_size(p, ref.span, size);
 	preempt_enable();
+}
+
+static noinline void free_sized_interrupting(const void *p, size_t size)
+{
+	struct gh_ref ref;
+
+	if (likely(!is_of_other_size(p, size, &ref)))
+		return free_interrupting(p);
+	gh_misuse_size(p, ref.span, size);
+	preempt_enable();
+}
+
+static noinline void list_freed(struct gh_cache *cache, struct gh_span *s)
+{
+	gh_cache_list(cache, s);
+	gh_section_exit(cache);
+	preempt_enable();
+}
+
+/*
+ * May this CPU free into the span without more ado? The section is held. If not,
+ * no hint leads there either.
+ */
+static __always_inline bool is_own(struct gh_cache *cache, struct gh_span *s)
+{
+	return s && READ_ONCE(s->owner) == cache && !(s->flags & GH_F_SPECIAL) &&
+	       !want_init_on_free();
+}
+
+/* What the caller of a free says about the object, and a free has to check. */
+enum free_check {
+	CHECK_NOTHING,
+	CHECK_HEAP,
+	CHECK_SIZE,
+};
+
+static __always_inline void go_elsewhere(struct gh_cache *cache, struct gh_span *s, const void *p,
+					 const enum free_check check, size_t size)
+{
+	if (check == CHECK_HEAP)
+		heap_free_elsewhere(cache, s, p);
+	else if (check == CHECK_SIZE)
+		free_sized_elsewhere(cache, s, p, size);
+	else
+		free_elsewhere(cache, s, p);
+}
+
+static __always_inline void go_interrupting(struct gh_cache *cache, const void *p,
+					    const enum free_check check, size_t size)
+{
+	if (check == CHECK_HEAP)
+		heap_free_interrupting(cache, p);
+	else if (check == CHECK_SIZE)
+		free_sized_interrupting(p, size);
+	else
+		free_interrupting(p);
+}
+
+/*
+ * Frees an object of the heap that has @caches. All objects of other heaps go elsewhere:
+ * with CHECK_NOTHING that is allowed.
+ */
+static __always_inline void free_small(struct gh_cache __percpu *caches, const void *p,
+				       const enum free_check check, size_t size)
+{
+	struct gh_cache *cache;
+	struct gh_span *s;
+	unsigned long off, bit, have;
+	struct gh_word *w;
+	unsigned int idx;
+
+	p = kasan_reset_tag(p);
+	gh_check_free(p);
+	preempt_disable();
+	cache = this_cpu_ptr(caches);
+	if (unlikely(!gh_section_enter(cache)))
+		return go_interrupting(cache, p, check, size);
+	/*
+	 * The hint is ours, so it holds still. That it is tried first saves three
+	 * loads that each wait for the one before, where a branch is predicted.
+	 */
+	s = cache->hint;
+	off = (unsigned long)p - s->base;
+	if (off >= s->limit) {
+		s = gh_span_of(p);
+		if (unlikely(!is_own(cache, s)))
+			return go_elsewhere(cache, s, p, check, size);
+		cache->hint = s;
+		off = (unsigned long)p - s->base;
+		if (unlikely(off >= s->limit))
+			return go_elsewhere(cache, s, p, check, size);
+	}
+	if (unlikely(!gh_span_starts(s, off, &idx)))
+		return go_elsewhere(cache, s, p, check, size);
+	if (check == CHECK_SIZE) {
+		/* Most sizes are right at first sight; size_matches() knows the others. */
+		have = cache->slots[s->spanclass].size;
+		if (unlikely(size > have || size <= have / 2))
+			return go_elsewhere(cache, s, p, check, size);
+	}
+	w = gh_span_word(s, idx);
+	bit = BIT(idx % BITS_PER_LONG);
+	if (unlikely(!gh_word_give(w, bit)))
+		return go_elsewhere(cache, s, p, check, size);
+	gh_sanitize_free(p, s->elemsize);
+	if (unlikely(!gh_cache_keep(cache, s, w, bit, (void *)p)))
+		return list_freed(cache, s);
+	gh_section_exit(cache);
+	preempt_enable();
+}
+
+void goheap_free(const void *p)
+{
+	free_small(default_caches, p, CHECK_NOTHING, 0);
+}
+EXPORT_SYMBOL_GPL(goheap_free);
+
+void goheap_free_sized(const void *p, size_t size)
+{
+	free_small(default_caches, p, CHECK_SIZE, size);
 }
 EXPORT_SYMBOL_GPL(goheap_free_sized);
 
 void goheap_heap_free(struct goheap *heap, const void *p)
 {
-	struct gh_ref ref;
-	struct gh_span *s;
-
-	if (unlikely(ZERO_OR_NULL_PTR(p)))
-		return;
-	p = kasan_reset_tag(p);
-	preempt_disable();
-	s = gh_span_of(p);
-	/* What is no live object at all goheap_free() finds out. */
-	if (unlikely(s && READ_ONCE(s->heap) != heap) && gh_lookup_live(p, &ref))
-		gh_misuse(GH_WRONG_HEAP, p, s);
-	else
-		goheap_free(p);
-	preempt_enable();
+	free_small(heap->cache, p, CHECK_HEAP, 0);
 }
 EXPORT_SYMBOL_GPL(goheap_heap_free);
 
