@@ -390,7 +390,7 @@ static bool has_others(struct gh_cache *cache, unsigned int sc)
 	struct gh_slot *slot = &cache->slots[sc];
 
 	for (; slot->top->p; slot->top--) {
-		if (!gh_is_freed_twice(slot->top->word, slot->top->bit))
+		if (!gh_is_freed_twice(slot->top->word, slot->top->nr))
 			return true;
 		gh_cache_push(cache, gh_span_of(slot->top->p));
 	}

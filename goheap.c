@@ -495,7 +495,8 @@ EXPORT_SYMBOL_GPL(goheap_alloc);
 
 void *goheap_alloc_class(unsigned int class, size_t size, gfp_t gfp)
 {
-	if (WARN_ON_ONCE(class - 1 >= GH_NR_CLASSES - 1))
+	/* The slots of class 0 are always dry, and the class is found anew then. */
+	if (WARN_ON_ONCE(class >= GH_NR_CLASSES))
 		return NULL;
 	if (gh_should_fail(size, gfp))
 		return NULL;
@@ -681,8 +682,7 @@ static __always_inline void free_object(struct gh_span *s, unsigned int idx, u32
 		free_twice(cache, s, idx);
 	} else {
 		gh_sanitize_free(gh_span_object(s, idx), s->elemsize);
-		if (!gh_cache_keep(cache, s, gh_span_word(s, idx), BIT(idx % BITS_PER_LONG),
-				   gh_span_object(s, idx)))
+		if (!gh_cache_keep(cache, s, gh_span_word(s, idx), idx, gh_span_object(s, idx)))
 			gh_cache_list(cache, s);
 		gh_section_exit(cache);
 	}
@@ -911,7 +911,7 @@ static __always_inline void free_small(struct gh_cache __percpu *caches, const v
 {
 	struct gh_cache *cache;
 	struct gh_span *s;
-	unsigned long off, bit, have;
+	unsigned long off, have;
 	struct gh_word *w;
 	unsigned int idx;
 
@@ -945,11 +945,10 @@ static __always_inline void free_small(struct gh_cache __percpu *caches, const v
 			return go_elsewhere(cache, s, p, check, size);
 	}
 	w = gh_span_word(s, idx);
-	bit = BIT(idx % BITS_PER_LONG);
-	if (unlikely(!gh_word_give(w, bit)))
+	if (unlikely(!gh_word_give(w, idx)))
 		return go_elsewhere(cache, s, p, check, size);
 	gh_sanitize_free(p, s->elemsize);
-	if (unlikely(!gh_cache_keep(cache, s, w, bit, (void *)p)))
+	if (unlikely(!gh_cache_keep(cache, s, w, idx, (void *)p)))
 		return list_freed(cache, s);
 	gh_section_exit(cache);
 	preempt_enable();

@@ -434,11 +434,53 @@ static inline bool gh_span_has_remote(const struct gh_span *s)
 
 static __always_inline struct gh_word *gh_span_word(struct gh_span *s, unsigned int idx)
 {
-	struct gh_word *w = &s->words[idx / BITS_PER_LONG];
+	/* In bytes: one instruction less. */
+	struct gh_word *w = (void *)s->words + (idx / (BITS_PER_LONG / sizeof(*w)) & -sizeof(*w));
 
 	OPTIMIZER_HIDE_VAR(w);	/* or compilers do the sum anew for each member */
 	return w;
 }
+
+/*
+ * Bit @nr % BITS_PER_LONG of a word. x86-64 takes that remainder by itself, and needs no
+ * mask; compilers make one when they see the mask used twice.
+ */
+#ifdef CONFIG_X86_64
+static __always_inline bool gh_bit_is_set(unsigned long word, unsigned long nr)
+{
+	bool set;
+
+	asm("bt %2, %1" : "=@ccc" (set) : "r" (word), "r" (nr));
+	return set;
+}
+
+static __always_inline unsigned long gh_bit_set(unsigned long word, unsigned long nr)
+{
+	asm("bts %1, %0" : "+r" (word) : "r" (nr) : "cc");
+	return word;
+}
+
+static __always_inline unsigned long gh_bit_clear(unsigned long word, unsigned long nr)
+{
+	asm("btr %1, %0" : "+r" (word) : "r" (nr) : "cc");
+	return word;
+}
+#else
+static __always_inline bool gh_bit_is_set(unsigned long word, unsigned long nr)
+{
+	return word >> nr % BITS_PER_LONG & 1;
+}
+
+static __always_inline unsigned long gh_bit_set(unsigned long word, unsigned long nr)
+{
+	return word | BIT(nr % BITS_PER_LONG);
+}
+
+static __always_inline unsigned long gh_bit_clear(unsigned long word, unsigned long nr)
+{
+	return word & ~BIT(nr % BITS_PER_LONG);
+}
+#endif
 
 /* Objects that may be handed out: free, and not freed once more at the same time. */
 static inline unsigned long gh_word_usable(const struct gh_word *w)
@@ -447,22 +489,22 @@ static inline unsigned long gh_word_usable(const struct gh_word *w)
 }
 
 /*
- * Free an object by its bit; the caller guards the span. False, and nothing is
- * done, if it was free already.
+ * Free an object by the number of its bit; the caller guards the span. False, and nothing
+ * is done, if it was free already.
  */
-static __always_inline bool gh_word_give(struct gh_word *w, unsigned long bit)
+static __always_inline bool gh_word_give(struct gh_word *w, unsigned long nr)
 {
 	unsigned long old = w->free;
 
-	if (unlikely((old | atomic_long_read(&w->remote)) & bit))
+	if (unlikely(gh_bit_is_set(old | atomic_long_read(&w->remote), nr)))
 		return false;
-	WRITE_ONCE(w->free, old | bit);
+	WRITE_ONCE(w->free, gh_bit_set(old, nr));
 	return true;
 }
 
 static inline bool gh_span_give(struct gh_span *s, unsigned int idx)
 {
-	return gh_word_give(gh_span_word(s, idx), BIT(idx % BITS_PER_LONG));
+	return gh_word_give(gh_span_word(s, idx), idx);
 }
 
 static inline bool gh_span_is_empty(const struct gh_span *s)
@@ -743,12 +785,12 @@ int gh_central_validate(struct gh_central *central);
  * struct gh_freed - an object in a magazine
  * @p: the object, or NULL below the oldest one
  * @word: the word of its span's free bitmap
- * @bit: and its bit in there
+ * @nr: of its bit in there, modulo the bits of a word
  */
 struct gh_freed {
 	void *p;
 	unsigned long *word;
-	unsigned long bit;
+	unsigned long nr;
 };
 
 /**
@@ -907,9 +949,9 @@ static __always_inline struct gh_word *gh_word_of(unsigned long *free)
 }
 
 /* Was this one of our free objects freed again, by another CPU? */
-static __always_inline bool gh_is_freed_twice(unsigned long *free, unsigned long bit)
+static __always_inline bool gh_is_freed_twice(unsigned long *free, unsigned long nr)
 {
-	return atomic_long_read(&gh_word_of(free)->remote) & bit;
+	return gh_bit_is_set(atomic_long_read(&gh_word_of(free)->remote), nr);
 }
 
 /*
@@ -921,26 +963,26 @@ static __always_inline void *gh_cache_take(struct gh_cache *cache, unsigned int 
 {
 	struct gh_slot *slot = &cache->slots[sc];
 	struct gh_freed *top = slot->top;
-	unsigned long *word, bit;
+	unsigned long *word, nr;
 	void *p = top->p;
 
 	if (likely(p)) {
 		word = top->word;
-		bit = top->bit;
-		if (unlikely(gh_is_freed_twice(word, bit)))
+		nr = top->nr;
+		if (unlikely(gh_is_freed_twice(word, nr)))
 			return NULL;
 		slot->top = top - 1;
 	} else {
 		if (unlikely(!slot->avail))
 			return NULL;
 		word = slot->word;
-		bit = slot->avail & -slot->avail;
-		if (unlikely(gh_is_freed_twice(word, bit)))
+		nr = __ffs(slot->avail);
+		if (unlikely(gh_is_freed_twice(word, nr)))
 			return NULL;
-		slot->avail ^= bit;
-		p = (void *)(slot->base + __ffs(bit) * slot->size);
+		slot->avail &= slot->avail - 1;
+		p = (void *)(slot->base + nr * slot->size);
 	}
-	WRITE_ONCE(*word, *word ^ bit);
+	WRITE_ONCE(*word, gh_bit_clear(*word, nr));
 	slot->allocs++;
 	return p;
 }
@@ -997,7 +1039,7 @@ void gh_cache_work(struct work_struct *work);		/* no section, on its CPU */
  * its span be found. The section is held.
  */
 static __always_inline bool gh_cache_keep(struct gh_cache *cache, struct gh_span *s,
-					  struct gh_word *w, unsigned long bit, void *p)
+					  struct gh_word *w, unsigned long nr, void *p)
 {
 	struct gh_slot *slot = &cache->slots[s->spanclass];
 	struct gh_freed *top = slot->top;
@@ -1007,7 +1049,7 @@ static __always_inline bool gh_cache_keep(struct gh_cache *cache, struct gh_span
 	slot->top = ++top;
 	top->p = p;
 	top->word = &w->free;
-	top->bit = bit;
+	top->nr = nr;
 	return true;
 }
 

@@ -375,7 +375,7 @@ bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long o
 	/* Whatever its remote bit says: see gh_tiny_merge(). */
 	w = gh_span_word(s, idx);
 	WRITE_ONCE(w->free, w->free | BIT(idx % BITS_PER_LONG));
-	if (!gh_cache_keep(cache, s, w, BIT(idx % BITS_PER_LONG), gh_span_object(s, idx)))
+	if (!gh_cache_keep(cache, s, w, idx, gh_span_object(s, idx)))
 		gh_cache_list(cache, s);
 	return true;
 }

@@ -323,7 +323,7 @@ static unsigned int strays(struct goheap *heap)
 	cache = gh_test_cache(heap);
 	for (freed = gh_test_slot(heap, SIZE)->top; freed->p; freed--) {
 		s = gh_span_of(freed->p);
-		n += !s || s->owner != cache || !(*freed->word & freed->bit);
+		n += !s || s->owner != cache || !(*freed->word & BIT(freed->nr % BITS_PER_LONG));
 	}
 	preempt_enable();
 	return n;
