@@ -557,20 +557,33 @@ static unsigned int ones_from(unsigned long word, unsigned int bit)
 	return zeroes ? __ffs(zeroes) : BITS_PER_LONG;
 }
 
+/* @n addresses, @size bytes apart. */
+static __always_inline void fill(void **p, unsigned int n, unsigned long at, unsigned long size)
+{
+	for (; n >= 4; n -= 4, p += 4, at += 4 * size) {
+		p[0] = (void *)at;
+		p[1] = (void *)(at + size);
+		p[2] = (void *)(at + 2 * size);
+		p[3] = (void *)(at + 3 * size);
+	}
+	for (; n; n--, p++, at += size)
+		*p = (void *)at;
+}
+
 /* Up to @n objects of the slot's current word, by runs; the section is held. */
 static unsigned int take_word(struct gh_slot *slot, unsigned int n, void **p)
 {
-	unsigned long left = slot->avail, size = slot->size, next;
-	unsigned int i = 0, end, bit;
+	unsigned long left = slot->avail, size = slot->size;
+	unsigned int i = 0, run, bit;
 
 	if (unlikely(!left || left & gh_slot_remote(slot)))
 		return 0;
 	while (i < n && left) {
 		bit = __ffs(left);
-		end = i + min(n - i, ones_from(left, bit));
-		left &= ~(GENMASK(end - i - 1, 0) << bit);
-		for (next = slot->base + bit * size; i < end; next += size)
-			p[i++] = (void *)next;
+		run = min(n - i, ones_from(left, bit));
+		left &= ~(GENMASK(run - 1, 0) << bit);
+		fill(p + i, run, slot->base + bit * size, size);
+		i += run;
 	}
 	if (i) {
 		WRITE_ONCE(*slot->word, *slot->word ^ slot->avail ^ left);
@@ -999,31 +1012,51 @@ void goheap_free_rcu(const void *p)
 }
 EXPORT_SYMBOL_GPL(goheap_free_rcu);
 
-/*
- * Free the first pointers of @p that are neighbours in one word of a span's
- * bitmap. Returns how many: none if the first is no live object.
- */
-static unsigned int free_neighbours(struct gh_span *s, unsigned int n, void **p)
+/* How many of the first @n pointers are @size bytes apart, each above the one before. */
+static __always_inline unsigned int in_row(void **p, unsigned int n, unsigned long size)
 {
-	unsigned long next = (unsigned long)p[0], off = next - s->base, end = s->base + s->limit;
-	unsigned long bit, taken, mask = 0;
-	unsigned int idx, run, i = 0;
+	unsigned long at = (unsigned long)p[0];
+	unsigned int i = 1;
+
+	/* One branch for four. */
+	for (; i + 4 <= n; i += 4, at += 4 * size)
+		if (((unsigned long)p[i] ^ (at + size)) |
+		    ((unsigned long)p[i + 1] ^ (at + 2 * size)) |
+		    ((unsigned long)p[i + 2] ^ (at + 3 * size)) |
+		    ((unsigned long)p[i + 3] ^ (at + 4 * size)))
+			break;
+	for (; i < n && (unsigned long)p[i] == at + size; i++)
+		at += size;
+	return i;
+}
+
+/*
+ * Free the first pointers of @p that are neighbours in one word of a span's bitmap.
+ * Returns how many: none if the first is no live object. @size is that of an object.
+ */
+static unsigned int free_neighbours(struct gh_span *s, unsigned long size, unsigned int n, void **p)
+{
+	unsigned long off = (unsigned long)p[0] - s->base, mask, taken;
+	unsigned int idx, bit, run, i;
 	struct gh_word *w;
 
 	if (off >= s->limit || !gh_span_starts(s, off, &idx))
 		return 0;
 	w = gh_span_word(s, idx);
-	taken = w->free | atomic_long_read(&w->remote);
-	for (bit = BIT(idx % BITS_PER_LONG); bit && !(taken & bit); bit <<= 1) {
-		mask |= bit;
-		next += s->elemsize;
-		if (++i == n || (unsigned long)p[i] != next || next == end)
-			break;
+	bit = idx % BITS_PER_LONG;
+	n = min3(n, (unsigned int)BITS_PER_LONG - bit, s->nelems - idx);
+	run = in_row(p, n, size);
+	mask = GENMASK(run - 1, 0) << bit;
+	taken = (w->free | atomic_long_read(&w->remote)) & mask;
+	if (unlikely(taken)) {
+		/* Up to the first that is free already. */
+		run = __ffs(taken) - bit;
+		mask &= BIT(bit + run) - 1;
 	}
 	WRITE_ONCE(w->free, w->free | mask);
-	for (run = 0; GH_SANITIZES && run < i; run++)
-		gh_sanitize_free(p[run], s->elemsize);
-	return i;
+	for (i = 0; GH_SANITIZES && i < run; i++)
+		gh_sanitize_free(p[i], size);
+	return run;
 }
 
 /*
@@ -1034,11 +1067,13 @@ static unsigned int free_run(struct gh_cache *cache, unsigned int n, void **p)
 {
 	struct gh_span *s = gh_span_of(p[0]);
 	unsigned int i = 0, run;
+	unsigned long size;
 
 	if (!is_own(cache, s))
 		return 0;
+	size = cache->slots[s->spanclass].size;
 	do {
-		run = free_neighbours(s, n - i, p + i);
+		run = free_neighbours(s, size, n - i, p + i);
 		i += run;
 	} while (run && i < n);
 	if (i)

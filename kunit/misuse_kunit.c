@@ -824,6 +824,72 @@ static void test_goheap_free_sized_wrong_size(struct kunit *test)
 	expect_silence(test);
 }
 
+/* As an interrupt that hits a section of its own CPU: the checks are the same. */
+static void test_goheap_heap_free_wrong_heap_nested(struct kunit *test)
+{
+	struct goheap *one = gh_test_heap(test, "kunit-one", NULL);
+	struct goheap *two = gh_test_heap(test, "kunit-two", NULL);
+	u8 *p = goheap_heap_alloc(one, SIZE, GFP_KERNEL, 0);
+	struct gh_cache *cache;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	memset(p, 0x42, SIZE);
+	preempt_disable();
+	cache = gh_test_nest(two);
+	goheap_heap_free(two, p);
+	gh_test_unnest(cache);
+	preempt_enable();
+	expect_report(test, "wrong heap");
+	expect_live(test, p, SIZE);
+
+	preempt_disable();
+	cache = gh_test_nest(one);
+	goheap_heap_free(one, p);
+	gh_test_unnest(cache);
+	preempt_enable();
+	expect_silence(test);
+	KUNIT_EXPECT_EQ(test, gh_test_live(one), 0);
+}
+
+static void free_sized_nested(const void *p, size_t size)
+{
+	struct gh_cache *cache;
+
+	preempt_disable();
+	cache = gh_test_nest(gh_default);
+	goheap_free_sized(p, size);
+	gh_test_unnest(cache);
+	preempt_enable();
+}
+
+static void test_goheap_free_sized_wrong_size_nested(struct kunit *test)
+{
+	u8 *p = alloc(test, SIZE);
+
+	free_sized_nested(p, 1);
+	expect_report(test, "wrong size");
+	expect_live(test, p, SIZE);
+	free_sized_nested(p, SIZE);
+	expect_silence(test);
+}
+
+/* The next free of a private heap's object needs no look at the map. */
+static void test_goheap_heap_free_leaves_hint(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-hint", NULL);
+	void *p = goheap_heap_alloc(heap, SIZE, GFP_KERNEL, 0);
+	struct gh_span *s = gh_test_span_of(p);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	if (want_init_on_free()) {
+		goheap_heap_free(heap, p);
+		kunit_skip(test, "init_on_free=1: frees take no short cut");
+	}
+	KUNIT_EXPECT_PTR_NE(test, gh_test_cache(heap)->hint, s);
+	goheap_heap_free(heap, p);
+	KUNIT_EXPECT_PTR_EQ(test, gh_test_cache(heap)->hint, s);
+}
+
 /* ---- references to pages ------------------------------------------------- */
 
 /* Shares no page with others, whatever the kernel's page size is. */
@@ -1066,6 +1132,9 @@ static struct kunit_case misuse_cases[] = {
 	KUNIT_CASE(test_goheap_free_wild),
 	KUNIT_CASE(test_goheap_heap_free_wrong_heap),
 	KUNIT_CASE(test_goheap_free_sized_wrong_size),
+	KUNIT_CASE(test_goheap_heap_free_wrong_heap_nested),
+	KUNIT_CASE(test_goheap_free_sized_wrong_size_nested),
+	KUNIT_CASE(test_goheap_heap_free_leaves_hint),
 	KUNIT_CASE(test_gh_arena_scavenge_finds_stray_put),
 	KUNIT_CASE(test_gh_arena_free_finds_stray_put),
 	KUNIT_CASE(test_gh_validate_finds_stray_put),
