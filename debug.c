@@ -363,38 +363,33 @@ static void prepare(struct gh_records *r, u8 *p, size_t size, size_t usable, gfp
 
 /**
  * gh_debug_alloc() - an object was allocated
- * @p: the object
+ * @s: its span
+ * @idx: which object
  * @size: what was asked for
  * @gfp: see goheap_alloc()
  * @dirty: it may hold something other than zeroes
  *
- * Context: Any that @gfp allows.
+ * Context: Any that @gfp allows, preemption off.
  * Return: false, in NMI only, if nothing could be done: the caller frees the
  * object as if it had never been.
  */
-bool gh_debug_alloc(void *p, size_t size, gfp_t gfp, bool dirty)
+bool gh_debug_alloc(struct gh_span *s, unsigned int idx, size_t size, gfp_t gfp, bool dirty)
 {
-	struct gh_damage damage;
+	size_t usable = gh_span_object_bytes(s);
+	struct gh_records *r = s->records;
+	struct record *record = &r->of[idx];
+	void *p = gh_span_object(s, idx);
 	struct gh_event event = {};
-	struct gh_records *r;
-	struct record *record;
-	bool damaged, done;
+	struct gh_damage damage;
+	bool damaged = false, done;
 	unsigned long flags;
-	struct gh_ref ref;
-	size_t usable;
 
-	preempt_disable();
-	gh_lookup(p, &ref);
-	r = ref.span->records;
-	record = &r->of[ref.idx];
-	usable = gh_span_object_bytes(ref.span);
 	if (r->flags & GOHEAP_TRACK)
 		gh_track(&event, gfp);
-	damaged = false;
 	done = lock_records(r, flags);
 	if (done) {
 		damaged = record->state == FREE && is_damaged(r, record, p, usable, &damage);
-		/* Behind is_damaged(), which mends: a report shows who freed it. */
+		/* After is_damaged(), which mends: a report shows who freed it. */
 		if (!damaged)
 			record->freed = (struct gh_event){};
 		record->size = size;
@@ -403,10 +398,9 @@ bool gh_debug_alloc(void *p, size_t size, gfp_t gfp, bool dirty)
 		gh_unlock(&r->lock, flags);
 	}
 	if (damaged)
-		gh_misuse_damage(p, ref.span, &damage);
-	/* Behind the report, which shows who had it before. Nobody else writes to it. */
+		gh_misuse_damage(p, s, &damage);
+	/* After the report, which shows who had it before. Nobody else writes to it. */
 	record->alloc = event;
-	preempt_enable();
 	return done;
 }
 

@@ -127,6 +127,46 @@ static gfp_t gfp_of_node(gfp_t gfp)
 	return (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL)) | __GFP_THISNODE | __GFP_NOWARN;
 }
 
+/* How often room was made for one allocation of a heap at its limit. */
+struct room {
+	unsigned int tries;
+	bool waits;			/* something was in limbo when the first try began */
+};
+
+/*
+ * What holds the limit may be nobody's: empty spans and parked ones in the caches of all
+ * CPUs, and what waits for RCU. A caller that cannot wait has it given back for the next
+ * allocation. True if it is worth trying again.
+ */
+static noinline bool make_room(struct goheap *heap, gfp_t gfp, struct room *room)
+{
+	switch (room->tries++) {
+	case 0:
+		room->waits = atomic_long_read(&heap->limbo);
+		break;
+	case 1:
+		/* What comes, or has come since, out of limbo goes to the owners of its spans. */
+		if (!gh_limbo_wait(heap) && !room->waits)
+			return false;
+		break;
+	default:
+		return false;
+	}
+	gh_reclaim_flush(heap, gfp);
+	return gfpflags_allow_blocking(gfp);
+}
+
+static struct gh_span *new_span(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid)
+{
+	struct room room = {};
+	struct gh_span *s;
+
+	do {
+		s = gh_heap_new_span(heap, sc, gfp, nid);
+	} while (s == ERR_PTR(-EDQUOT) && make_room(heap, gfp, &room));
+	return IS_ERR(s) ? NULL : s;
+}
+
 static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid,
 					bool *zero)
 {
@@ -142,7 +182,7 @@ static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gf
 	/* The central lock could be taken there: gh_central_add() might fail. */
 	if (gh_is_nested() && (central || nested))
 		return NULL;
-	s = gh_heap_new_span(heap, sc, central ? gfp_of_node(gfp) : gfp, nid);
+	s = new_span(heap, sc, central ? gfp_of_node(gfp) : gfp, nid);
 	if (s)
 		return alloc_install(heap, s, central || nested, zero);
 	/* Caches may have been flushed for its sake, and have left something here. */
@@ -152,7 +192,7 @@ static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gf
 	if (p || !central)
 		return p;
 	/* The node has nothing, and no other has objects to spare. */
-	s = gh_heap_new_span(heap, sc, gfp, nid);
+	s = new_span(heap, sc, gfp, nid);
 	return s ? alloc_install(heap, s, true, zero) : NULL;
 }
 
@@ -168,14 +208,29 @@ static bool try_for_ever(gfp_t gfp)
 	return true;
 }
 
+/* As if it had never been allocated. */
+static void undo(const struct gh_ref *ref)
+{
+	if (ref->span->flags & GH_F_LARGE)
+		gh_remote_free_large(ref->span, ref->life, false);
+	else
+		gh_remote_free(ref->span, ref->idx, ref->life);
+}
+
 /* Leave the caller what debug mode leaves of an object, and record it. */
 static void *debugged(void *p, size_t size, size_t usable, bool noscan, gfp_t gfp, bool dirty)
 {
-	if (gh_debug_alloc(p, size, gfp, dirty))
-		return gh_sanitize_alloc(p, size, usable, noscan, gfp);
+	struct gh_ref ref;
+	bool done;
+
+	preempt_disable();
+	gh_lookup(p, &ref);
+	done = gh_debug_alloc(ref.span, ref.idx, size, gfp, dirty);
 	/* An NMI hit the records' lock. */
-	goheap_free(p);
-	return NULL;
+	if (!done)
+		undo(&ref);
+	preempt_enable();
+	return done ? gh_sanitize_alloc(p, size, usable, noscan, gfp) : NULL;
 }
 
 /*
@@ -339,6 +394,18 @@ static __always_inline void *alloc_small(struct gh_cache __percpu *caches, size_
 	return alloc_slot(caches, class, size, gfp, noscan);
 }
 
+static struct gh_span *new_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
+				 bool noscan, int nid, bool *zero)
+{
+	struct room room = {};
+	struct gh_span *s;
+
+	do {
+		s = gh_heap_new_large(heap, size, align, gfp, noscan, nid, zero);
+	} while (s == ERR_PTR(-EDQUOT) && make_room(heap, gfp, &room));
+	return IS_ERR(s) ? NULL : s;
+}
+
 static noinline void *alloc_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
 				  bool noscan, int nid)
 {
@@ -349,8 +416,7 @@ static noinline void *alloc_large(struct goheap *heap, size_t size, size_t align
 		return refuse(size, gfp);
 	gh_yield(gfp);
 	do {
-		s = gh_heap_new_large(heap, gh_debug_room(heap, size, 0), align, gfp, noscan, nid,
-				      &zero);
+		s = new_large(heap, gh_debug_room(heap, size, 0), align, gfp, noscan, nid, &zero);
 	} while (!s && try_for_ever(gfp));
 	if (!s)
 		return NULL;

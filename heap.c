@@ -31,7 +31,7 @@ static u8 last_id;		/* gh_heaps_mutex */
 
 /* ---- spans ---------------------------------------------------------------------- */
 
-static bool try_charge(struct goheap *heap, unsigned int npages)
+static bool charge(struct goheap *heap, unsigned int npages)
 {
 	long pages = atomic_long_read(&heap->pages);
 
@@ -43,44 +43,23 @@ static bool try_charge(struct goheap *heap, unsigned int npages)
 }
 
 /*
- * What holds the limit may be nobody's: empty spans and parked ones in the caches of all
- * CPUs, and what waits for RCU. Who cannot wait has it given back for the next try.
+ * Pages, charged to the heap, with records if it wants them. -EDQUOT: the heap's limit is
+ * reached, but more can be had when the heap gives something back.
  */
-static noinline bool charge_hard(struct goheap *heap, unsigned int npages, gfp_t gfp)
-{
-	bool waits = atomic_long_read(&heap->limbo);
-
-	if (npages > heap->limit)
-		return false;
-	gh_reclaim_flush(heap, gfp);
-	if (!gfpflags_allow_blocking(gfp))
-		return false;
-	if (try_charge(heap, npages))
-		return true;
-	/* What comes, or has come since, out of limbo goes to the owners of its spans. */
-	if (!gh_limbo_wait(heap) && !waits)
-		return false;
-	gh_reclaim_flush(heap, gfp);
-	return try_charge(heap, npages);
-}
-
-static bool charge(struct goheap *heap, unsigned int npages, gfp_t gfp)
-{
-	return likely(try_charge(heap, npages)) || charge_hard(heap, npages, gfp);
-}
-
-/* Pages, charged to the heap, with records if it wants them. */
 static struct gh_span *new_pages(struct goheap *heap, unsigned int npages, unsigned int align,
 				 unsigned int sc, gfp_t gfp, int nid)
 {
 	unsigned int nr = max(gh_classes[gh_sc_class(sc)].objects, 1);
 	struct gh_records *records = gh_debug_records(heap, nr, gfp);
 	struct gh_span *s;
+	int err = -ENOMEM;
 
 	if (!records)
-		return NULL;
-	if (!charge(heap, npages, gfp))
+		return ERR_PTR(-ENOMEM);
+	if (!charge(heap, npages)) {
+		err = npages > heap->limit ? -ENOMEM : -EDQUOT;
 		goto drop;
+	}
 	s = gh_arena_alloc(npages, align, sc, gfp, nid == NUMA_NO_NODE ? gh_mem_node() : nid);
 	if (!s)
 		goto uncharge;
@@ -92,7 +71,7 @@ uncharge:
 	atomic_long_sub(npages, &heap->pages);
 drop:
 	gh_debug_drop(records);
-	return NULL;
+	return ERR_PTR(err);
 }
 
 /**
@@ -103,8 +82,8 @@ drop:
  * @nid: node, or NUMA_NO_NODE for the nearest
  *
  * Context: Any that @gfp allows; no lock and no section held.
- * Return: the span, token held, without an owner; NULL if there is no memory or
- * the heap's limit is reached.
+ * Return: the span, token held, without an owner; -EDQUOT if the heap's limit is reached,
+ * -ENOMEM if there is no memory.
  */
 struct gh_span *gh_heap_new_span(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid)
 {
@@ -114,8 +93,8 @@ struct gh_span *gh_heap_new_span(struct goheap *heap, unsigned int sc, gfp_t gfp
 	struct gh_span *s;
 
 	s = new_pages(heap, npages, align, sc, gfp, nid);
-	if (!s)
-		return NULL;
+	if (IS_ERR(s))
+		return s;
 	gh_close_pages(s->base, gh_span_bytes(s));
 	gh_span_init_small(s, heap, sc);
 	gh_arena_commit(s);
@@ -156,7 +135,7 @@ static struct gh_span *unpark(struct goheap *heap, unsigned int npages, unsigned
  * @zero: cleared if the pages are known to be zero
  *
  * Context: Any that @gfp allows; no lock and no section held.
- * Return: the span, or NULL.
+ * Return: the span, -EDQUOT or -ENOMEM.
  */
 struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
 				  bool noscan, int nid, bool *zero)
@@ -170,8 +149,8 @@ struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align
 	if (s)
 		return s;
 	s = new_pages(heap, npages, pages_align, GH_SC_LARGE, gfp, nid);
-	if (!s)
-		return NULL;
+	if (IS_ERR(s))
+		return s;
 	if (!s->needzero)
 		*zero = false;
 	gh_span_init_large(s, heap, gh_span_bytes(s), noscan);

@@ -1307,7 +1307,7 @@ unsigned int gh_debug_flags(const char *name);
 size_t gh_debug_room(const struct goheap *heap, size_t size, size_t align);
 struct gh_records *gh_debug_records(const struct goheap *heap, unsigned int nr, gfp_t gfp);
 void gh_debug_drop(struct gh_records *r);
-bool gh_debug_alloc(void *p, size_t size, gfp_t gfp, bool dirty);
+bool gh_debug_alloc(struct gh_span *s, unsigned int idx, size_t size, gfp_t gfp, bool dirty);
 void gh_debug_free(struct gh_span *s, unsigned int idx, u32 life, bool rcu);
 void gh_debug_merged(struct gh_span *s, unsigned int word, unsigned long bits);
 size_t gh_debug_size(const struct gh_span *s, unsigned int idx);
