@@ -89,7 +89,7 @@ static noinline bool use_any(struct gh_cache *cache, struct gh_span *s)
 
 	avail = gh_span_find(s, draw, &i);
 	if (avail)
-		use_word(cache, s, i, gh_random_bit(draw, avail));
+		use_word(cache, s, i, gh_draw_bit(draw, avail));
 	return avail;
 }
 

@@ -238,7 +238,7 @@ static void *take_object(struct gh_central *central, struct gh_span *s, bool *fr
 	int idx;
 
 	lockdep_assert_held(&central->lock);
-	idx = gh_span_take(s, fresh);
+	idx = gh_span_take(s, gh_random ? gh_random_draw() : 0, fresh);
 	if (unlikely(idx < 0))
 		return NULL;
 	central->allocs++;

@@ -168,8 +168,6 @@ static inline unsigned int gh_sc_shorter(unsigned int sc)
 extern bool gh_random;
 void gh_random_init(void);
 u32 gh_random_draw(void);
-unsigned int gh_random_word(u32 draw, unsigned int nwords);
-unsigned long gh_random_bit(u32 draw, unsigned long bits);
 
 enum gh_span_state {
 	GH_SPAN_FREE,			/* a run of free pages */
@@ -394,7 +392,9 @@ bool gh_span_rcu_pending(const struct gh_span *s);
 void gh_span_rcu_mark(struct gh_span *s);
 unsigned int gh_span_nfree(const struct gh_span *s);
 unsigned long gh_span_find(const struct gh_span *s, u32 draw, unsigned int *word);
-int gh_span_take(struct gh_span *s, bool *fresh);
+unsigned int gh_draw_word(u32 draw, unsigned int nwords);
+unsigned long gh_draw_bit(u32 draw, unsigned long bits);
+int gh_span_take(struct gh_span *s, u32 draw, bool *fresh);
 bool gh_span_use_fresh(struct gh_span *s, unsigned int word);
 void gh_span_count(const struct gh_span *s, struct gh_span_counts *counts);
 bool gh_span_is_live(const struct gh_span *s, unsigned int idx);

@@ -380,6 +380,47 @@ bool gh_span_use_fresh(struct gh_span *s, unsigned int word)
 	return true;
 }
 
+/* The @n-th bit that is set, from 0. */
+static unsigned long nth_bit(unsigned long bits, unsigned int n)
+{
+	unsigned int shift = 0, width, below;
+
+	for (width = BITS_PER_LONG / 2; width; width /= 2) {
+		below = hweight_long(bits >> shift & (BIT(width) - 1));
+		if (n < below)
+			continue;
+		n -= below;
+		shift += width;
+	}
+	return BIT(shift);
+}
+
+/**
+ * gh_draw_word() - choose a word of a span
+ * @draw: from gh_random_draw()
+ * @nwords: how many there are
+ *
+ * Context: Any.
+ * Return: below @nwords; says nothing about what gh_draw_bit() makes of @draw.
+ */
+unsigned int gh_draw_word(u32 draw, unsigned int nwords)
+{
+	return (draw >> 16) * nwords >> 16;
+}
+
+/**
+ * gh_draw_bit() - choose one of the bits that are set
+ * @draw: from gh_random_draw()
+ * @bits: at least one
+ *
+ * Context: Any.
+ * Return: the bit.
+ */
+unsigned long gh_draw_bit(u32 draw, unsigned long bits)
+{
+	return nth_bit(bits, (draw & U16_MAX) * hweight_long(bits) >> 16);
+}
+
 /**
  * gh_span_find() - find a word with objects that may be handed out
  * @s: a SMALL span
@@ -392,7 +433,7 @@ bool gh_span_use_fresh(struct gh_span *s, unsigned int word)
 unsigned long gh_span_find(const struct gh_span *s, u32 draw, unsigned int *word)
 {
 	unsigned int nwords = gh_span_nwords(s), left = nwords;
-	unsigned int i = gh_random_word(draw, nwords);
+	unsigned int i = gh_draw_word(draw, nwords);
 	unsigned long avail;
 
 	while (!(avail = gh_word_usable(&s->words[i]))) {
@@ -408,6 +449,7 @@ unsigned long gh_span_find(const struct gh_span *s, u32 draw, unsigned int *word
 /**
  * gh_span_take() - allocate one object
  * @s: a SMALL span
+ * @draw: from gh_random_draw(), for any of them; 0 for the first
  * @fresh: set to whether the object is known to be zero
  *
  * Leaves objects that were freed once more at the same time as they were freed to
@@ -416,16 +458,15 @@ unsigned long gh_span_find(const struct gh_span *s, u32 draw, unsigned int *word
  * Context: The owner's section, or the central lock.
  * Return: the object's index, or -1 if there is none.
  */
-int gh_span_take(struct gh_span *s, bool *fresh)
+int gh_span_take(struct gh_span *s, u32 draw, bool *fresh)
 {
-	u32 draw = gh_random ? gh_random_draw() : 0;
 	unsigned long avail, bit;
 	unsigned int i;
 
 	avail = gh_span_find(s, draw, &i);
 	if (!avail)
 		return -1;
-	bit = gh_random ? gh_random_bit(draw, avail) : avail & -avail;
+	bit = draw ? gh_draw_bit(draw, avail) : avail & -avail;
 	WRITE_ONCE(s->words[i].free, s->words[i].free ^ bit);
 	*fresh = gh_span_use_fresh(s, i);
 	return i * BITS_PER_LONG + __ffs(bit);

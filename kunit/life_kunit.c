@@ -49,7 +49,7 @@ static void live_as(struct gh_span *s, unsigned int sc)
 	gh_span_init_free(s);
 	s->state = GH_SPAN_SMALL;
 	gh_span_init_small(s, gh_default, sc);
-	while (gh_span_take(s, &fresh) >= 0)
+	while (gh_span_take(s, 0, &fresh) >= 0)
 		;
 }
 

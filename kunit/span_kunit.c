@@ -319,10 +319,10 @@ static void test_gh_span_take_fresh(struct kunit *test)
 	s->needzero = false;
 	gh_span_init_small(s, gh_default, sc);
 	for (i = 0; i < s->nelems; i++) {
-		idx = gh_span_take(s, &fresh);
+		idx = gh_span_take(s, 0, &fresh);
 		given += fresh;
 		KUNIT_EXPECT_TRUE(test, gh_span_give(s, idx));
-		KUNIT_EXPECT_EQ_MSG(test, gh_span_take(s, &fresh), idx, "lowest first");
+		KUNIT_EXPECT_EQ_MSG(test, gh_span_take(s, 0, &fresh), idx, "lowest first");
 		KUNIT_EXPECT_FALSE_MSG(test, fresh, "object %u was used", idx);
 	}
 	KUNIT_EXPECT_EQ_MSG(test, given, 2U, "the first object of each word");

@@ -95,7 +95,7 @@ static inline unsigned int gh_test_take(struct gh_span *s)
 {
 	bool fresh;
 
-	return gh_span_take(s, &fresh);
+	return gh_span_take(s, 0, &fresh);
 }
 
 #endif /* _GOHEAP_TESTLIB_H */
