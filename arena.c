@@ -47,6 +47,9 @@ struct want {
 
 struct gh_page_heap **gh_page_heaps;
 
+/* Called when pages were taken from the kernel; reclaim.c sets it. */
+void (*gh_arena_grown)(void);
+
 static struct kmem_cache *desc_caches[GH_NR_KINDS];
 static atomic_long_t nr_descs[GH_NR_KINDS];
 
@@ -718,6 +721,14 @@ static struct gh_span *chunk_add(struct page *page, unsigned int order, bool zer
 	return s;
 }
 
+static void tell_growth(void)
+{
+	void (*grown)(void) = READ_ONCE(gh_arena_grown);
+
+	if (grown)
+		grown();
+}
+
 static struct gh_span *take_chunk(int nid, const struct want *w, gfp_t gfp)
 {
 	unsigned long bytes = (unsigned long)max(w->npages, w->align) << GH_PAGE_SHIFT;
@@ -733,7 +744,7 @@ static struct gh_span *take_chunk(int nid, const struct want *w, gfp_t gfp)
 	if (IS_ERR(s) && s != ERR_PTR(-EHWPOISON))
 		free_pages_singly(page, 1U << order);
 	else
-		gh_reclaim_kick();
+		tell_growth();
 	return s;
 }
 

@@ -701,6 +701,7 @@ static inline bool gh_order_exists(unsigned int order)
 #endif
 
 /* arena.c */
+extern void (*gh_arena_grown)(void);
 int gh_arena_init(void);
 void gh_arena_exit(void);
 struct gh_span *gh_arena_alloc(unsigned int npages, unsigned int align, unsigned int sc,
@@ -1172,7 +1173,6 @@ extern atomic_t gh_test_waits;		/* grace periods that goheap_destroy() waited fo
 extern struct shrinker *gh_shrinker;
 int gh_reclaim_init(void);
 void gh_reclaim_exit(void);
-void gh_reclaim_kick(void);
 void gh_reclaim_drain(struct gh_cache *cache);
 void gh_reclaim_drain_irq(struct irq_work *work);
 void gh_reclaim_trim(void);

@@ -55,12 +55,8 @@ static DECLARE_WAIT_QUEUE_HEAD(flushed);
 static void tick(struct work_struct *work);
 static DECLARE_DEFERRABLE_WORK(tick_work, tick);
 
-/**
- * gh_reclaim_kick() - there may be something to give back some time
- *
- * Context: Where pages can be allocated.
- */
-void gh_reclaim_kick(void)
+/* There may be something to give back some time. Called where pages can be allocated. */
+static void wake_scavenger(void)
 {
 	if (!delayed_work_pending(&tick_work))
 		queue_delayed_work(tick_queue, &tick_work, TICK);
@@ -415,6 +411,9 @@ int gh_reclaim_init(void)
 		goto destroy_drain;
 	if (register_oom_notifier(&oom_nb))
 		goto unregister_shrinker;
+	WRITE_ONCE(gh_arena_grown, wake_scavenger);
+	/* For what was taken before. */
+	wake_scavenger();
 	return 0;
 
 unregister_shrinker:
@@ -435,6 +434,7 @@ void gh_reclaim_exit(void)
 {
 	struct workqueue_struct *queue = drain_queue;
 
+	WRITE_ONCE(gh_arena_grown, NULL);
 	unregister_oom_notifier(&oom_nb);
 	gh_shrinker_unregister(gh_shrinker);
 	cancel_delayed_work_sync(&tick_work);
