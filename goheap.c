@@ -1189,10 +1189,16 @@ EXPORT_SYMBOL_GPL(goheap_free_bulk);
 
 static int cpu_dead_state;
 
+static const struct gh_limbo_exits limbo_exits = {
+	.small = gh_remote_deliver,
+	.large = gh_heap_free_large,
+};
+
 static int __init start(void)
 {
 	int err;
 
+	gh_limbo_init(&limbo_exits);
 	err = gh_debug_init();
 	if (err)
 		return err;

@@ -1083,6 +1083,13 @@ void gh_remote_free_rcu(struct gh_span *s, unsigned int idx, u32 life);
 void gh_remote_free_large(struct gh_span *s, u32 life, bool rcu);
 void gh_remote_tell(struct gh_span *s, bool rcu);
 void gh_remote_deliver(struct gh_span *s);
+/* What is done with a span when nothing in it has to wait any more. */
+struct gh_limbo_exits {
+	void (*small)(struct gh_span *s);	/* token held, and handed over */
+	void (*large)(struct gh_span *s);
+};
+
+void gh_limbo_init(const struct gh_limbo_exits *to);
 void gh_limbo_add(struct gh_span *s);
 void gh_limbo_flush(struct goheap *heap);		/* may sleep */
 bool gh_limbo_wait(struct goheap *heap);		/* likewise */

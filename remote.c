@@ -19,6 +19,10 @@
  * and whoever flushes a heap.
  */
 static LLIST_HEAD(limbo);
+
+/* Where spans go from here; set once, before there are any. */
+static const struct gh_limbo_exits *exits __ro_after_init;
+
 static atomic_t limbo_armed;
 static struct rcu_head limbo_rcu;
 
@@ -139,9 +143,9 @@ static void limbo_leave(struct gh_span *s)
 			gh_clear((void *)s->base, s->limit);
 		gh_sanitize_forget((void *)s->base);
 		gh_close((void *)s->base, s->limit);
-		gh_heap_free_large(s);
+		exits->large(s);
 	} else {
-		gh_remote_deliver(s);
+		exits->small(s);
 	}
 	/* Last: gh_limbo_flush() waits for it, and then the heap goes. */
 	atomic_long_sub_return_release(1, &heap->limbo);
@@ -206,6 +210,17 @@ void gh_limbo_flush(struct goheap *heap)
 		if (atomic_long_read(&heap->limbo))
 			schedule_timeout_uninterruptible(1);
 	}
+}
+
+/**
+ * gh_limbo_init() - say where spans go from limbo
+ * @to: called with preemption off
+ *
+ * Context: Process context; nothing is in limbo yet.
+ */
+void __init gh_limbo_init(const struct gh_limbo_exits *to)
+{
+	exits = to;
 }
 
 /**
