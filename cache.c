@@ -63,9 +63,13 @@ void gh_cache_init(struct gh_cache *cache, struct goheap *heap, int cpu)
 }
 
 /* Take over what others freed, or let limbo come back to it if that has to wait. */
-static void merge(struct gh_span *s)
+static void merge(struct gh_cache *cache, struct gh_span *s)
 {
-	if (gh_span_merge(s) == -EAGAIN && gh_span_claim(s))
+	int merged = gh_span_merge(s);
+
+	if (s->flags & GH_F_TINY)
+		gh_tiny_close_empty(cache);
+	if (merged == -EAGAIN && gh_span_claim(s))
 		gh_limbo_add(s);
 }
 
@@ -144,7 +148,7 @@ static bool reuse_current(struct gh_cache *cache, unsigned int sc)
 	if (use_span(cache, s))
 		return true;
 	if (gh_span_has_remote(s)) {
-		merge(s);
+		merge(cache, s);
 		if (use_span(cache, s))
 			return true;
 	}
@@ -362,7 +366,7 @@ static void absorb(struct gh_cache *cache, struct gh_span *s)
 {
 	cache->drained++;
 	gh_span_unclaim(s);
-	merge(s);
+	merge(cache, s);
 	if (gh_span_free_word(s))
 		gh_cache_list(cache, s);
 }
@@ -541,7 +545,7 @@ static void flush_current(struct gh_cache *cache, unsigned int sc)
 	if (!s)
 		return;
 	drop_current(cache, sc);
-	merge(s);
+	merge(cache, s);
 	if (gh_span_free_word(s))
 		push_partial(cache, s);
 	else

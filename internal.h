@@ -1153,6 +1153,7 @@ bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long o
 unsigned int gh_tiny_merge(struct gh_span *s, unsigned int word, unsigned long blocks,
 			   bool *again);
 void gh_tiny_close(struct gh_cache *cache);
+void gh_tiny_close_empty(struct gh_cache *cache);
 bool gh_tiny_may_start(unsigned long off);
 bool gh_tiny_did_start(struct gh_span *s, unsigned long off);
 bool gh_tiny_is_live(struct gh_span *s, unsigned long off);

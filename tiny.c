@@ -118,6 +118,23 @@ static void close_block(struct gh_cache *cache, unsigned long block)
 }
 
 /**
+ * gh_tiny_close_empty() - stop filling blocks that a merge found empty
+ * @cache: ours
+ *
+ * Such a block is free: its bit is set. No open block is empty otherwise.
+ *
+ * Context: The section, or nobody uses the cache.
+ */
+void gh_tiny_close_empty(struct gh_cache *cache)
+{
+	struct gh_tiny_open *open;
+
+	for (open = cache->tiny_open; open < cache->tiny_open + GH_TINY_OPEN; open++)
+		if (open->block && !(*open->live & STARTS))
+			open->block = 0;
+}
+
+/**
  * gh_tiny_close() - stop filling blocks
  * @cache: ours
  *
@@ -336,15 +353,11 @@ bool gh_tiny_is_live(struct gh_span *s, unsigned long off)
 }
 
 /* The block has lost its last object. */
-static void leave_block(struct gh_cache *cache, struct gh_span *s, unsigned long off)
+static void leave_block(unsigned long block)
 {
-	unsigned long block = s->base + ALIGN_DOWN(off, GH_TINY_BLOCK);
-
 	if (want_init_on_free())
 		gh_clear((void *)block, GH_TINY_BLOCK);
 	gh_sanitize_tiny(block, 0);
-	if (cache)
-		close_block(cache, block);
 }
 
 /**
@@ -359,6 +372,7 @@ static void leave_block(struct gh_cache *cache, struct gh_span *s, unsigned long
 bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long off)
 {
 	unsigned int idx = off / GH_TINY_BLOCK, start = start_bit(off % GH_TINY_BLOCK);
+	unsigned long block = s->base + idx * GH_TINY_BLOCK;
 	u8 *live = live_of(s, off);
 	struct gh_word *w;
 
@@ -367,15 +381,16 @@ bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long o
 		return false;
 	gh_sanitize_forget((void *)(s->base + off));
 	WRITE_ONCE(*live, *live & ~start);
-	sanitize(s->base + ALIGN_DOWN(off, GH_TINY_BLOCK), *live);
+	sanitize(block, *live);
 	/* Those that are gone and not merged count as live here: who knows who reads them. */
 	if (*live & STARTS)
 		return true;
-	leave_block(cache, s, off);
+	leave_block(block);
+	close_block(cache, block);
 	/* Whatever its remote bit says: see gh_tiny_merge(). */
 	w = gh_span_word(s, idx);
 	WRITE_ONCE(w->free, w->free | BIT(idx % BITS_PER_LONG));
-	if (!gh_cache_keep(cache, s, w, idx, gh_span_object(s, idx)))
+	if (!gh_cache_keep(cache, s, w, idx, (void *)block))
 		gh_cache_list(cache, s);
 	return true;
 }
@@ -441,6 +456,9 @@ bool gh_tiny_free(struct gh_span *s, unsigned long off, u32 life, bool rcu)
  * a block that has other tenants, or none, or in a later life of the span, which is
  * a tiny one for as long as there is its descriptor.
  *
+ * The owner closes those of the span's blocks that it was filling and that are empty now:
+ * gh_tiny_close_empty().
+ *
  * Context: The owner's section, or the central lock.
  * Return: how many blocks became free.
  */
@@ -466,7 +484,7 @@ unsigned int gh_tiny_merge(struct gh_span *s, unsigned int word, unsigned long b
 		/* In a block that is free, it was freed twice, which take_gone() reports. */
 		if (take_gone(s, idx, gone) || w->free & BIT(bit))
 			continue;
-		leave_block(READ_ONCE(s->owner), s, idx * GH_TINY_BLOCK);
+		leave_block(s->base + idx * GH_TINY_BLOCK);
 		empty |= BIT(bit);
 	}
 	WRITE_ONCE(w->free, w->free | empty);
