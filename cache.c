@@ -438,7 +438,7 @@ bool gh_cache_refill(struct gh_cache *cache, unsigned int sc)
 		if (use_partial(cache, sc))
 			return true;
 	}
-	s = gh_central_fetch(cache, sc, gh_mem_node());
+	s = gh_central_fetch(cache->heap, cache, sc, gh_mem_node());
 	if (!s)
 		return false;
 	list_add(&s->list, &cache->owned);

@@ -80,18 +80,20 @@ void gh_central_init(struct gh_node *node)
 
 /**
  * gh_central_fetch() - hand a span with free objects to a CPU
- * @cache: the new owner
+ * @heap: of which heap
+ * @owner: the cache of that CPU
  * @sc: span class or GH_SC_TINY
  * @nid: of which node
  *
  * Needs no token: a remote free that has it finds the new owner under the lock.
  *
- * Context: @cache's section.
+ * Context: @owner's section.
  * Return: the fullest span, or NULL.
  */
-struct gh_span *gh_central_fetch(struct gh_cache *cache, unsigned int sc, int nid)
+struct gh_span *gh_central_fetch(struct goheap *heap, struct gh_cache *owner, unsigned int sc,
+				 int nid)
 {
-	struct gh_central *central = &cache->heap->nodes[nid]->central[sc];
+	struct gh_central *central = &heap->nodes[nid]->central[sc];
 	struct gh_span *s = NULL;
 	unsigned long flags;
 
@@ -101,7 +103,7 @@ struct gh_span *gh_central_fetch(struct gh_cache *cache, unsigned int sc, int ni
 	s = fullest(central);
 	if (s) {
 		unlist_span(central, s);
-		WRITE_ONCE(s->owner, cache);
+		WRITE_ONCE(s->owner, owner);
 	}
 	gh_unlock(&central->lock, flags);
 	return s;

@@ -771,7 +771,8 @@ struct gh_node {
 
 /* central.c */
 void gh_central_init(struct gh_node *node);
-struct gh_span *gh_central_fetch(struct gh_cache *cache, unsigned int sc, int nid);
+struct gh_span *gh_central_fetch(struct goheap *heap, struct gh_cache *owner, unsigned int sc,
+				 int nid);
 bool gh_central_put(struct gh_span *s);
 void gh_central_take_over(struct gh_span *s);
 int gh_central_merge(struct gh_span *s);

@@ -48,7 +48,7 @@ static struct gh_span *fetch(struct kunit *test)
 	preempt_disable();
 	cache = gh_test_cache(heap);
 	if (gh_section_enter(cache)) {
-		s = gh_central_fetch(cache, SC, numa_mem_id());
+		s = gh_central_fetch(cache->heap, cache, SC, numa_mem_id());
 		gh_section_exit(cache);
 	}
 	preempt_enable();
