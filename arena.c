@@ -34,14 +34,6 @@
 /* The page allocator takes requests that must not fail for so many pages only. */
 #define NOFAIL_ORDER	1
 
-/* The pages that a span needs. */
-struct want {
-	unsigned int npages;
-	unsigned int align;		/* of the first one, in heap pages: a power of two */
-	unsigned int sc;
-	bool gentle;			/* shorter spans will do: see gh_sc_shorter() */
-};
-
 /* Blocks that were not to be had are not asked for again so soon by the gentle. */
 #define SCARCE_FOR	(HZ / 10)
 
@@ -253,7 +245,7 @@ static struct gh_span *run_free(struct gh_page_heap *ph, struct gh_span *s)
 }
 
 /* Where in the run an aligned piece would start; 0 if it has none. */
-static unsigned long run_fits(const struct gh_span *s, const struct want *w)
+static unsigned long run_fits(const struct gh_span *s, const struct gh_want *w)
 {
 	unsigned long start = ALIGN(s->base, (unsigned long)w->align << GH_PAGE_SHIFT);
 
@@ -288,7 +280,7 @@ static struct gh_span *run_lower_bound(struct gh_page_heap *ph, unsigned int npa
  * as they should be, one that is long enough wherever it lies; NULL if there is none,
  * and it is time to grow.
  */
-static struct gh_span *run_find(struct gh_page_heap *ph, const struct want *w)
+static struct gh_span *run_find(struct gh_page_heap *ph, const struct gh_want *w)
 {
 	struct gh_span *s = run_lower_bound(ph, w->npages);
 	struct rb_node *next;
@@ -349,10 +341,10 @@ static struct gh_span *run_cut_at(struct gh_page_heap *ph, struct gh_span *run,
 	return s;
 }
 
-static void count_alloc(struct gh_page_heap *ph, struct gh_span *s, bool large)
+static void count_alloc(struct gh_page_heap *ph, struct gh_span *s, enum gh_span_state state)
 {
 	lockdep_assert_held(&ph->lock);
-	if (large) {
+	if (state == GH_SPAN_LARGE) {
 		ph->large += s->npages;
 		ph->large_spans++;
 		ph->large_allocs++;
@@ -361,7 +353,7 @@ static void count_alloc(struct gh_page_heap *ph, struct gh_span *s, bool large)
 		ph->small_spans++;
 	}
 	ph->peak = max(ph->peak, ph->small + ph->large);
-	WRITE_ONCE(s->state, large ? GH_SPAN_LARGE : GH_SPAN_SMALL);
+	WRITE_ONCE(s->state, state);
 }
 
 static void count_free(struct gh_page_heap *ph, const struct gh_span *s)
@@ -420,13 +412,13 @@ static void set_aside(struct gh_page_heap *ph, struct gh_span *run, unsigned lon
  * and for what is cut off at both ends. If not, @missing says which to add.
  */
 static bool spares_suffice(struct gh_page_heap *ph, const struct gh_span *run,
-			   const struct want *w, enum gh_kind *missing)
+			   const struct gh_want *w, enum gh_kind *missing)
 {
 	unsigned long start = run_fits(run, w);
 	unsigned long end = start + ((unsigned long)w->npages << GH_PAGE_SHIFT);
 	unsigned int rests = (start != run->base) + (end != run_end(run));
 	unsigned int have = ph->nr_spare[GH_KIND_1];
-	enum gh_kind kind = gh_span_kind(w->sc);
+	enum gh_kind kind = w->kind;
 
 	lockdep_assert_held(&ph->lock);
 	if (run->kind != kind) {
@@ -446,7 +438,7 @@ static bool spares_suffice(struct gh_page_heap *ph, const struct gh_span *run,
  * not sound, but what is left of it is; or -EAGAIN if there are none to set the page
  * aside.
  */
-static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run, const struct want *w)
+static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run, const struct gh_want *w)
 {
 	unsigned long start = run_fits(run, w), bad = gh_find_poison(start, w->npages);
 	struct gh_span *s;
@@ -457,8 +449,8 @@ static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run, con
 		set_aside(ph, run, bad);
 		return ERR_PTR(-EHWPOISON);
 	}
-	s = run_cut_at(ph, run, start, w->npages, gh_span_kind(w->sc));
-	count_alloc(ph, s, w->sc < GH_SC_LARGE + 2);
+	s = run_cut_at(ph, run, start, w->npages, w->kind);
+	count_alloc(ph, s, w->state);
 	return s;
 }
 
@@ -466,7 +458,7 @@ static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run, con
  * -EAGAIN: a descriptor is @missing. -ENOSPC: no run fits. -EBUSY: NMI, and the lock
  * is taken. -EHWPOISON: the run was not sound, but what is left of it is: look again.
  */
-static struct gh_span *alloc_run(struct gh_page_heap *ph, const struct want *w,
+static struct gh_span *alloc_run(struct gh_page_heap *ph, const struct gh_want *w,
 				 enum gh_kind *missing)
 {
 	unsigned long flags;
@@ -486,7 +478,7 @@ static struct gh_span *alloc_run(struct gh_page_heap *ph, const struct want *w,
 	return s;
 }
 
-static struct gh_span *alloc_from(struct gh_page_heap *ph, const struct want *w, gfp_t gfp)
+static struct gh_span *alloc_from(struct gh_page_heap *ph, const struct gh_want *w, gfp_t gfp)
 {
 	enum gh_kind missing;
 	struct gh_span *s;
@@ -692,7 +684,7 @@ static bool descs_new(struct chunk_descs *d, enum gh_kind kind, int nid, gfp_t g
  * what they were taken for. It would not always be found again: see run_find().
  */
 static struct gh_span *chunk_add(struct page *page, unsigned int order, bool zeroed,
-				 const struct want *w, gfp_t gfp)
+				 const struct gh_want *w, gfp_t gfp)
 {
 	unsigned int npages = (PAGE_SIZE << order) >> GH_PAGE_SHIFT;
 	struct gh_page_heap *ph = gh_page_heaps[page_to_nid(page)];
@@ -700,7 +692,7 @@ static struct gh_span *chunk_add(struct page *page, unsigned int order, bool zer
 	unsigned long flags;
 	struct gh_span *s;
 
-	if (!descs_new(&d, gh_span_kind(w->sc), ph->nid, gfp))
+	if (!descs_new(&d, w->kind, ph->nid, gfp))
 		return ERR_PTR(-ENOMEM);
 	if (chunk_own(page, order, gfp)) {
 		descs_delete(&d);
@@ -729,7 +721,7 @@ static void tell_growth(void)
 		grown();
 }
 
-static struct gh_span *take_chunk(int nid, const struct want *w, gfp_t gfp)
+static struct gh_span *take_chunk(int nid, const struct gh_want *w, gfp_t gfp)
 {
 	unsigned long bytes = (unsigned long)max(w->npages, w->align) << GH_PAGE_SHIFT;
 	unsigned int order;
@@ -749,7 +741,7 @@ static struct gh_span *take_chunk(int nid, const struct want *w, gfp_t gfp)
 }
 
 /* Out of pages that the kernel is asked for. */
-static struct gh_span *grow(int nid, const struct want *w, gfp_t gfp)
+static struct gh_span *grow(int nid, const struct gh_want *w, gfp_t gfp)
 {
 	struct gh_span *s;
 
@@ -763,7 +755,7 @@ static struct gh_span *grow(int nid, const struct want *w, gfp_t gfp)
 }
 
 /* From one node, which grows if it has to. */
-static struct gh_span *alloc_growing(int nid, const struct want *w, gfp_t gfp)
+static struct gh_span *alloc_growing(int nid, const struct gh_want *w, gfp_t gfp)
 {
 	struct gh_span *s = alloc_from(gh_page_heaps[nid], w, gfp & ~__GFP_THISNODE);
 
@@ -787,13 +779,13 @@ int gh_nearest_node(int nid)
 	return nearest;
 }
 
-static bool is_scarce(const struct gh_page_heap *ph, const struct want *w)
+static bool is_scarce(const struct gh_page_heap *ph, const struct gh_want *w)
 {
 	return w->npages >= gh_peek(ph->scarce) && time_before(jiffies, gh_peek(ph->scarce_until));
 }
 
 /* Two at a time may mix it up; then somebody asks once more, or once less. */
-static void note_scarce(struct gh_page_heap *ph, const struct want *w)
+static void note_scarce(struct gh_page_heap *ph, const struct gh_want *w)
 {
 	if (time_before(jiffies, gh_peek(ph->scarce_until)) && w->npages > gh_peek(ph->scarce))
 		return;
@@ -805,7 +797,7 @@ static void note_scarce(struct gh_page_heap *ph, const struct want *w)
  * Who is gentle has no reserves for it, and above the order that the kernel takes pains
  * about no reclaim. Nobody is told: what comes next is asked for with all that there is.
  */
-static gfp_t gentle_gfp(const struct want *w, gfp_t gfp)
+static gfp_t gentle_gfp(const struct gh_want *w, gfp_t gfp)
 {
 	if (get_order((unsigned long)w->npages << GH_PAGE_SHIFT) > PAGE_ALLOC_COSTLY_ORDER)
 		gfp &= ~__GFP_DIRECT_RECLAIM;
@@ -814,7 +806,7 @@ static gfp_t gentle_gfp(const struct want *w, gfp_t gfp)
 }
 
 /* What there is on any node. */
-static struct gh_span *alloc_idle(const struct want *w, gfp_t gfp)
+static struct gh_span *alloc_idle(const struct gh_want *w, gfp_t gfp)
 {
 	struct gh_span *s;
 	int nid;
@@ -827,7 +819,7 @@ static struct gh_span *alloc_idle(const struct want *w, gfp_t gfp)
 	return ERR_PTR(-ENOSPC);
 }
 
-static struct gh_span *alloc_span(int nid, const struct want *w, gfp_t gfp)
+static struct gh_span *alloc_span(int nid, const struct gh_want *w, gfp_t gfp)
 {
 	struct gh_span *s;
 
@@ -842,7 +834,7 @@ static struct gh_span *alloc_span(int nid, const struct want *w, gfp_t gfp)
 	return IS_ERR(s) ? grow(nid, w, gfp) : s;
 }
 
-static struct gh_span *alloc_gently(int nid, const struct want *w, gfp_t gfp)
+static struct gh_span *alloc_gently(int nid, const struct gh_want *w, gfp_t gfp)
 {
 	struct gh_page_heap *ph = gh_page_heaps[nid];
 	struct gh_span *s;
@@ -858,9 +850,7 @@ static struct gh_span *alloc_gently(int nid, const struct want *w, gfp_t gfp)
 
 /**
  * gh_arena_alloc() - allocate the pages of a span
- * @npages: how many heap pages
- * @align: alignment of the first one in heap pages, a power of two
- * @sc: span class or GH_SC_TINY; decides the descriptor's size
+ * @w: which pages
  * @gfp: how hard to try, and whether other nodes will do
  * @nid: the node
  *
@@ -870,22 +860,15 @@ static struct gh_span *alloc_gently(int nid, const struct want *w, gfp_t gfp)
  * page allocator cannot be called, only what is already here can be had.
  * Return: a span with pages and the token held, or NULL.
  */
-struct gh_span *gh_arena_alloc(unsigned int npages, unsigned int align, unsigned int sc,
-			       gfp_t gfp, int nid)
+struct gh_span *gh_arena_alloc(const struct gh_want *w, gfp_t gfp, int nid)
 {
-	const struct want w = {
-		.npages = npages,
-		.align = align,
-		.sc = sc,
-		.gentle = gh_sc_class(sc) && gh_sc_shorter(sc) != sc,
-	};
 	gfp_t inherited = gfp & (GFP_INHERITED | __GFP_THISNODE);
 	struct gh_span *s;
 
 	/* Who may not wait may not wait for ever. */
 	if (!gfpflags_allow_blocking(gfp))
 		inherited &= ~__GFP_NOFAIL;
-	s = w.gentle ? alloc_gently(nid, &w, inherited) : alloc_span(nid, &w, inherited);
+	s = w->gentle ? alloc_gently(nid, w, inherited) : alloc_span(nid, w, inherited);
 	return IS_ERR(s) ? NULL : s;
 }
 

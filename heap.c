@@ -43,24 +43,23 @@ static bool charge(struct goheap *heap, unsigned int npages)
 }
 
 /*
- * Pages, charged to the heap, with records if it wants them. -EDQUOT: the heap's limit is
- * reached, but more can be had when the heap gives something back.
+ * Pages, charged to the heap, with records for @nr objects if the heap wants them. -EDQUOT:
+ * the heap's limit is reached, but more can be had when the heap gives something back.
  */
-static struct gh_span *new_pages(struct goheap *heap, unsigned int npages, unsigned int align,
-				 unsigned int sc, gfp_t gfp, int nid)
+static struct gh_span *new_pages(struct goheap *heap, const struct gh_want *w, unsigned int nr,
+				 gfp_t gfp, int nid)
 {
-	unsigned int nr = max(gh_classes[gh_sc_class(sc)].objects, 1);
 	struct gh_records *records = gh_debug_records(heap, nr, gfp);
 	struct gh_span *s;
 	int err = -ENOMEM;
 
 	if (!records)
 		return ERR_PTR(-ENOMEM);
-	if (!charge(heap, npages)) {
-		err = npages > heap->limit ? -ENOMEM : -EDQUOT;
+	if (!charge(heap, w->npages)) {
+		err = w->npages > heap->limit ? -ENOMEM : -EDQUOT;
 		goto drop;
 	}
-	s = gh_arena_alloc(npages, align, sc, gfp, nid == NUMA_NO_NODE ? gh_mem_node() : nid);
+	s = gh_arena_alloc(w, gfp, nid == NUMA_NO_NODE ? gh_mem_node() : nid);
 	if (!s)
 		goto uncharge;
 	/* Who is late to free what the descriptor was before may look. */
@@ -68,7 +67,7 @@ static struct gh_span *new_pages(struct goheap *heap, unsigned int npages, unsig
 	return s;
 
 uncharge:
-	atomic_long_sub(npages, &heap->pages);
+	atomic_long_sub(w->npages, &heap->pages);
 drop:
 	gh_debug_drop(records);
 	return ERR_PTR(err);
@@ -88,11 +87,16 @@ drop:
 struct gh_span *gh_heap_new_span(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid)
 {
 	const struct gh_class *class = &gh_classes[gh_sc_class(sc)];
-	unsigned int npages = class->span_bytes >> GH_PAGE_SHIFT;
-	unsigned int align = max(class->align >> GH_PAGE_SHIFT, 1U);
+	const struct gh_want w = {
+		.npages = class->span_bytes >> GH_PAGE_SHIFT,
+		.align = max(class->align >> GH_PAGE_SHIFT, 1U),
+		.kind = gh_span_kind(sc),
+		.state = GH_SPAN_SMALL,
+		.gentle = gh_sc_shorter(sc) != sc,
+	};
 	struct gh_span *s;
 
-	s = new_pages(heap, npages, align, sc, gfp, nid);
+	s = new_pages(heap, &w, class->objects, gfp, nid);
 	if (IS_ERR(s))
 		return s;
 	gh_close_pages(s->base, gh_span_bytes(s));
@@ -140,15 +144,19 @@ static struct gh_span *unpark(struct goheap *heap, unsigned int npages, unsigned
 struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
 				  bool noscan, int nid, bool *zero)
 {
-	unsigned int npages = DIV_ROUND_UP(size, GH_PAGE_SIZE);
-	unsigned int pages_align = max_t(size_t, align >> GH_PAGE_SHIFT, 1);
+	const struct gh_want w = {
+		.npages = DIV_ROUND_UP(size, GH_PAGE_SIZE),
+		.align = max_t(size_t, align >> GH_PAGE_SHIFT, 1),
+		.kind = GH_KIND_1,
+		.state = GH_SPAN_LARGE,
+	};
 	struct gh_span *s = NULL;
 
 	if (nid == NUMA_NO_NODE)
-		s = unpark(heap, npages, pages_align, noscan);
+		s = unpark(heap, w.npages, w.align, noscan);
 	if (s)
 		return s;
-	s = new_pages(heap, npages, pages_align, GH_SC_LARGE, gfp, nid);
+	s = new_pages(heap, &w, 1, gfp, nid);
 	if (IS_ERR(s))
 		return s;
 	if (!s->needzero)

@@ -700,12 +700,27 @@ static inline bool gh_order_exists(unsigned int order)
 }
 #endif
 
+/**
+ * struct gh_want - the pages that a span needs
+ * @npages: how many heap pages
+ * @align: of the first one, in heap pages; a power of two
+ * @kind: of the descriptor
+ * @state: what the span will be: SMALL or LARGE
+ * @gentle: shorter spans will do, see gh_sc_shorter(): no reserves, and little reclaim
+ */
+struct gh_want {
+	unsigned int npages;
+	unsigned int align;
+	enum gh_kind kind;
+	enum gh_span_state state;
+	bool gentle;
+};
+
 /* arena.c */
 extern void (*gh_arena_grown)(void);
 int gh_arena_init(void);
 void gh_arena_exit(void);
-struct gh_span *gh_arena_alloc(unsigned int npages, unsigned int align, unsigned int sc,
-			       gfp_t gfp, int nid);
+struct gh_span *gh_arena_alloc(const struct gh_want *w, gfp_t gfp, int nid);
 void gh_arena_commit(struct gh_span *s);
 void gh_arena_free(struct gh_span *s);
 unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr);

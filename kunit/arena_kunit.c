@@ -35,7 +35,12 @@ static void finish(struct kunit *test)
 
 static struct gh_span *alloc_aligned(struct kunit *test, unsigned int npages, unsigned int align)
 {
-	struct gh_span *s = gh_arena_alloc(npages, align, GH_SC_LARGE, GFP_KERNEL, numa_mem_id());
+	const struct gh_want w = {
+		.npages = npages,
+		.align = align,
+		.state = GH_SPAN_LARGE,
+	};
+	struct gh_span *s = gh_arena_alloc(&w, GFP_KERNEL, numa_mem_id());
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	gh_span_init_large(s, gh_default, gh_span_bytes(s), false);
@@ -193,6 +198,7 @@ static void test_gh_arena_free_coalesces(struct kunit *test)
 /* Of three neighbours in use only the given one, if any, holds other than zeroes. */
 static bool needs_zeroing(struct kunit *test, unsigned int dirty)
 {
+	const struct gh_want w = { .npages = 9, .align = 1, .state = GH_SPAN_LARGE };
 	static const unsigned int sizes[] = { 1, 2, 3, 4, 1 };
 	struct gh_span *spans[ARRAY_SIZE(sizes)], *s;
 	bool needzero;
@@ -204,7 +210,7 @@ static bool needs_zeroing(struct kunit *test, unsigned int dirty)
 	gh_arena_free(spans[1]);
 	gh_arena_free(spans[3]);
 	gh_arena_free(spans[2]);
-	s = gh_arena_alloc(9, 1, GH_SC_LARGE, GFP_KERNEL, numa_mem_id());
+	s = gh_arena_alloc(&w, GFP_KERNEL, numa_mem_id());
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	needzero = s->needzero;
 	gh_span_init_large(s, gh_default, gh_span_bytes(s), false);

@@ -399,10 +399,11 @@ static void test_goheap_zalloc_after_use(struct kunit *test)
 /* The next spans are of pages that are known to be zero, as with init_on_alloc=1. */
 static void provide_zeroes(struct kunit *test)
 {
+	const struct gh_want w = { .npages = CHUNK_PAGES, .align = 1, .state = GH_SPAN_LARGE };
 	struct gh_span *s;
 
 	gh_reclaim_trim();
-	s = gh_arena_alloc(CHUNK_PAGES, 1, GH_SC_LARGE, GFP_KERNEL, numa_mem_id());
+	s = gh_arena_alloc(&w, GFP_KERNEL, numa_mem_id());
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	gh_span_init_large(s, gh_default, gh_span_bytes(s), false);
 	gh_arena_commit(s);
