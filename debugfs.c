@@ -545,17 +545,10 @@ DEFINE_DEBUGFS_ATTRIBUTE(trim_fops, NULL, trim_set, "%llu\n");
 
 /* ---- files ---------------------------------------------------------------------------------- */
 
-/**
- * gh_debugfs_add_heap() - show a heap
- * @heap: on the list of heaps
- *
- * Context: Process context, gh_heaps_mutex not held: making files takes long, and locks.
- */
-void gh_debugfs_add_heap(struct goheap *heap)
+/* Not under gh_heaps_mutex: making files takes long, and locks. */
+static void add_heap(struct goheap *heap)
 {
 	lockdep_assert_not_held(&gh_heaps_mutex);
-	if (!heaps_dir)		/* the default heap comes before its directory */
-		return;
 	heap->dir = debugfs_create_dir(heap->name, heaps_dir);
 	debugfs_create_file("stats", 0400, heap->dir, heap, &heap_stats_fops);
 	debugfs_create_file("spans", 0400, heap->dir, heap, &spans_fops);
@@ -563,17 +556,23 @@ void gh_debugfs_add_heap(struct goheap *heap)
 	debugfs_create_file("percpu", 0400, heap->dir, heap, &percpu_fops);
 }
 
-/**
- * gh_debugfs_remove_heap() - show a heap no longer
- * @heap: still on the list of heaps, or a new one of the same name might come too early
- *
- * Context: Process context; waits for readers.
- */
-void gh_debugfs_remove_heap(struct goheap *heap)
+/* While the heap is on the list, or a new one of the same name might come too early. */
+static void remove_heap(struct goheap *heap)
 {
-	debugfs_remove(heap->dir);
+	debugfs_remove(heap->dir);	/* waits for readers */
 	heap->dir = NULL;
 }
+
+static int heap_event(struct notifier_block *nb, unsigned long event, void *heap)
+{
+	if (event == GH_HEAP_CREATED)
+		add_heap(heap);
+	else
+		remove_heap(heap);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block heap_nb = { .notifier_call = heap_event };
 
 /**
  * gh_debugfs_init() - show everything
@@ -593,7 +592,9 @@ void gh_debugfs_init(void)
 	debugfs_create_file("trim", 0200, root, NULL, &trim_fops);
 	gh_fault_debugfs_init(root);
 	heaps_dir = debugfs_create_dir("heaps", root);
-	gh_debugfs_add_heap(gh_default);
+	/* The default heap is older than its directory; nobody has made another one yet. */
+	add_heap(gh_default);
+	blocking_notifier_chain_register(&gh_heap_chain, &heap_nb);
 }
 
 /**
@@ -603,13 +604,7 @@ void gh_debugfs_init(void)
  */
 void gh_debugfs_exit(void)
 {
-	struct goheap *heap;
-
+	blocking_notifier_chain_unregister(&gh_heap_chain, &heap_nb);
 	debugfs_remove(root);
 	gh_fault_debugfs_exit();
-	mutex_lock(&gh_heaps_mutex);
-	heaps_dir = NULL;
-	list_for_each_entry(heap, &gh_heaps, link)
-		heap->dir = NULL;
-	mutex_unlock(&gh_heaps_mutex);
 }

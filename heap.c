@@ -14,6 +14,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/nodemask.h>
+#include <linux/notifier.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -24,10 +25,13 @@
 /* Of goheap_params. */
 #define DEBUG_FLAGS	(GOHEAP_POISON | GOHEAP_REDZONE | GOHEAP_TRACK)
 
-/* Guards the list. A heap's files in debugfs come after it is on the list, and go before. */
+/* Guards the list. A heap's events come after it is on the list, and before it leaves. */
 DEFINE_MUTEX(gh_heaps_mutex);
 LIST_HEAD(gh_heaps);
 static u8 last_id;		/* gh_heaps_mutex */
+
+/* Told of heaps that come and go: see enum gh_heap_event. */
+BLOCKING_NOTIFIER_HEAD(gh_heap_chain);
 
 /* ---- spans ---------------------------------------------------------------------- */
 
@@ -447,7 +451,7 @@ struct goheap *goheap_create(const char *name, const struct goheap_params *param
 	heap->id = ++last_id;
 	list_add_tail(&heap->link, &gh_heaps);
 	mutex_unlock(&gh_heaps_mutex);
-	gh_debugfs_add_heap(heap);
+	blocking_notifier_call_chain(&gh_heap_chain, GH_HEAP_CREATED, heap);
 	return heap;
 }
 EXPORT_SYMBOL_GPL(goheap_create);
@@ -583,7 +587,7 @@ void goheap_destroy(struct goheap *heap)
 	if (IS_ERR_OR_NULL(heap))
 		return;
 	leaks.show = heap->flags & GOHEAP_LEAK_OK ? 0 : SHOW_LEAKS;
-	gh_debugfs_remove_heap(heap);
+	blocking_notifier_call_chain(&gh_heap_chain, GH_HEAP_GOING, heap);
 	mutex_lock(&gh_heaps_mutex);
 	list_del(&heap->link);
 	mutex_unlock(&gh_heaps_mutex);

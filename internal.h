@@ -89,6 +89,7 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/nodemask.h>
+#include <linux/notifier.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/ratelimit_types.h>
@@ -1158,6 +1159,14 @@ extern struct goheap *gh_default;
 extern struct list_head gh_heaps;
 extern struct mutex gh_heaps_mutex;
 
+/* What listeners are told; the heap is on the list of heaps, no lock is held. */
+enum gh_heap_event {
+	GH_HEAP_CREATED,
+	GH_HEAP_GOING,			/* returns when nobody looks at the heap any more */
+};
+
+extern struct blocking_notifier_head gh_heap_chain;
+
 /* goheap.c */
 void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan, int nid);
 void *gh_alloc_slow(struct goheap *heap, unsigned int sc, size_t size, gfp_t gfp, int nid);
@@ -1366,7 +1375,5 @@ struct gh_snapshot {
 bool gh_snapshot_take(const struct gh_span *s, struct gh_snapshot *snap);
 void gh_debugfs_init(void);
 void gh_debugfs_exit(void);
-void gh_debugfs_add_heap(struct goheap *heap);
-void gh_debugfs_remove_heap(struct goheap *heap);
 
 #endif /* _GOHEAP_INTERNAL_H */
