@@ -26,14 +26,6 @@
 #define RELEASE_PAGES	max_t(unsigned long, PAGE_SIZE >> GH_PAGE_SHIFT, 1)
 #define RELEASE_SIZE	(RELEASE_PAGES << GH_PAGE_SHIFT)
 
-/* What a request for pages inherits from the caller of an allocation. */
-#define GFP_INHERITED	(__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS | __GFP_NOWARN | \
-			 __GFP_RETRY_MAYFAIL | __GFP_NORETRY | __GFP_NOFAIL | \
-			 __GFP_MEMALLOC | __GFP_NOMEMALLOC | __GFP_NOLOCKDEP | GH_GFP_ATOMIC)
-
-/* The page allocator takes requests that must not fail for so many pages only. */
-#define NOFAIL_ORDER	1
-
 /* Blocks that were not to be had are not asked for again so soon by the gentle. */
 #define SCARCE_FOR	(HZ / 10)
 
@@ -619,19 +611,14 @@ static struct page *pages_of(int nid, unsigned int order, gfp_t gfp)
  */
 static struct page *chunk_alloc(int nid, unsigned int need, gfp_t gfp, unsigned int *order)
 {
-	gfp_t light = (gfp | __GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC) &
-		      ~(__GFP_RECLAIM | __GFP_HIGH | __GFP_MEMALLOC | __GFP_NOFAIL);
 	struct page *page;
 
 	for (*order = max(need, CHUNK_ORDER); *order > need; --*order) {
-		page = pages_of(nid, *order, light);
+		page = pages_of(nid, *order, gh_gfp_light(gfp));
 		if (page)
 			return page;
 	}
-	/* Whoever waits for ever is told nothing on the way. */
-	if (gfp & __GFP_NOFAIL && need > NOFAIL_ORDER)
-		gfp = (gfp & ~__GFP_NOFAIL) | __GFP_NOWARN;
-	return pages_of(nid, *order, gfp);
+	return pages_of(nid, *order, gh_gfp_needed(gfp, need));
 }
 
 static int chunk_own(struct page *page, unsigned int order, gfp_t gfp)
@@ -793,18 +780,6 @@ static void note_scarce(struct gh_page_heap *ph, const struct gh_want *w)
 	WRITE_ONCE(ph->scarce_until, jiffies + SCARCE_FOR);
 }
 
-/*
- * Who is gentle has no reserves for it, and above the order that the kernel takes pains
- * about no reclaim. Nobody is told: what comes next is asked for with all that there is.
- */
-static gfp_t gentle_gfp(const struct gh_want *w, gfp_t gfp)
-{
-	if (get_order((unsigned long)w->npages << GH_PAGE_SHIFT) > PAGE_ALLOC_COSTLY_ORDER)
-		gfp &= ~__GFP_DIRECT_RECLAIM;
-	gfp &= ~(__GFP_NOFAIL | __GFP_RETRY_MAYFAIL | __GFP_HIGH | __GFP_MEMALLOC | GH_GFP_ATOMIC);
-	return gfp | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC;
-}
-
 /* What there is on any node. */
 static struct gh_span *alloc_idle(const struct gh_want *w, gfp_t gfp)
 {
@@ -826,8 +801,7 @@ static struct gh_span *alloc_span(int nid, const struct gh_want *w, gfp_t gfp)
 	if (gfp & __GFP_THISNODE)
 		return alloc_growing(nid, w, gfp);
 	/* No reclaim for the sake of the node: other nodes may have plenty. */
-	s = alloc_growing(nid, w, (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL)) |
-			  __GFP_THISNODE | __GFP_NOWARN);
+	s = alloc_growing(nid, w, gh_gfp_of_node(gfp));
 	if (IS_ERR(s))
 		s = alloc_idle(w, gfp);
 	/* From whatever node the kernel thinks best, with reclaim. */
@@ -839,7 +813,7 @@ static struct gh_span *alloc_gently(int nid, const struct gh_want *w, gfp_t gfp)
 	struct gh_page_heap *ph = gh_page_heaps[nid];
 	struct gh_span *s;
 
-	gfp = gentle_gfp(w, gfp);
+	gfp = gh_gfp_gentle(gfp, get_order((unsigned long)w->npages << GH_PAGE_SHIFT));
 	if (is_scarce(ph, w))
 		return gfp & __GFP_THISNODE ? alloc_from(ph, w, gfp) : alloc_idle(w, gfp);
 	s = alloc_span(nid, w, gfp);
@@ -862,13 +836,10 @@ static struct gh_span *alloc_gently(int nid, const struct gh_want *w, gfp_t gfp)
  */
 struct gh_span *gh_arena_alloc(const struct gh_want *w, gfp_t gfp, int nid)
 {
-	gfp_t inherited = gfp & (GFP_INHERITED | __GFP_THISNODE);
 	struct gh_span *s;
 
-	/* Who may not wait may not wait for ever. */
-	if (!gfpflags_allow_blocking(gfp))
-		inherited &= ~__GFP_NOFAIL;
-	s = w->gentle ? alloc_gently(nid, w, inherited) : alloc_span(nid, w, inherited);
+	gfp = gh_gfp_inherited(gfp);
+	s = w->gentle ? alloc_gently(nid, w, gfp) : alloc_span(nid, w, gfp);
 	return IS_ERR(s) ? NULL : s;
 }
 
@@ -1137,7 +1108,7 @@ unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr)
 	while (done < nr && key.npages) {
 		/* A run that ends within a page of the kernel leaves two. */
 		if (RELEASE_PAGES > 1 && !gh_peek(ph->nr_spare[GH_KIND_1]))
-			spare_add(ph, GH_KIND_1, GFP_NOWAIT | __GFP_NOWARN);
+			spare_add(ph, GH_KIND_1, GH_GFP_SPARE);
 		gh_lock(&ph->lock, flags);
 		n = cut_for_release(ph, min(max(nr - done, RELEASE_PAGES), RELEASE_BATCH), &key,
 				    &addr);

@@ -211,8 +211,7 @@ struct gh_records *gh_debug_records(const struct goheap *heap, unsigned int nr, 
 		return ERR_PTR(-ENOENT);
 	if (!gh_memory_begin(gfp))
 		return NULL;
-	r = kzalloc(records_bytes(nr), gfp & (GFP_KERNEL | GFP_ATOMIC | __GFP_NOWARN |
-					      __GFP_NORETRY | __GFP_NOLOCKDEP));
+	r = kzalloc(records_bytes(nr), gh_gfp_of_records(gfp));
 	gh_memory_end(gfp);
 	if (!r)
 		return NULL;

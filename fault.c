@@ -52,7 +52,7 @@ bool gh_fault_hits(size_t size, gfp_t gfp)
 {
 	if (!size || gfp & __GFP_NOFAIL || !gh_may_allocate_pages())
 		return false;
-	if (gh_peek(gh_fault.ignore_gfp_wait) && gfp & __GFP_DIRECT_RECLAIM)
+	if (gh_peek(gh_fault.ignore_gfp_wait) && gfpflags_allow_blocking(gfp))
 		return false;
 	if (!should_fail(&gh_fault.attr, size))
 		return false;

@@ -24,12 +24,9 @@ static struct gh_cache __percpu *default_caches;
 
 /* ---- allocation ------------------------------------------------------------------ */
 
-/* Zones that callers may not ask for; kmalloc() has caches of their own for DMA. */
-#define GFP_REFUSED	(__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM)
-
 static noinline void *refuse(size_t size, gfp_t gfp)
 {
-	if (gfp & GFP_REFUSED)
+	if (gfp & GH_GFP_REFUSED)
 		pr_warn_once("zones cannot be chosen: gfp %pGg refused\n", &gfp);
 	else if (!(gfp & __GFP_NOWARN))
 		pr_warn_once("%zu bytes are more than goheap_max_size()\n", size);
@@ -119,14 +116,6 @@ static void *alloc_any_node(struct goheap *heap, unsigned int sc, bool *zero)
 	return NULL;
 }
 
-/* The node's own pages first; without a word, and without reclaim, if others will do. */
-static gfp_t gfp_of_node(gfp_t gfp)
-{
-	if (gfp & __GFP_THISNODE)
-		return gfp;
-	return (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL)) | __GFP_THISNODE | __GFP_NOWARN;
-}
-
 /* How often room was made for one allocation of a heap at its limit. */
 struct room {
 	unsigned int tries;
@@ -182,7 +171,7 @@ static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gf
 	/* The central lock could be taken there: gh_central_add() might fail. */
 	if (gh_is_nested() && (central || nested))
 		return NULL;
-	s = new_span(heap, sc, central ? gfp_of_node(gfp) : gfp, nid);
+	s = new_span(heap, sc, central ? gh_gfp_of_node(gfp) : gfp, nid);
 	if (s)
 		return alloc_install(heap, s, central || nested, zero);
 	/* Caches may have been flushed for its sake, and have left something here. */
@@ -199,10 +188,10 @@ static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gf
 static void *alloc_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
 			 bool noscan, int nid);
 
-/* May this allocation wait until it succeeds? */
-static bool try_for_ever(gfp_t gfp)
+/* A failed allocation that must not fail waits a moment. False if it may fail. */
+static bool nofail_retry(gfp_t gfp)
 {
-	if (!(gfp & __GFP_NOFAIL) || !gfpflags_allow_blocking(gfp))
+	if (!gh_gfp_is_nofail(gfp))
 		return false;
 	schedule_timeout_uninterruptible(1);
 	return true;
@@ -257,7 +246,7 @@ static void *alloc_debug(struct goheap *heap, size_t size, size_t align, gfp_t g
 			sc = gh_sc_shorter(sc);
 			p = alloc_once(heap, sc, gfp, nid, &dirty);
 		}
-	} while (!p && try_for_ever(gfp));
+	} while (!p && nofail_retry(gfp));
 	if (!p)
 		return NULL;
 	return debugged(p, size, gh_sc_bytes(sc), noscan, gfp, dirty);
@@ -288,7 +277,7 @@ noinline void *gh_alloc_slow(struct goheap *heap, unsigned int sc, size_t size, 
 		p = alloc_once(heap, sc, gfp, nid, &zero);
 		if (unlikely(!p) && gh_sc_shorter(sc) != sc)
 			return gh_alloc_slow(heap, gh_sc_shorter(sc), size, gfp, nid);
-	} while (!p && try_for_ever(gfp));
+	} while (!p && nofail_retry(gfp));
 	if (p && zero)
 		gh_clear(p, gh_sc_bytes(sc));
 	if (nid == NUMA_NO_NODE)
@@ -417,7 +406,7 @@ static noinline void *alloc_large(struct goheap *heap, size_t size, size_t align
 	gh_yield(gfp);
 	do {
 		s = new_large(heap, gh_debug_room(heap, size, 0), align, gfp, noscan, nid, &zero);
-	} while (!s && try_for_ever(gfp));
+	} while (!s && nofail_retry(gfp));
 	if (!s)
 		return NULL;
 	if (unlikely(heap->debug))
@@ -438,16 +427,13 @@ static __always_inline bool is_tiny(size_t size, gfp_t gfp, bool noscan)
 	return noscan && size <= GH_TINY_MAX && !(gfp & __GFP_ZERO);
 }
 
-/* What alloc_any() leaves to alloc_odd(). */
-#define GFP_ODD (GFP_REFUSED | __GFP_THISNODE | __GFP_ZERO)
-
 /* What the fast path does not want to know about. */
-static noinline void *alloc_odd(struct gh_cache __percpu *caches, size_t size, gfp_t gfp,
+static noinline void *alloc_uncommon(struct gh_cache __percpu *caches, size_t size, gfp_t gfp,
 				bool noscan, int nid)
 {
 	unsigned int sc;
 
-	if (gfp & GFP_REFUSED)
+	if (gfp & GH_GFP_REFUSED)
 		return refuse(size, gfp);
 	if (!size)
 		return ZERO_SIZE_PTR;
@@ -466,8 +452,8 @@ static __always_inline void *alloc_any(struct gh_cache __percpu *caches, size_t 
 				       bool noscan, int nid)
 {
 	/* size 0 counts as large here */
-	if (unlikely(gfp & GFP_ODD) || unlikely(size - 1 >= GH_SMALL_MAX))
-		return alloc_odd(caches, size, gfp, noscan, nid);
+	if (unlikely(gfp & GH_GFP_UNCOMMON) || unlikely(size - 1 >= GH_SMALL_MAX))
+		return alloc_uncommon(caches, size, gfp, noscan, nid);
 	if (is_tiny(size, gfp, noscan) && nid == NUMA_NO_NODE &&
 	    (size < 8 || ARCH_KMALLOC_MINALIGN <= 8))
 		return gh_tiny_alloc(heap_of(caches), size, tiny_align(size), gfp);
@@ -483,7 +469,7 @@ static noinline void *alloc_padded(struct goheap *heap, size_t size, size_t alig
 {
 	if (heap->debug)
 		return alloc_debug(heap, size, align, gfp, noscan, nid);
-	/* As in alloc_odd(). */
+	/* As in alloc_uncommon(). */
 	if (gfp & __GFP_THISNODE && nid == NUMA_NO_NODE)
 		nid = gh_mem_node();
 	return gh_alloc_slow(heap, gh_size_class(ALIGN(size, align)) * 2 + noscan, size, gfp, nid);
@@ -506,16 +492,16 @@ void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool n
 {
 	size_t aligned;
 
-	if (noscan && align == 1 && size - 1 < GH_TINY_MAX && !(gfp & GFP_ODD))
+	if (noscan && align == 1 && size - 1 < GH_TINY_MAX && !(gfp & GH_GFP_UNCOMMON))
 		return gh_tiny_alloc(heap, size, 1, gfp);
 	aligned = ALIGN(size, align ?: 1);
 	if (unlikely(aligned < size))
 		return NULL;
 	if (unlikely(aligned != size) && (GH_SANITIZES || heap->debug) &&
-	    aligned <= GH_SMALL_MAX && !(gfp & GFP_REFUSED))
+	    aligned <= GH_SMALL_MAX && !(gfp & GH_GFP_REFUSED))
 		return alloc_padded(heap, size, align, gfp, noscan, nid);
 	/* A multiple of @align is aligned to it, up to where a page of objects ends. */
-	if (aligned <= GH_SMALL_MAX || !size || gfp & GFP_REFUSED)
+	if (aligned <= GH_SMALL_MAX || !size || gfp & GH_GFP_REFUSED)
 		return alloc_any(heap->cache, aligned, gfp, noscan, nid);
 	return alloc_large(heap, size, max(align, size & -size), gfp, noscan, nid);
 }
@@ -544,7 +530,7 @@ static void *bring_home(void *p, size_t size, gfp_t gfp, int nid)
 
 	if (ZERO_OR_NULL_PTR(p) || page_to_nid(virt_to_page(p)) == nid)
 		return p;
-	q = alloc_any(default_caches, size, gfp_of_node(gfp), false, nid);
+	q = alloc_any(default_caches, size, gh_gfp_of_node(gfp), false, nid);
 	if (!q)
 		return p;
 	goheap_free(p);
@@ -566,8 +552,8 @@ void *goheap_alloc_class(unsigned int class, size_t size, gfp_t gfp)
 		return NULL;
 	if (gh_should_fail(size, gfp))
 		return NULL;
-	if (unlikely(gfp & GFP_ODD))
-		return alloc_odd(default_caches, size, gfp, false, NUMA_NO_NODE);
+	if (unlikely(gfp & GH_GFP_UNCOMMON))
+		return alloc_uncommon(default_caches, size, gfp, false, NUMA_NO_NODE);
 	return alloc_slot(default_caches, class, size, gfp, false);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc_class);
@@ -577,9 +563,9 @@ void *goheap_zalloc(size_t size, gfp_t gfp)
 	if (gh_should_fail(size, gfp))
 		return NULL;
 	gfp |= __GFP_ZERO;
-	if (likely((gfp & GFP_ODD) == __GFP_ZERO && size - 1 < GH_SMALL_MAX))
+	if (likely((gfp & GH_GFP_UNCOMMON) == __GFP_ZERO && size - 1 < GH_SMALL_MAX))
 		return alloc_zeroed(default_caches, gh_size_class(size) * 2, size, gfp);
-	return alloc_odd(default_caches, size, gfp, false, NUMA_NO_NODE);
+	return alloc_uncommon(default_caches, size, gfp, false, NUMA_NO_NODE);
 }
 EXPORT_SYMBOL_GPL(goheap_zalloc);
 
@@ -704,7 +690,7 @@ static void finish_batch(unsigned int sc, size_t size, gfp_t gfp, unsigned int n
 
 unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 {
-	bool batches = size - 1 < GH_SMALL_MAX && !(gfp & (GFP_REFUSED | __GFP_THISNODE));
+	bool batches = size - 1 < GH_SMALL_MAX && !(gfp & (GH_GFP_REFUSED | __GFP_THISNODE));
 	unsigned int i = 0, sc, got;
 
 	n = gh_fault_hits_bulk(size, gfp, n);

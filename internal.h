@@ -104,6 +104,7 @@
 
 #include "compat.h"
 #include "context.h"
+#include "gfp.h"
 #include "goheap.h"
 #include "sanitize.h"
 #include "sizeclass.h"

@@ -145,8 +145,7 @@ void gh_magazine_consider(struct goheap *heap, unsigned int sc, gfp_t gfp)
 		return;
 	}
 	/* Zeroed: the first entry has no object, and stays below the oldest. */
-	magazine = kzalloc_node(size_of(sc), GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC,
-				numa_mem_id());
+	magazine = kzalloc_node(size_of(sc), GH_GFP_OPTIONAL, numa_mem_id());
 	if (!magazine)
 		return;
 	kmemleak_ignore(magazine);	/* it points to free objects */

@@ -32,27 +32,14 @@ static unsigned long arena_number(unsigned long addr)
 	return (addr >> GH_ARENA_SHIFT) - gh_map->first;
 }
 
-/* What vmalloc() takes of a caller's flags: it warns of others, and does without reserves. */
-static gfp_t gfp_for_vmalloc(gfp_t gfp)
-{
-	return (gfp & (GFP_KERNEL | __GFP_NORETRY | __GFP_RETRY_MAYFAIL | __GFP_NOLOCKDEP)) |
-	       __GFP_ZERO | __GFP_NOWARN;
-}
-
-/* Not for ever: that is for one or two pages only. */
-static gfp_t gfp_for_pages(gfp_t gfp)
-{
-	return (gfp & ~__GFP_NOFAIL) | __GFP_ZERO | __GFP_NOWARN;
-}
-
 static struct gh_arena *arena_new(unsigned long base, gfp_t gfp)
 {
 	struct gh_arena *arena = NULL;
 
 	if (gh_order_exists(get_order(sizeof(*arena))))
-		arena = alloc_pages_exact(sizeof(*arena), gfp_for_pages(gfp));
+		arena = alloc_pages_exact(sizeof(*arena), gh_gfp_of_tables(gfp));
 	if (!arena && gfpflags_allow_blocking(gfp))
-		arena = __vmalloc(sizeof(*arena), gfp_for_vmalloc(gfp));
+		arena = __vmalloc(sizeof(*arena), gh_gfp_of_vmalloc(gfp));
 	if (arena)
 		arena->base = base;
 	return arena;
@@ -77,9 +64,9 @@ static struct gh_map *map_new(unsigned long first, unsigned long nr, gfp_t gfp)
 
 	/* In an interrupt vmalloc() must not even be tried, whatever the flags. */
 	if (gfpflags_allow_blocking(gfp))
-		map = kvzalloc(struct_size(map, arenas, nr), gfp_for_vmalloc(gfp));
+		map = kvzalloc(struct_size(map, arenas, nr), gh_gfp_of_vmalloc(gfp));
 	else
-		map = kzalloc(struct_size(map, arenas, nr), gfp_for_pages(gfp));
+		map = kzalloc(struct_size(map, arenas, nr), gh_gfp_of_tables(gfp));
 	if (map) {
 		map->first = first;
 		map->nr = nr;

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What becomes of a caller's gfp flags: which are refused, which reach the kernel's page
+ * allocator, and what goheap asks for on its own account. Nothing else decides that.
+ */
+#ifndef _GOHEAP_GFP_H
+#define _GOHEAP_GFP_H
+
+#include <linux/gfp.h>
+
+#include "compat.h"
+
+/* Zones that callers may not ask for; kmalloc() has caches of their own for DMA. */
+#define GH_GFP_REFUSED	(__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM)
+
+/* What the fast path of an allocation leaves to others. */
+#define GH_GFP_UNCOMMON	(GH_GFP_REFUSED | __GFP_THISNODE | __GFP_ZERO)
+
+/* What a request for pages inherits from the caller of an allocation. */
+#define GH_GFP_INHERITED \
+	(__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS | __GFP_NOWARN | \
+	 __GFP_RETRY_MAYFAIL | __GFP_NORETRY | __GFP_NOFAIL | __GFP_THISNODE | \
+	 __GFP_MEMALLOC | __GFP_NOMEMALLOC | __GFP_NOLOCKDEP | GH_GFP_ATOMIC)
+
+/* The page allocator takes requests that must not fail for so many pages only. */
+#define GH_NOFAIL_ORDER	1
+
+/* A magazine is never needed: nobody waits for one, and no reserve is used. */
+#define GH_GFP_OPTIONAL	(GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC)
+
+/* A spare descriptor for who gives pages back: likewise, but reserves are there for that. */
+#define GH_GFP_SPARE	(GFP_NOWAIT | __GFP_NOWARN)
+
+/* A caller that may not wait may not wait for ever. */
+static inline gfp_t gh_gfp_inherited(gfp_t gfp)
+{
+	if (!gfpflags_allow_blocking(gfp))
+		gfp &= ~__GFP_NOFAIL;
+	return gfp & GH_GFP_INHERITED;
+}
+
+/* May this allocation wait until it succeeds? */
+static inline bool gh_gfp_is_nofail(gfp_t gfp)
+{
+	return gfp & __GFP_NOFAIL && gfpflags_allow_blocking(gfp);
+}
+
+/* A node's own pages first: without a word, and without reclaim, if other nodes will do. */
+static inline gfp_t gh_gfp_of_node(gfp_t gfp)
+{
+	if (gfp & __GFP_THISNODE)
+		return gfp;
+	return (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL)) | __GFP_THISNODE | __GFP_NOWARN;
+}
+
+/*
+ * For a block of pages that the caller can do without. No reserves are used for it, and
+ * above the order that the kernel takes pains about no reclaim. Nobody is told: the next
+ * block is asked for with all that the caller allows.
+ */
+static inline gfp_t gh_gfp_gentle(gfp_t gfp, unsigned int order)
+{
+	if (order > PAGE_ALLOC_COSTLY_ORDER)
+		gfp &= ~__GFP_DIRECT_RECLAIM;
+	gfp &= ~(__GFP_NOFAIL | __GFP_RETRY_MAYFAIL | __GFP_HIGH | __GFP_MEMALLOC | GH_GFP_ATOMIC);
+	return gfp | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC;
+}
+
+/* For a chunk larger than needed: only if it costs nothing, and never out of a reserve. */
+static inline gfp_t gh_gfp_light(gfp_t gfp)
+{
+	return (gfp | __GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC) &
+	       ~(__GFP_RECLAIM | __GFP_HIGH | __GFP_MEMALLOC | __GFP_NOFAIL);
+}
+
+/* For the chunk that is needed. A caller that waits for ever is told nothing on the way. */
+static inline gfp_t gh_gfp_needed(gfp_t gfp, unsigned int order)
+{
+	if (gfp & __GFP_NOFAIL && order > GH_NOFAIL_ORDER)
+		gfp = (gfp & ~__GFP_NOFAIL) | __GFP_NOWARN;
+	return gfp;
+}
+
+/* For the map's tables, from the page allocator. Not for ever: see GH_NOFAIL_ORDER. */
+static inline gfp_t gh_gfp_of_tables(gfp_t gfp)
+{
+	return (gfp & ~__GFP_NOFAIL) | __GFP_ZERO | __GFP_NOWARN;
+}
+
+/* What vmalloc() takes of a caller's flags: it warns of others, and does without reserves. */
+static inline gfp_t gh_gfp_of_vmalloc(gfp_t gfp)
+{
+	return (gfp & (GFP_KERNEL | __GFP_NORETRY | __GFP_RETRY_MAYFAIL | __GFP_NOLOCKDEP)) |
+	       __GFP_ZERO | __GFP_NOWARN;
+}
+
+/* For the records of a debugged span, from kmalloc(). */
+static inline gfp_t gh_gfp_of_records(gfp_t gfp)
+{
+	return gfp & (GFP_KERNEL | GFP_ATOMIC | __GFP_NOWARN | __GFP_NORETRY | __GFP_NOLOCKDEP);
+}
+
+#endif /* _GOHEAP_GFP_H */
