@@ -102,12 +102,12 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
-#include "compat.h"
-#include "context.h"
-#include "gfp.h"
+#include "base/compat.h"
+#include "base/context.h"
+#include "base/gfp.h"
 #include "goheap.h"
-#include "sanitize.h"
-#include "sizeclass.h"
+#include "hooks/sanitize.h"
+#include "base/sizeclass.h"
 
 #define GH_PAGE_SHIFT		13
 #define GH_PAGE_SIZE		BIT(GH_PAGE_SHIFT)

@@ -10,7 +10,7 @@
 #include <kunit/test.h>
 #include <linux/prandom.h>
 
-#include "../internal.h"
+#include "internal.h"
 
 /* Rounds of a random test: instrumented kernels are a hundred times slower. */
 #define GH_TEST_SLOW	(IS_ENABLED(CONFIG_KASAN) || IS_ENABLED(CONFIG_KCSAN))

@@ -18,7 +18,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "compat.h"
+#include "base/compat.h"
 #include "goheap.h"
 
 static bool twice;

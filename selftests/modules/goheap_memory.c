@@ -31,7 +31,7 @@
 #include <linux/string.h>
 #include <linux/workqueue.h>
 
-#include "compat.h"
+#include "base/compat.h"
 #include "goheap.h"
 
 static char *pattern = "mix";

@@ -34,7 +34,7 @@
 #include <linux/sizes.h>
 #include <linux/string.h>
 
-#include "compat.h"
+#include "base/compat.h"
 #include "goheap.h"
 
 static char *test = "";

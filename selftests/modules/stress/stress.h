@@ -21,7 +21,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
-#include "compat.h"
+#include "base/compat.h"
 #include "goheap.h"
 
 #define MAX_THREADS	64

@@ -9,7 +9,7 @@
 #include <linux/gfp.h>
 #include <linux/lockdep.h>
 
-#include "context.h"
+#include "base/context.h"
 
 DEFINE_PER_CPU(unsigned int, gh_locks_held);
 

@@ -8,7 +8,7 @@
 
 #include <linux/gfp.h>
 
-#include "compat.h"
+#include "base/compat.h"
 
 /* Zones that callers may not ask for; kmalloc() has caches of their own for DMA. */
 #define GH_GFP_REFUSED	(__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM)

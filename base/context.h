@@ -19,7 +19,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
-#include "compat.h"
+#include "base/compat.h"
 
 DECLARE_PER_CPU(unsigned int, gh_locks_held);
 
