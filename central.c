@@ -353,6 +353,8 @@ static int check_some(struct gh_central *central, unsigned int i, struct check *
 		if (!c->first)
 			c->first = s;
 		ret = gh_span_validate(s);
+		if (!ret && s->flags & GH_F_TINY && !gh_block_validate(s))
+			ret = -5;
 		if (!ret && (s->owner || s->bucket != i || bucket_of(s) != i))
 			ret = -11;
 		list_move_tail(&s->list, list);

@@ -172,6 +172,27 @@ struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align
 	return s;
 }
 
+/*
+ * Clear what freeing did not, in a span whose pages go: what nobody freed before the heap was
+ * destroyed, and what was freed while readers were looking and not merged since.
+ */
+static void wipe(struct gh_span *s)
+{
+	unsigned long bit, left;
+	unsigned int i;
+
+	if (s->flags & GH_F_LARGE) {
+		if (gh_span_is_live(s, 0))
+			gh_clear((void *)s->base, s->limit);
+		return;
+	}
+	for (i = 0; i < gh_span_nwords(s); i++) {
+		left = gh_span_valid_bits(s, i) & ~s->words[i].free;
+		for_each_set_bit(bit, &left, BITS_PER_LONG)
+			gh_clear(gh_span_object(s, i * BITS_PER_LONG + bit), s->elemsize);
+	}
+}
+
 /**
  * gh_heap_free_span() - give a span back to the page heap
  * @s: no object in it is live; token held; on no list
@@ -186,7 +207,7 @@ void gh_heap_free_span(struct gh_span *s)
 	if (records)
 		gh_debug_validate(s);
 	if (want_init_on_free())
-		gh_span_wipe(s);
+		wipe(s);
 	/*
 	 * An object that was freed twice at once has both bits, and whoever set the
 	 * second is late to see to the merge. Nobody waits for its readers: for one of
@@ -472,7 +493,7 @@ static unsigned int count_live(struct gh_span *s)
 	struct gh_span_counts counts;
 
 	if (s->flags & GH_F_TINY)
-		return gh_tiny_count(s);
+		return gh_block_count(s);
 	gh_span_count(s, &counts);
 	return counts.live;
 }

@@ -345,7 +345,15 @@ static inline void gh_span_end_life(struct gh_span *s)
 	gh_smp_wmb();	/* pairs with gh_span_life() and gh_span_lives_on() */
 }
 
-/* What tiny.c keeps behind the bitmaps: a byte for every block ... */
+/* Bits of a word that stand for objects. */
+static inline unsigned long gh_span_valid_bits(const struct gh_span *s, unsigned int word)
+{
+	unsigned int left = s->nelems - word * BITS_PER_LONG;
+
+	return left < BITS_PER_LONG ? BIT(left) - 1 : ~0UL;
+}
+
+/* What spans/block.c keeps behind the bitmaps: a byte for every block ... */
 static inline u8 *gh_span_tiny_live(struct gh_span *s)
 {
 	return (u8 *)&s->words[GH_TINY_BLOCKS / BITS_PER_LONG];
@@ -389,7 +397,6 @@ void gh_span_init_large(struct gh_span *s, struct goheap *heap, size_t size, boo
 void gh_span_reuse_large(struct gh_span *s, bool noscan);
 void gh_span_init_free(struct gh_span *s);
 int gh_span_merge(struct gh_span *s);
-void gh_span_wipe(struct gh_span *s);
 bool gh_span_rcu_pending(const struct gh_span *s);
 void gh_span_rcu_mark(struct gh_span *s);
 unsigned int gh_span_nfree(const struct gh_span *s);
@@ -513,6 +520,78 @@ static inline bool gh_span_is_empty(const struct gh_span *s)
 {
 	return gh_span_nfree(s) == s->nelems;
 }
+
+/* ---- tiny blocks: spans/block.c -------------------------------------------------------- */
+
+#define GH_TINY_STEPS	(GH_TINY_BLOCK / GH_TINY_STEP)
+
+#define GH_TINY_STARTS		(BIT(GH_TINY_STEPS) - 1)
+
+static __always_inline unsigned int gh_block_start_bit(unsigned int at)
+{
+	return 1U << at / GH_TINY_STEP;
+}
+
+static __always_inline unsigned int gh_block_edge_bit(unsigned int at)
+{
+	return gh_block_start_bit(at) << GH_TINY_STEPS;
+}
+
+/* Of @steps from @first on. What ends at the block's end needs no mark there. */
+static __always_inline u8 gh_block_object_bits(unsigned int first, unsigned int steps)
+{
+	return 0x11U << first | 0x10U << (first + steps);
+}
+
+static __always_inline u8 *gh_block_live(struct gh_span *s, unsigned long off)
+{
+	return gh_span_tiny_live(s) + off / GH_TINY_BLOCK;
+}
+
+/* Number of a step among all of the span's. */
+static __always_inline unsigned long gh_block_step(unsigned long off)
+{
+	return off / GH_TINY_STEP;
+}
+
+static __always_inline unsigned int gh_block_gone(struct gh_span *s, unsigned long off)
+{
+	unsigned long first = gh_block_step(ALIGN_DOWN(off, GH_TINY_BLOCK));
+
+	return READ_ONCE(gh_span_tiny_gone(s)[first / BITS_PER_LONG]) >> first % BITS_PER_LONG &
+	       GH_TINY_STARTS;
+}
+
+/* For KASAN: which steps hold a live object, or one that is gone and not merged. */
+static __always_inline void gh_block_sanitize(unsigned long block, u8 live)
+{
+	unsigned int step, steps = 0;
+	bool inside = false;
+
+	for (step = 0; GH_KASAN && step < GH_TINY_STEPS; step++) {
+		if (live & gh_block_edge_bit(step * GH_TINY_STEP))
+			inside = live & gh_block_start_bit(step * GH_TINY_STEP);
+		steps |= inside << step;
+	}
+	gh_sanitize_tiny(block, steps);
+}
+
+/* Could an object start at this offset of a tiny span? */
+static inline bool gh_block_may_start(unsigned long off)
+{
+	return off % GH_TINY_STEP == 0;
+}
+
+u8 *gh_block_init(struct gh_span *s, unsigned long block, unsigned int steps);
+void gh_block_leave(unsigned long block);
+unsigned int gh_block_merge(struct gh_span *s, unsigned int word, unsigned long blocks,
+			    bool *again);
+bool gh_block_is_live(struct gh_span *s, unsigned long off);
+bool gh_block_did_start(struct gh_span *s, unsigned long off);
+long gh_block_object_start(struct gh_span *s, unsigned long off);
+size_t gh_block_object_size(struct gh_span *s, unsigned long off);
+bool gh_block_validate(struct gh_span *s);
+unsigned int gh_block_count(struct gh_span *s);
 
 /* ---- arenas and the page heap -------------------------------------------------- */
 
@@ -1012,6 +1091,52 @@ static inline unsigned long gh_slot_remote(const struct gh_slot *slot)
 	return atomic_long_read(&gh_word_of(slot->word)->remote);
 }
 
+/* Open blocks: those that this CPU fills. The section is held. */
+static __always_inline struct gh_tiny_open *gh_tiny_open_with(struct gh_cache *cache, unsigned int steps)
+{
+	return &cache->tiny_open[steps - 1];
+}
+
+/* @steps are free at the end of the block; one that had as many is given up. */
+static inline void gh_tiny_open_block(struct gh_cache *cache, unsigned long block, u8 *live, unsigned int steps)
+{
+	struct gh_tiny_open *open;
+
+	if (!steps)
+		return;
+	open = gh_tiny_open_with(cache, steps);
+	open->block = block;
+	open->live = live;
+}
+
+static inline void gh_tiny_close_block(struct gh_cache *cache, unsigned long block)
+{
+	unsigned int i;
+
+	for (i = 0; i < GH_TINY_OPEN; i++)
+		if (cache->tiny_open[i].block == block)
+			cache->tiny_open[i].block = 0;
+}
+
+/* A merge found blocks empty: they are free now. No open block is empty otherwise. */
+static inline void gh_tiny_close_empty(struct gh_cache *cache)
+{
+	struct gh_tiny_open *open;
+
+	for (open = cache->tiny_open; open < cache->tiny_open + GH_TINY_OPEN; open++)
+		if (open->block && !(*open->live & GH_TINY_STARTS))
+			open->block = 0;
+}
+
+/* Stop filling blocks, all of which have live objects. */
+static inline void gh_tiny_close(struct gh_cache *cache)
+{
+	unsigned int i;
+
+	for (i = 0; i < GH_TINY_OPEN; i++)
+		cache->tiny_open[i].block = 0;
+}
+
 /* Will gh_cache_take() give an object that is known to be zero? */
 static __always_inline bool gh_cache_next_is_fresh(const struct gh_cache *cache, unsigned int sc)
 {
@@ -1176,17 +1301,6 @@ void *gh_alloc_slow(struct goheap *heap, unsigned int sc, size_t size, gfp_t gfp
 void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp);
 bool gh_tiny_free(struct gh_span *s, unsigned long off, u32 life, bool rcu);
 bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long off);
-unsigned int gh_tiny_merge(struct gh_span *s, unsigned int word, unsigned long blocks,
-			   bool *again);
-void gh_tiny_close(struct gh_cache *cache);
-void gh_tiny_close_empty(struct gh_cache *cache);
-bool gh_tiny_may_start(unsigned long off);
-bool gh_tiny_did_start(struct gh_span *s, unsigned long off);
-bool gh_tiny_is_live(struct gh_span *s, unsigned long off);
-long gh_tiny_start(struct gh_span *s, unsigned long off);
-size_t gh_tiny_size(struct gh_span *s, unsigned long off);
-bool gh_tiny_validate(struct gh_span *s);
-unsigned int gh_tiny_count(struct gh_span *s);
 
 /* heap.c */
 struct gh_span *gh_heap_new_span(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid);

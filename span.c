@@ -57,20 +57,12 @@ size_t gh_span_desc_bytes(enum gh_kind kind)
 	return ALIGN(bytes, L1_CACHE_BYTES);
 }
 
-/* Bits of a word that stand for objects. */
-static unsigned long valid_bits(const struct gh_span *s, unsigned int word)
-{
-	unsigned int left = s->nelems - word * BITS_PER_LONG;
-
-	return left < BITS_PER_LONG ? BIT(left) - 1 : ~0UL;
-}
-
 static void fill_words(struct gh_span *s)
 {
 	unsigned int i;
 
 	for (i = 0; i < gh_span_nwords(s); i++) {
-		WRITE_ONCE(s->words[i].free, valid_bits(s, i));
+		WRITE_ONCE(s->words[i].free, gh_span_valid_bits(s, i));
 		atomic_long_set(&s->words[i].remote, 0);
 	}
 	if (s->flags & GH_F_TINY)
@@ -231,119 +223,6 @@ bool gh_span_rcu_pending(const struct gh_span *s)
 	return READ_ONCE(s->rcu_used) &&
 	       !poll_state_synchronize_rcu(READ_ONCE(s->rcu_cookie)) &&
 	       !READ_ONCE(s->heap->quiet);
-}
-
-/* Freers told already, unless they were in NMI. */
-static void forget_objects(struct gh_span *s, unsigned int word, unsigned long bits)
-{
-	unsigned long bit;
-
-	for_each_set_bit(bit, &bits, BITS_PER_LONG)
-		gh_sanitize_forget(gh_span_object(s, word * BITS_PER_LONG + bit));
-}
-
-/* What freers leave to us while readers are still looking. */
-static void wipe_objects(struct gh_span *s, unsigned int word, unsigned long bits)
-{
-	unsigned long bit;
-	void *p;
-
-	for_each_set_bit(bit, &bits, BITS_PER_LONG) {
-		p = gh_span_object(s, word * BITS_PER_LONG + bit);
-		if (want_init_on_free())
-			gh_clear(p, s->elemsize);
-		gh_close(p, s->elemsize);
-	}
-}
-
-/**
- * gh_span_wipe() - clear what freeing did not, in a span whose pages go
- * @s: a SMALL or LARGE span, token held
- *
- * That is what nobody freed before the heap was destroyed, and what was freed while readers
- * were looking and not merged since.
- *
- * Context: Any but NMI; nobody uses the span.
- */
-void gh_span_wipe(struct gh_span *s)
-{
-	unsigned long bit, left;
-	unsigned int i;
-
-	if (s->flags & GH_F_LARGE) {
-		if (gh_span_is_live(s, 0))
-			gh_clear((void *)s->base, s->limit);
-		return;
-	}
-	for (i = 0; i < gh_span_nwords(s); i++) {
-		left = valid_bits(s, i) & ~s->words[i].free;
-		for_each_set_bit(bit, &left, BITS_PER_LONG)
-			gh_clear(gh_span_object(s, i * BITS_PER_LONG + bit), s->elemsize);
-	}
-}
-
-static void report_twice(struct gh_span *s, unsigned int word, unsigned long bits)
-{
-	unsigned long bit;
-
-	for_each_set_bit(bit, &bits, BITS_PER_LONG)
-		gh_misuse_later(GH_DOUBLE_FREE, gh_span_object(s, word * BITS_PER_LONG + bit), s);
-}
-
-static unsigned int merge_word(struct gh_span *s, unsigned int i, unsigned long remote)
-{
-	struct gh_word *w = &s->words[i];
-	unsigned long twice = remote & w->free;
-
-	/* Freed by the owner and by another CPU at the same time. */
-	if (unlikely(twice))
-		report_twice(s, i, twice);
-	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
-		forget_objects(s, i, remote & ~twice);
-	if (unlikely(s->flags & GH_F_DEBUG))
-		gh_debug_merged(s, i, remote & ~twice);
-	else if (READ_ONCE(s->rcu_used) && (GH_CLOSES || want_init_on_free()))
-		wipe_objects(s, i, remote & ~twice);
-	/*
-	 * Free first, then no longer remote, so that a second free of the object
-	 * finds it in one of the two. The full barrier orders both, and what the
-	 * freer did to the object before what its next owner does.
-	 */
-	WRITE_ONCE(w->free, w->free | remote);
-	atomic_long_fetch_andnot(remote, &w->remote);
-	return hweight_long(remote & ~twice);
-}
-
-/**
- * gh_span_merge() - take over what was freed remotely
- * @s: a SMALL span
- *
- * Context: The owner's section, or the central lock.
- * Return: how many objects became free, or -EAGAIN if some have to wait for an
- * RCU grace period; the caller sees to it that somebody tries again.
- */
-int gh_span_merge(struct gh_span *s)
-{
-	unsigned int i, merged = 0;
-	unsigned long remote;
-	bool again = false;
-	int ret = 0;
-
-	for (i = 0; i < gh_span_nwords(s); i++) {
-		/* Other bits may be there: of a free that was late by a life of the span. */
-		remote = atomic_long_read(&s->words[i].remote) & valid_bits(s, i);
-		if (!remote)
-			continue;
-		if (gh_span_rcu_pending(s)) {
-			ret = -EAGAIN;
-			break;
-		}
-		merged += s->flags & GH_F_TINY ? gh_tiny_merge(s, i, remote, &again) :
-						 merge_word(s, i, remote);
-	}
-	if (again)
-		ret = -EAGAIN;
-	return ret ?: merged;
 }
 
 /**
@@ -538,10 +417,11 @@ int gh_span_validate(struct gh_span *s)
 	if (!s->nelems || last >= kind_words[s->kind] || last != gh_span_nwords(s) - 1)
 		return -3;
 	if ((s->words[last].free | atomic_long_read(&s->words[last].remote)) &
-	    ~valid_bits(s, last))
+	    ~gh_span_valid_bits(s, last))
 		return -4;
+	/* Remote bits of tiny blocks mean nothing alone: see gh_block_merge(). */
 	if (s->flags & GH_F_TINY)
-		return gh_tiny_validate(s) ? 0 : -5;
+		return 0;
 	for (i = 0; i <= last; i++)
 		if (s->words[i].free & atomic_long_read(&s->words[i].remote))
 			return -5;

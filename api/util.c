@@ -101,7 +101,7 @@ static void *base_of(struct gh_span *s, unsigned long off)
 	long start;
 
 	if (gh_span_flags(s) & GH_F_TINY) {
-		start = gh_tiny_start(s, off);
+		start = gh_block_object_start(s, off);
 		return start < 0 ? NULL : (void *)(s->base + start);
 	}
 	/* A span that is changing just now may give anything. */

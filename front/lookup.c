@@ -35,7 +35,7 @@ bool gh_lookup(const void *p, struct gh_ref *ref)
 	if (likely(!(flags & GH_F_SPECIAL)))
 		return starts;
 	if (flags & GH_F_TINY)
-		return gh_tiny_may_start(ref->off);
+		return gh_block_may_start(ref->off);
 	return flags & GH_F_LARGE ? !ref->off : starts;
 }
 
@@ -52,7 +52,7 @@ bool gh_lookup_live(const void *p, struct gh_ref *ref)
 	if (!gh_lookup(p, ref))
 		return false;
 	if (gh_span_flags(ref->span) & GH_F_TINY)
-		return gh_tiny_is_live(ref->span, ref->off);
+		return gh_block_is_live(ref->span, ref->off);
 	return gh_span_is_live(ref->span, ref->idx);
 }
 
@@ -70,7 +70,7 @@ size_t gh_ref_size(const struct gh_ref *ref)
 	if (likely(!(flags & GH_F_SPECIAL)))
 		return ref->span->elemsize;
 	if (flags & GH_F_TINY)
-		return gh_tiny_size(ref->span, ref->off);
+		return gh_block_object_size(ref->span, ref->off);
 	if (flags & GH_F_DEBUG)
 		return gh_debug_size(ref->span, ref->idx);
 	return gh_span_object_bytes(ref->span);

@@ -358,7 +358,7 @@ void gh_misuse_damage(const void *p, struct gh_span *s, const struct gh_damage *
 static enum gh_misuse classify_tiny(struct gh_span *s, unsigned long off)
 {
 	/* Inside an object that lives; or where one lived, and neighbours still do. */
-	return gh_tiny_did_start(s, off) || gh_tiny_start(s, off) < 0 ? GH_DOUBLE_FREE :
+	return gh_block_did_start(s, off) || gh_block_object_start(s, off) < 0 ? GH_DOUBLE_FREE :
 									 GH_INTERIOR;
 }
 

@@ -157,7 +157,7 @@ static void test_gh_tiny_free_late(struct kunit *test)
 	*gh_span_tiny_live(s) = 0x11;
 	preempt_disable();
 	KUNIT_EXPECT_FALSE(test, gh_tiny_free(s, 0, life, false));
-	KUNIT_EXPECT_TRUE(test, gh_tiny_is_live(s, 0));
+	KUNIT_EXPECT_TRUE(test, gh_block_is_live(s, 0));
 	KUNIT_EXPECT_EQ(test, *gh_span_tiny_gone(s), 0UL);
 	preempt_enable();
 	expect_nothing_freed(test, s);

@@ -59,7 +59,7 @@ static bool add_live(struct gh_span *s, void *arg)
 	unsigned long *live = arg;
 
 	gh_span_count(s, &counts);
-	*live += s->flags & GH_F_TINY ? gh_tiny_count(s) : counts.live;
+	*live += s->flags & GH_F_TINY ? gh_block_count(s) : counts.live;
 	return true;
 }
 

@@ -262,7 +262,7 @@ static bool add_usage(struct gh_span *s, void *arg)
 	u->pending += snap.counts.pending * snap.size;
 	u->waste += bytes - snap.counts.objects * snap.size;
 	if (snap.sc == GH_SC_TINY)
-		u->tiny_objects += data_race(gh_tiny_count(s));	/* a number to show */
+		u->tiny_objects += data_race(gh_block_count(s));	/* a number to show */
 	else
 		u->live_objects += snap.counts.live;
 	return true;

@@ -41,6 +41,8 @@ static bool tally(struct gh_span *s, struct tally *t)
 	t->small += s->npages;
 	t->small_spans++;
 	err = gh_span_validate(s);
+	if (!err && s->flags & GH_F_TINY && !gh_block_validate(s))
+		err = -5;
 	if (err)
 		t->error = err;
 	return true;

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Bookkeeping of tiny blocks: what a tiny span keeps of the objects in its blocks.
+ *
+ * A block has four steps of four bytes; objects start and end at steps. A tiny
+ * span keeps, behind its bitmaps,
+ *
+ *   live		a byte for each block, guarded like the free bitmap:
+ *	bits 0 to 3	a live object starts at this step
+ *	bits 4 to 7	an object started or ended at this step; these stay until the
+ *			block is used again, so that the extent of an object is
+ *			known while it lives, whatever happens to its neighbours
+ *   gone		four bits for each block, atomic: the object that starts at this
+ *			step was freed by somebody who may not change @live
+ *
+ * and the block's bit in the remote bitmap says that some of its objects are gone.
+ * A merge clears that bit first and then moves gone to live, so that whoever sets
+ * a gone bit and finds the remote bit set can rely on the merge to see it.
+ */
+
+#include <linux/bitops.h>
+#include <linux/math.h>
+#include <linux/string.h>
+
+#include "internal.h"
+
+/* Gone bits of a block move to @live. Returns what is live then. */
+static noinline unsigned int take_gone(struct gh_span *s, unsigned int idx, unsigned int gone)
+{
+	unsigned long off = idx * GH_TINY_BLOCK, first = gh_block_step(off);
+	atomic_long_t *word = (atomic_long_t *)&gh_span_tiny_gone(s)[first / BITS_PER_LONG];
+	u8 *live = gh_block_live(s, off), twice = gone & ~*live;
+	unsigned int step;
+
+	for (step = 0; gone >> step; step++) {
+		if (twice & BIT(step))
+			gh_misuse_later(GH_DOUBLE_FREE, (void *)(s->base + off + step * GH_TINY_STEP), s);
+		else if (gone & BIT(step))
+			gh_sanitize_forget((void *)(s->base + off + step * GH_TINY_STEP));
+	}
+	WRITE_ONCE(*live, *live & ~gone);
+	gh_block_sanitize(s->base + off, *live);
+	atomic_long_fetch_andnot((unsigned long)gone << first % BITS_PER_LONG, word);
+	return *live & GH_TINY_STARTS;
+}
+
+/**
+ * gh_block_init() - put the first object into a block that was just allocated
+ * @s: its span
+ * @block: its address
+ * @steps: length of the object, which starts where the block does
+ *
+ * An object may be gone in the block that the owner CPU freed at the same time as another
+ * CPU did. That CPU has not set the remote bit yet; when the bit is merged, the block has
+ * other tenants.
+ *
+ * Context: Any; the block is the caller's.
+ * Return: the block's byte behind the bitmaps.
+ */
+u8 *gh_block_init(struct gh_span *s, unsigned long block, unsigned int steps)
+{
+	u8 *live = gh_block_live(s, block - s->base);
+	unsigned int gone = gh_block_gone(s, block - s->base);
+
+	if (unlikely(gone))
+		take_gone(s, (block - s->base) / GH_TINY_BLOCK, gone);
+	WRITE_ONCE(*live, gh_block_object_bits(0, steps));
+	gh_block_sanitize(block, *live);
+	return live;
+}
+
+/**
+ * gh_block_leave() - a block has lost its last object
+ * @block: its address
+ *
+ * Context: The owner's section, or the central lock.
+ */
+void gh_block_leave(unsigned long block)
+{
+	if (want_init_on_free())
+		gh_clear((void *)block, GH_TINY_BLOCK);
+	gh_sanitize_tiny(block, 0);
+}
+
+/**
+ * gh_block_merge() - take over what was freed remotely in the blocks of a word
+ * @s: a tiny span
+ * @word: which
+ * @blocks: their remote bits
+ * @again: set if some objects have to wait for RCU; their blocks' bits are set again
+ *
+ * A remote bit alone means nothing: between somebody's gone bit and remote bit, a
+ * merge that another free asked for may have taken the one. The other is then set on
+ * a block that has other tenants, or none, or in a later life of the span, which is
+ * a tiny one for as long as there is its descriptor.
+ *
+ * The owner closes those of the span's blocks that it was filling and that are empty now:
+ * gh_tiny_close_empty().
+ *
+ * Context: The owner's section, or the central lock.
+ * Return: how many blocks became free.
+ */
+unsigned int gh_block_merge(struct gh_span *s, unsigned int word, unsigned long blocks, bool *again)
+{
+	struct gh_word *w = &s->words[word];
+	unsigned long bit, empty = 0;
+	unsigned int idx, gone;
+
+	/* A full barrier; pairs with those in free_remote(). */
+	atomic_long_fetch_andnot(blocks, &w->remote);
+	for_each_set_bit(bit, &blocks, BITS_PER_LONG) {
+		idx = word * BITS_PER_LONG + bit;
+		gone = gh_block_gone(s, idx * GH_TINY_BLOCK);
+		if (!gone)
+			continue;
+		/* Asked after @gone was read, and about no more than that. */
+		if (gh_span_rcu_pending(s)) {
+			atomic_long_or(BIT(bit), &w->remote);
+			*again = true;
+			continue;
+		}
+		/* In a block that is free, it was freed twice, which take_gone() reports. */
+		if (take_gone(s, idx, gone) || w->free & BIT(bit))
+			continue;
+		gh_block_leave(s->base + idx * GH_TINY_BLOCK);
+		empty |= BIT(bit);
+	}
+	WRITE_ONCE(w->free, w->free | empty);
+	return hweight_long(empty);
+}
+
+/**
+ * gh_block_is_live() - does a live tiny object start here?
+ * @s: a tiny span
+ * @off: where in it
+ *
+ * Context: Any, preemption off.
+ * Return: true if so.
+ */
+bool gh_block_is_live(struct gh_span *s, unsigned long off)
+{
+	unsigned int start = gh_block_start_bit(off % GH_TINY_BLOCK);
+
+	if (!gh_block_may_start(off) || gh_block_gone(s, off) & start)
+		return false;
+	/* Cleared before gone is; pairs with the atomic operation in take_gone(). */
+	smp_rmb();
+	return READ_ONCE(*gh_block_live(s, off)) & start;
+}
+
+/**
+ * gh_block_did_start() - has an object started, or ended, here?
+ * @s: a tiny span
+ * @off: where in it
+ *
+ * Context: Any, preemption off.
+ * Return: true if so, since the block was last free.
+ */
+bool gh_block_did_start(struct gh_span *s, unsigned long off)
+{
+	return gh_block_may_start(off) &&
+	       READ_ONCE(*gh_block_live(s, off)) & gh_block_edge_bit(off % GH_TINY_BLOCK);
+}
+
+/* End of the object that starts at @at, in its block. */
+static unsigned int object_end(unsigned int bits, unsigned int at)
+{
+	unsigned long edges = bits >> GH_TINY_STEPS & ~(BIT(at / GH_TINY_STEP + 1) - 1);
+
+	return edges ? __ffs(edges) * GH_TINY_STEP : GH_TINY_BLOCK;
+}
+
+/**
+ * gh_block_object_start() - where the tiny object that holds an address starts
+ * @s: a tiny span
+ * @off: the address, in the span
+ *
+ * Context: Any, preemption off.
+ * Return: offset of the live object, or -1.
+ */
+long gh_block_object_start(struct gh_span *s, unsigned long off)
+{
+	unsigned int at = off % GH_TINY_BLOCK, bits = READ_ONCE(*gh_block_live(s, off));
+	unsigned long below = bits & ~gh_block_gone(s, off) & GH_TINY_STARTS & (BIT(at / GH_TINY_STEP + 1) - 1);
+
+	if (!below || object_end(bits, __fls(below) * GH_TINY_STEP) <= at)
+		return -1;
+	return ALIGN_DOWN(off, GH_TINY_BLOCK) + __fls(below) * GH_TINY_STEP;
+}
+
+/**
+ * gh_block_object_size() - usable bytes of a tiny object
+ * @s: a tiny span
+ * @off: where a live object starts
+ *
+ * Context: Any, preemption off.
+ * Return: bytes; the same as long as the object lives.
+ */
+size_t gh_block_object_size(struct gh_span *s, unsigned long off)
+{
+	unsigned int at = off % GH_TINY_BLOCK;
+
+	return object_end(READ_ONCE(*gh_block_live(s, off)), at) - at;
+}
+
+/**
+ * gh_block_validate() - check that a tiny span makes sense
+ * @s: a tiny span that nobody is changing
+ *
+ * A remote bit of a block that is free means nothing: see gh_block_merge().
+ *
+ * Context: The owner's section or the central lock, and no frees under way.
+ * Return: false if there are objects in a block that is free.
+ */
+bool gh_block_validate(struct gh_span *s)
+{
+	unsigned int idx;
+
+	for (idx = 0; idx < s->nelems; idx++)
+		if (s->words[idx / BITS_PER_LONG].free & BIT(idx % BITS_PER_LONG) &&
+		    gh_span_tiny_live(s)[idx] & GH_TINY_STARTS)
+			return false;
+	return true;
+}
+
+/**
+ * gh_block_count() - count tiny objects
+ * @s: a tiny span
+ *
+ * Context: Any.
+ * Return: how many are live.
+ */
+unsigned int gh_block_count(struct gh_span *s)
+{
+	unsigned int idx, n = 0;
+
+	for (idx = 0; idx < s->nelems; idx++)
+		n += hweight8(READ_ONCE(gh_span_tiny_live(s)[idx]) & GH_TINY_STARTS &
+			      ~gh_block_gone(s, idx * GH_TINY_BLOCK));
+	return n;
+}
