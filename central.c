@@ -148,7 +148,7 @@ static void finish(struct gh_span *s, int why)
 	if (why == -EAGAIN)
 		gh_limbo_add(s);
 	else
-		gh_heap_free_span(s);
+		gh_spans_free(s);
 }
 
 /**
@@ -187,7 +187,7 @@ bool gh_central_put(struct gh_span *s)
  * @s: owned by the dead CPU's cache, which has forgotten it
  *
  * If somebody has the token, that one may have seen the dead CPU's cache as the owner:
- * see gh_cache_close_inbox().
+ * see gh_remote_close_inbox().
  *
  * Context: Process context, preemption off.
  */

@@ -17,9 +17,7 @@
 
 #include "internal.h"
 
-struct goheap *gh_default;
-
-/* Its caches: one load less than through it. */
+/* The default heap's caches: one load less than through it. */
 static struct gh_cache __percpu *default_caches;
 
 /* ---- allocation ------------------------------------------------------------------ */
@@ -141,7 +139,7 @@ static noinline bool make_room(struct goheap *heap, gfp_t gfp, struct room *room
 	default:
 		return false;
 	}
-	gh_reclaim_flush(heap, gfp);
+	gh_drain_flush_heap(heap, gfp);
 	return gfpflags_allow_blocking(gfp);
 }
 
@@ -151,7 +149,7 @@ static struct gh_span *new_span(struct goheap *heap, unsigned int sc, gfp_t gfp,
 	struct gh_span *s;
 
 	do {
-		s = gh_heap_new_span(heap, sc, gfp, nid);
+		s = gh_spans_new_small(heap, sc, gfp, nid);
 	} while (s == ERR_PTR(-EDQUOT) && make_room(heap, gfp, &room));
 	return IS_ERR(s) ? NULL : s;
 }
@@ -389,8 +387,14 @@ static struct gh_span *new_large(struct goheap *heap, size_t size, size_t align,
 	struct room room = {};
 	struct gh_span *s;
 
+	if (nid == NUMA_NO_NODE) {
+		s = gh_park_take(heap, DIV_ROUND_UP(size, GH_PAGE_SIZE),
+				 max_t(size_t, align >> GH_PAGE_SHIFT, 1), noscan);
+		if (s)
+			return s;
+	}
 	do {
-		s = gh_heap_new_large(heap, size, align, gfp, noscan, nid, zero);
+		s = gh_spans_new_large(heap, size, align, gfp, noscan, nid, zero);
 	} while (s == ERR_PTR(-EDQUOT) && make_room(heap, gfp, &room));
 	return IS_ERR(s) ? NULL : s;
 }
@@ -756,7 +760,7 @@ static __always_inline void free_object(struct gh_span *s, unsigned int idx, u32
 static noinline void free_tiny(struct gh_span *s, u32 life, const void *p, bool rcu)
 {
 	if (!gh_tiny_free(s, (unsigned long)p - s->base, life, rcu))
-		gh_misuse_address(p);
+		gh_lookup_report(p);
 }
 
 static noinline void free_large(struct gh_span *s, u32 life, const void *p, bool rcu)
@@ -777,7 +781,7 @@ static noinline void free_debug(struct gh_span *s, unsigned long off, u32 life, 
 	unsigned int idx;
 
 	if (!gh_span_starts(s, off, &idx) || idx >= READ_ONCE(s->nelems)) {
-		gh_misuse_address(p);
+		gh_lookup_report(p);
 		return;
 	}
 	gh_debug_free(s, idx, life, false);
@@ -819,7 +823,7 @@ static __always_inline void free_any(struct gh_span *s, const void *p, int cpu)
 	free_object(s, idx, life, cpu);
 	return;
 misuse:
-	gh_misuse_address(p);
+	gh_lookup_report(p);
 }
 
 /*
@@ -1053,7 +1057,7 @@ void goheap_free_rcu(const void *p)
 	p = kasan_reset_tag(p);
 	preempt_disable();
 	if (unlikely(!gh_lookup(p, &ref)))
-		gh_misuse_address(p);
+		gh_lookup_report(p);
 	else if (gh_span_flags(ref.span) & GH_F_TINY)
 		free_tiny(ref.span, ref.life, p, true);
 	else if (gh_span_flags(ref.span) & GH_F_LARGE)
@@ -1177,7 +1181,7 @@ static int cpu_dead_state;
 
 static const struct gh_limbo_exits limbo_exits = {
 	.small = gh_remote_deliver,
-	.large = gh_heap_free_large,
+	.large = gh_park_free_large,
 };
 
 static int __init start(void)
@@ -1201,8 +1205,8 @@ static int __init start(void)
 	err = gh_reclaim_init();
 	if (err)
 		goto destroy_default;
-	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "goheap:dead", gh_heap_cpu_prepare,
-					gh_heap_cpu_dead);
+	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "goheap:dead", gh_hotplug_prepare,
+					gh_hotplug_dead);
 	if (err < 0)
 		goto exit_reclaim;
 	cpu_dead_state = err;

@@ -1137,6 +1137,39 @@ static inline void gh_tiny_close(struct gh_cache *cache)
 		cache->tiny_open[i].block = 0;
 }
 
+static inline void gh_cache_push_partial(struct gh_cache *cache, struct gh_span *s)
+{
+	struct gh_bin *bin = &cache->bins[s->spanclass];
+
+	WRITE_ONCE(cache->filled, true);
+	WRITE_ONCE(s->flags, s->flags | GH_F_LISTED);
+	s->next = bin->partial;
+	bin->partial = s;
+	bin->nr_partial++;
+}
+
+/* A span of ours that has a free object: let refills find it. The section is held. */
+static inline void gh_cache_push(struct gh_cache *cache, struct gh_span *s)
+{
+	if (!(s->flags & GH_F_LISTED))
+		gh_cache_push_partial(cache, s);
+}
+
+/* Two at a time, one of them the work of a dead CPU, may count as one. */
+static inline void gh_cache_count_flush(struct gh_cache *cache)
+{
+	data_race(cache->flushes++);	/* as above */
+}
+
+/*
+ * Have a cache take over what others freed into its spans, on its CPU. By way of an
+ * interrupt: the caller may be anywhere, and hold locks that queueing work takes.
+ */
+static inline void gh_cache_kick(struct gh_cache *cache)
+{
+	irq_work_queue(&cache->kick);
+}
+
 /* Will gh_cache_take() give an object that is known to be zero? */
 static __always_inline bool gh_cache_next_is_fresh(const struct gh_cache *cache, unsigned int sc)
 {
@@ -1165,17 +1198,29 @@ static inline bool gh_cache_has_arrivals(const struct gh_cache *cache)
 void gh_cache_init(struct gh_cache *cache, struct goheap *heap, int cpu);
 bool gh_cache_refill(struct gh_cache *cache, unsigned int sc);
 void gh_cache_install(struct gh_cache *cache, struct gh_span *s);
-void gh_cache_push(struct gh_cache *cache, struct gh_span *s);
 void gh_cache_list(struct gh_cache *cache, struct gh_span *s);
 void gh_cache_drain(struct gh_cache *cache);
 bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc);
-bool gh_cache_park(struct gh_cache *cache, struct gh_span *s);
-struct gh_span *gh_cache_unpark(struct gh_cache *cache, unsigned int npages, unsigned int align);
-void gh_cache_flush_parked(struct gh_cache *cache);
-void gh_cache_flush_all(struct gh_cache *cache);	/* no section, nobody uses it */
+void gh_park_flush(struct gh_cache *cache);
+void gh_drain_all(struct gh_cache *cache);	/* no section, nobody uses it */
 void gh_cache_forget(struct gh_cache *cache);		/* likewise */
-void gh_cache_close_inbox(struct gh_cache *cache);	/* likewise */
-void gh_cache_work(struct work_struct *work);		/* no section, on its CPU */
+void gh_cache_relax(struct gh_cache *cache, unsigned int sc);
+
+/* percpu/park.c */
+struct gh_span *gh_park_take(struct goheap *heap, unsigned int npages, unsigned int align,
+			     bool noscan);
+
+/* percpu/drain.c; process context */
+int gh_drain_init(void);
+void gh_drain_exit(void);
+void gh_drain_work(struct work_struct *work);
+void gh_drain_init_cache(struct gh_cache *cache);
+void gh_drain_queue(struct gh_cache *cache);
+void gh_drain_ask_all(void);
+void gh_drain_wait_all(void);
+bool gh_drain_is_busy(void);
+void gh_drain_cancel(struct goheap *heap);
+void gh_remote_close_inbox(struct gh_cache *cache);	/* no section, nobody uses it */
 
 /*
  * An object of ours was freed, and its bit is set: let it be the next one to be
@@ -1282,6 +1327,10 @@ struct goheap {
 };
 
 extern struct goheap *gh_default;
+bool gh_heap_charge(struct goheap *heap, unsigned int npages);
+bool gh_heap_name_is_bad(const char *name);
+int gh_heap_add(struct goheap *heap);
+void gh_heap_remove(struct goheap *heap);
 extern struct list_head gh_heaps;
 extern struct mutex gh_heaps_mutex;
 
@@ -1303,15 +1352,15 @@ bool gh_tiny_free(struct gh_span *s, unsigned long off, u32 life, bool rcu);
 bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long off);
 
 /* heap.c */
-struct gh_span *gh_heap_new_span(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid);
-struct gh_span *gh_heap_new_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
+struct gh_span *gh_spans_new_small(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid);
+struct gh_span *gh_spans_new_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
 				  bool noscan, int nid, bool *zero);
-void gh_heap_free_span(struct gh_span *s);
-void gh_heap_free_large(struct gh_span *s);
-void gh_heap_count_large(const struct goheap *heap, unsigned long *allocs, unsigned long *live);
-void gh_heap_abandon(struct gh_cache *cache);
-int gh_heap_cpu_dead(unsigned int cpu);
-int gh_heap_cpu_prepare(unsigned int cpu);
+void gh_spans_free(struct gh_span *s);
+void gh_park_free_large(struct gh_span *s);
+void gh_park_count(const struct goheap *heap, unsigned long *allocs, unsigned long *live);
+void gh_hotplug_abandon(struct gh_cache *cache);
+int gh_hotplug_dead(unsigned int cpu);
+int gh_hotplug_prepare(unsigned int cpu);
 void gh_heap_destroy_all(void);
 #ifdef CONFIG_GOHEAP_KUNIT_TEST
 extern atomic_t gh_test_waits;		/* grace periods that goheap_destroy() waited for */
@@ -1321,11 +1370,9 @@ extern atomic_t gh_test_waits;		/* grace periods that goheap_destroy() waited fo
 extern struct shrinker *gh_shrinker;
 int gh_reclaim_init(void);
 void gh_reclaim_exit(void);
-void gh_reclaim_drain(struct gh_cache *cache);
-void gh_reclaim_drain_irq(struct irq_work *work);
 void gh_reclaim_trim(void);
-void gh_reclaim_flush(struct goheap *heap, gfp_t gfp);
-void gh_reclaim_flushed(void);
+void gh_drain_flush_heap(struct goheap *heap, gfp_t gfp);
+void gh_drain_flushed(void);
 unsigned long gh_reclaim_last_resort(void);
 
 /* A live object, as resolved from an address. */
@@ -1340,6 +1387,19 @@ struct gh_ref {
 bool gh_lookup(const void *p, struct gh_ref *ref);
 bool gh_lookup_live(const void *p, struct gh_ref *ref);
 size_t gh_ref_size(const struct gh_ref *ref);
+void gh_lookup_check_free(const void *p);
+void gh_lookup_report(const void *p);
+
+/*
+ * The caller is about to free this, which may be no object at all. Any context, and in no
+ * section: there may be a report. Not what has to wait for readers: the caller may let go
+ * of a lock in there after goheap_free_rcu().
+ */
+static __always_inline void gh_check_free(const void *p)
+{
+	if (GH_CHECKS_FREES)
+		gh_lookup_check_free(p);
+}
 
 /* ---- failing on demand ------------------------------------------------------------------- */
 
@@ -1420,7 +1480,6 @@ void gh_misuse(enum gh_misuse what, const void *p, struct gh_span *s);
 void gh_misuse_later(enum gh_misuse what, const void *p, struct gh_span *s);
 void gh_misuse_size(const void *p, struct gh_span *s, size_t size);
 void gh_misuse_damage(const void *p, struct gh_span *s, const struct gh_damage *damage);
-void gh_misuse_address(const void *p);
 unsigned long gh_misuse_count(void);
 unsigned long gh_misuse_foreign(void);
 void gh_misuse_flush(void);

@@ -45,12 +45,9 @@
 /* Descriptors without pages that a node keeps, of each kind. */
 #define SPARES_KEPT		64
 
-/* Two, because the tick takes gh_heaps_mutex and trim waits for drains with it. */
-static struct workqueue_struct *tick_queue, *drain_queue;
+/* Not that of drains: the tick takes gh_heaps_mutex, and trim waits for drains with it. */
+static struct workqueue_struct *tick_queue;
 struct shrinker *gh_shrinker;
-
-/* Who waits until caches are flushed. */
-static DECLARE_WAIT_QUEUE_HEAD(flushed);
 
 static void tick(struct work_struct *work);
 static DECLARE_DEFERRABLE_WORK(tick_work, tick);
@@ -60,37 +57,6 @@ static void wake_scavenger(void)
 {
 	if (!delayed_work_pending(&tick_work))
 		queue_delayed_work(tick_queue, &tick_work, TICK);
-}
-
-/**
- * gh_reclaim_drain() - have a cache take over what others freed into its spans
- * @cache: whose
- *
- * By way of an interrupt: the caller may hold locks that queueing work takes.
- *
- * Context: Any.
- */
-void gh_reclaim_drain(struct gh_cache *cache)
-{
-	irq_work_queue(&cache->kick);
-}
-
-/**
- * gh_reclaim_drain_irq() - the interrupt
- * @work: the cache's
- *
- * Context: irq_work.
- */
-void gh_reclaim_drain_irq(struct irq_work *work)
-{
-	struct gh_cache *cache = container_of(work, struct gh_cache, kick);
-	struct workqueue_struct *queue;
-
-	rcu_read_lock();
-	queue = READ_ONCE(drain_queue);
-	if (queue)	/* or the module is going, and with it all heaps */
-		queue_work_on(cache->cpu, queue, &cache->drain);
-	rcu_read_unlock();
 }
 
 static bool cache_is_idle(struct gh_cache *cache)
@@ -125,7 +91,7 @@ static void tick_cache(struct gh_cache *cache)
 	if (relax)
 		WRITE_ONCE(cache->relax, true);
 	if (idle || relax || gh_cache_has_arrivals(cache))
-		queue_work_on(cache->cpu, drain_queue, &cache->drain);
+		gh_drain_queue(cache);
 }
 
 static void tick_caches(void)
@@ -178,33 +144,12 @@ static void tick(struct work_struct *work)
 		queue_delayed_work(tick_queue, &tick_work, TICK);
 }
 
-static void ask_for_flush(void)
-{
-	struct gh_cache *cache;
-	struct goheap *heap;
-	int cpu;
-
-	lockdep_assert_held(&gh_heaps_mutex);
-	list_for_each_entry(heap, &gh_heaps, link) {
-		for_each_online_cpu(cpu) {
-			cache = per_cpu_ptr(heap->cache, cpu);
-			WRITE_ONCE(cache->flush, true);
-			queue_work_on(cpu, drain_queue, &cache->drain);
-		}
-	}
-}
-
 static void flush_caches(void)
 {
-	struct goheap *heap;
-	int cpu;
-
 	cpus_read_lock();
 	mutex_lock(&gh_heaps_mutex);
-	ask_for_flush();
-	list_for_each_entry(heap, &gh_heaps, link)
-		for_each_online_cpu(cpu)
-			flush_work(&per_cpu_ptr(heap->cache, cpu)->drain);
+	gh_drain_ask_all();
+	gh_drain_wait_all();
 	mutex_unlock(&gh_heaps_mutex);
 	cpus_read_unlock();
 }
@@ -223,68 +168,6 @@ void gh_reclaim_trim(void)
 		gh_arena_scavenge(gh_page_heaps[nid], ULONG_MAX);
 		gh_arena_trim_spares(gh_page_heaps[nid], 0);
 	}
-}
-
-/* ---- heaps at their limit --------------------------------------------------------- */
-
-/*
- * The CPUs' caches of a heap that hold anything are to give it back. Those of CPUs that
- * went away meanwhile do nothing; gh_heap_cpu_dead() did it.
- */
-static void ask_for_flush_of(struct goheap *heap)
-{
-	struct gh_cache *cache;
-	int cpu;
-
-	for_each_online_cpu(cpu) {
-		cache = per_cpu_ptr(heap->cache, cpu);
-		if (READ_ONCE(cache->flush) ||
-		    !(gh_peek(cache->filled) || gh_cache_has_arrivals(cache)))
-			continue;
-		WRITE_ONCE(cache->flush, true);
-		gh_reclaim_drain(cache);
-	}
-}
-
-static bool is_flushed(struct goheap *heap)
-{
-	struct gh_cache *cache;
-	int cpu;
-
-	for_each_online_cpu(cpu) {
-		cache = per_cpu_ptr(heap->cache, cpu);
-		/* In this order; pairs with flush() in cache.c. */
-		if (smp_load_acquire(&cache->flush) || smp_load_acquire(&cache->flushing))
-			return false;
-	}
-	return true;
-}
-
-/**
- * gh_reclaim_flush() - have a heap's caches give back what they hold
- * @heap: the caller uses it
- * @gfp: may the caller wait for it?
- *
- * Takes no lock that a caller of goheap_alloc() could hold, and waits for a second
- * at most: a CPU may be too busy to come.
- *
- * Context: Any that @gfp allows.
- */
-void gh_reclaim_flush(struct goheap *heap, gfp_t gfp)
-{
-	ask_for_flush_of(heap);
-	if (gfpflags_allow_blocking(gfp))
-		wait_event_timeout(flushed, is_flushed(heap), PATIENCE);
-}
-
-/**
- * gh_reclaim_flushed() - a cache was flushed: tell those who wait for it
- *
- * Context: Process context.
- */
-void gh_reclaim_flushed(void)
-{
-	wake_up_all(&flushed);
 }
 
 /* ---- memory pressure -------------------------------------------------------------- */
@@ -332,28 +215,15 @@ static unsigned long release_all(void)
 	return (done << GH_PAGE_SHIFT) >> PAGE_SHIFT;
 }
 
-static bool is_draining(void)
-{
-	struct goheap *heap;
-	int cpu;
-
-	lockdep_assert_held(&gh_heaps_mutex);
-	list_for_each_entry(heap, &gh_heaps, link)
-		for_each_online_cpu(cpu)
-			if (work_busy(&per_cpu_ptr(heap->cache, cpu)->drain))
-				return true;
-	return false;
-}
-
 /* Not flush_work(): a CPU that is kept busy for ever must not keep the OOM killer. */
 static void flush_caches_patiently(void)
 {
 	unsigned long until = jiffies + PATIENCE;
 
-	ask_for_flush();
+	gh_drain_ask_all();
 	do {
 		schedule_timeout_uninterruptible(1);
-	} while (is_draining() && time_before(jiffies, until));
+	} while (gh_drain_is_busy() && time_before(jiffies, until));
 }
 
 /**
@@ -403,12 +273,11 @@ int gh_reclaim_init(void)
 	tick_queue = alloc_workqueue("goheap_tick", WQ_UNBOUND, 0);
 	if (!tick_queue)
 		return -ENOMEM;
-	drain_queue = alloc_workqueue("goheap_drain", WQ_MEM_RECLAIM | GH_WQ_PERCPU, 0);
-	if (!drain_queue)
+	if (gh_drain_init())
 		goto destroy_tick;
 	gh_shrinker = gh_shrinker_register("goheap", shrink_count, shrink_scan);
 	if (!gh_shrinker)
-		goto destroy_drain;
+		goto exit_drain;
 	if (register_oom_notifier(&oom_nb))
 		goto unregister_shrinker;
 	WRITE_ONCE(gh_arena_grown, wake_scavenger);
@@ -418,8 +287,8 @@ int gh_reclaim_init(void)
 
 unregister_shrinker:
 	gh_shrinker_unregister(gh_shrinker);
-destroy_drain:
-	destroy_workqueue(drain_queue);
+exit_drain:
+	gh_drain_exit();
 destroy_tick:
 	destroy_workqueue(tick_queue);
 	return -ENOMEM;
@@ -432,14 +301,10 @@ destroy_tick:
  */
 void gh_reclaim_exit(void)
 {
-	struct workqueue_struct *queue = drain_queue;
-
 	WRITE_ONCE(gh_arena_grown, NULL);
 	unregister_oom_notifier(&oom_nb);
 	gh_shrinker_unregister(gh_shrinker);
 	cancel_delayed_work_sync(&tick_work);
-	WRITE_ONCE(drain_queue, NULL);
-	synchronize_rcu();
-	destroy_workqueue(queue);
+	gh_drain_exit();
 	destroy_workqueue(tick_queue);
 }

@@ -155,7 +155,7 @@ static bool look_up_old(const void *p, struct old *old)
 		if (!old->tiny)
 			gh_open(p, old->size);
 	} else {
-		gh_misuse_address(p);
+		gh_lookup_report(p);
 	}
 	preempt_enable();
 	return live;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * From any address to the object that starts there, without faulting.
- * goheap_free() has its own copy of the common case; see internal.h.
+ * From any address to the object that starts there, without faulting, or to what is wrong
+ * with the address. goheap_free() has its own copy of the common case.
  */
 
 #include "internal.h"
@@ -74,4 +74,60 @@ size_t gh_ref_size(const struct gh_ref *ref)
 	if (flags & GH_F_DEBUG)
 		return gh_debug_size(ref->span, ref->idx);
 	return gh_span_object_bytes(ref->span);
+}
+
+/**
+ * gh_lookup_check_free() - is an object in use that is about to be freed?
+ * @p: any address
+ *
+ * Context: Any; no lock of goheap and no section held.
+ */
+void gh_lookup_check_free(const void *p)
+{
+	struct gh_ref ref;
+	size_t size = 0;
+
+	preempt_disable();
+	if (gh_lookup_live(p, &ref))
+		size = gh_ref_size(&ref);
+	preempt_enable();
+	if (size)
+		gh_check_freed_bytes(p, size);
+}
+
+static enum gh_misuse classify_tiny(struct gh_span *s, unsigned long off)
+{
+	/* Inside an object that lives; or where one lived, and neighbours still do. */
+	return gh_block_did_start(s, off) || gh_block_object_start(s, off) < 0 ? GH_DOUBLE_FREE :
+									 GH_INTERIOR;
+}
+
+static enum gh_misuse classify(struct gh_span *s, unsigned long off)
+{
+	if (s->flags & GH_F_TINY)
+		return classify_tiny(s, off);
+	if (!(s->flags & GH_F_LARGE) &&
+	    (unsigned long)gh_span_index(s, off) * s->elemsize == off)
+		return GH_DOUBLE_FREE;
+	return GH_INTERIOR;
+}
+
+/**
+ * gh_lookup_report() - report the free of something that is no live object
+ * @p: any address
+ *
+ * Context: Any, preemption off.
+ */
+void gh_lookup_report(const void *p)
+{
+	unsigned long addr = (unsigned long)p;
+	struct gh_span *s = gh_span_of(p);
+
+	if (s && addr - gh_peek(s->base) < READ_ONCE(s->limit))
+		/* data_race(): as in compose(); only the report's words depend on it. */
+		gh_misuse(data_race(classify(s, addr - s->base)), p, s);
+	else if (s && READ_ONCE(s->state) != GH_SPAN_FREE)
+		gh_misuse(GH_INTERIOR, p, NULL);	/* behind the last object */
+	else
+		gh_misuse(gh_map_owns(addr) ? GH_FREE_IN_FREE_RUN : GH_FOREIGN, p, NULL);
 }

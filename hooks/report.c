@@ -355,39 +355,3 @@ void gh_misuse_damage(const void *p, struct gh_span *s, const struct gh_damage *
 	report(damage->what, p, s, detail);
 }
 
-static enum gh_misuse classify_tiny(struct gh_span *s, unsigned long off)
-{
-	/* Inside an object that lives; or where one lived, and neighbours still do. */
-	return gh_block_did_start(s, off) || gh_block_object_start(s, off) < 0 ? GH_DOUBLE_FREE :
-									 GH_INTERIOR;
-}
-
-static enum gh_misuse classify(struct gh_span *s, unsigned long off)
-{
-	if (s->flags & GH_F_TINY)
-		return classify_tiny(s, off);
-	if (!(s->flags & GH_F_LARGE) &&
-	    (unsigned long)gh_span_index(s, off) * s->elemsize == off)
-		return GH_DOUBLE_FREE;
-	return GH_INTERIOR;
-}
-
-/**
- * gh_misuse_address() - report the free of something that is no live object
- * @p: any address
- *
- * Context: Any, preemption off.
- */
-void gh_misuse_address(const void *p)
-{
-	unsigned long addr = (unsigned long)p;
-	struct gh_span *s = gh_span_of(p);
-
-	if (s && addr - gh_peek(s->base) < READ_ONCE(s->limit))
-		/* data_race(): as in compose(); only the report's words depend on it. */
-		gh_misuse(data_race(classify(s, addr - s->base)), p, s);
-	else if (s && READ_ONCE(s->state) != GH_SPAN_FREE)
-		gh_misuse(GH_INTERIOR, p, NULL);	/* behind the last object */
-	else
-		gh_misuse(gh_map_owns(addr) ? GH_FREE_IN_FREE_RUN : GH_FOREIGN, p, NULL);
-}

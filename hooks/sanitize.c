@@ -241,25 +241,6 @@ void gh_do_check_freed_bytes(const void *p, size_t bytes)
 }
 
 /**
- * gh_do_check_free() - is an object in use that is about to be freed?
- * @p: any address
- *
- * Context: Any; no lock of goheap and no section held.
- */
-void gh_do_check_free(const void *p)
-{
-	struct gh_ref ref;
-	size_t size = 0;
-
-	preempt_disable();
-	if (gh_lookup_live(p, &ref))
-		size = gh_ref_size(&ref);
-	preempt_enable();
-	if (size)
-		gh_do_check_freed_bytes(p, size);
-}
-
-/**
  * gh_do_close() - nobody may touch an object
  * @p: the object
  * @bytes: how large it is

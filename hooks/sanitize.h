@@ -36,7 +36,6 @@ struct gh_span;
 #ifdef CONFIG_GOHEAP_KUNIT_TEST
 extern void (*gh_test_check)(const void *p, size_t bytes);
 #endif
-void gh_do_check_free(const void *p);
 void gh_do_check_freed_bytes(const void *p, size_t bytes);
 void gh_tell_alloc(void *p, size_t size, size_t usable, bool noscan, gfp_t gfp);
 void gh_tell_leak_checker(const void *p, size_t size, bool noscan, gfp_t gfp);
@@ -61,18 +60,7 @@ static __always_inline void *gh_sanitize_alloc(void *p, size_t size, size_t usab
 	return p;
 }
 
-/*
- * The caller is about to free this, which may be no object at all. Any context, and in no
- * section: there may be a report. Not what has to wait for readers: the caller may let go
- * of a lock in there after goheap_free_rcu().
- */
-static __always_inline void gh_check_free(const void *p)
-{
-	if (GH_CHECKS_FREES)
-		gh_do_check_free(p);
-}
-
-/* The same for all that is in some pages. */
+/* These bytes are about to be freed. Any context, no lock and no section: there may be a report. */
 static __always_inline void gh_check_freed_bytes(const void *p, size_t bytes)
 {
 	if (GH_CHECKS_FREES)

@@ -273,13 +273,13 @@ static void test_gh_cache_work_relaxes_by_halves(struct kunit *test)
 	extra = lone_bin(test)->extra;
 	KUNIT_ASSERT_GT(test, extra, 2U);
 	/* Not asked for. */
-	gh_cache_work(&cache->drain);
+	gh_drain_work(&cache->drain);
 	expect_extra(test, extra);
 	while (extra) {
 		before = pages;
 		extra /= 2;
 		WRITE_ONCE(cache->relax, true);
-		gh_cache_work(&cache->drain);
+		gh_drain_work(&cache->drain);
 		KUNIT_EXPECT_FALSE(test, cache->relax);
 		expect_extra(test, extra);
 		pages = pages_of(test);
@@ -297,7 +297,7 @@ static void expect_large(struct kunit *test, unsigned long allocs, unsigned long
 {
 	unsigned long a, l;
 
-	gh_heap_count_large(test->priv, &a, &l);
+	gh_park_count(test->priv, &a, &l);
 	KUNIT_EXPECT_EQ(test, a, allocs);
 	KUNIT_EXPECT_EQ(test, l, live);
 	/* That compares with the spans. */
@@ -485,7 +485,7 @@ static void take_over(struct work_struct *work)
 {
 	struct takeover *t = container_of(work, struct takeover, work);
 
-	gh_heap_abandon(t->cache);
+	gh_hotplug_abandon(t->cache);
 	complete(&t->done);
 }
 
@@ -565,7 +565,7 @@ static void test_gh_heap_abandon_merges_inbox(struct kunit *test)
 	cache = let_die(test->priv);
 	preempt_enable();
 	KUNIT_EXPECT_PTR_EQ(test, q, p[1]);
-	gh_heap_abandon(cache);
+	gh_hotplug_abandon(cache);
 	expect_no_owners(test, p);
 	KUNIT_EXPECT_EQ(test, nr_waiting(p), 0U);
 	for (i = 0; i < NR_SPANS; i++)
@@ -606,7 +606,7 @@ static void test_gh_remote_deliver_to_closed_inbox_looks_again(struct kunit *tes
 	KUNIT_ASSERT_TRUE(test, gh_span_claim(f.span));
 	cache = let_die(test->priv);
 	goheap_free(p[1]);
-	gh_heap_abandon(cache);
+	gh_hotplug_abandon(cache);
 	expect_no_owners(test, p);
 	KUNIT_EXPECT_TRUE(test, gh_span_has_remote(f.span));
 	WRITE_ONCE(f.span->owner, cache);

@@ -31,7 +31,7 @@ static struct gh_central *central_of(struct kunit *test)
 /* A span with so many live objects; the token is held. */
 static struct gh_span *new_span(struct kunit *test, unsigned int live)
 {
-	struct gh_span *s = gh_heap_new_span(test->priv, SC, GFP_KERNEL, NUMA_NO_NODE);
+	struct gh_span *s = gh_spans_new_small(test->priv, SC, GFP_KERNEL, NUMA_NO_NODE);
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	while (live--)
@@ -128,7 +128,7 @@ static void test_gh_central_put_every_bucket(struct kunit *test)
 		check(test, 1);
 		gh_central_remove(s);
 		atomic_set(&s->queued, 1);
-		gh_heap_free_span(s);
+		gh_spans_free(s);
 	}
 	check(test, 0);
 }
@@ -141,7 +141,7 @@ static void test_gh_central_put_empty_span(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, s->owner, NULL);
 	KUNIT_EXPECT_EQ_MSG(test, atomic_read(&s->queued), 1, "the token is the caller's");
 	check(test, 0);
-	gh_heap_free_span(s);
+	gh_spans_free(s);
 	KUNIT_EXPECT_EQ(test, held_pages(test), 0);
 }
 
@@ -165,7 +165,7 @@ static void test_gh_central_put_turns_out_empty(struct kunit *test)
 	free_remotely(s, 1);
 	KUNIT_EXPECT_FALSE(test, put(s));
 	check(test, 0);
-	gh_heap_free_span(s);
+	gh_spans_free(s);
 }
 
 static void test_gh_central_put_rcu_pending(struct kunit *test)
@@ -368,7 +368,7 @@ static void do_put(struct model *m, unsigned int i)
 	m->owned[i] = false;
 	if (!empty)
 		return;
-	gh_heap_free_span(m->span[i]);
+	gh_spans_free(m->span[i]);
 	m->span[i] = NULL;
 }
 

@@ -506,7 +506,7 @@ static struct gh_span *new_span(struct kunit *test)
 {
 	static const struct goheap_params leak_ok = { .flags = GOHEAP_LEAK_OK };
 	struct goheap *heap = gh_test_heap(test, "kunit-misuse", &leak_ok);
-	struct gh_span *s = gh_heap_new_span(heap, gh_size_class(SIZE) * 2, GFP_KERNEL,
+	struct gh_span *s = gh_spans_new_small(heap, gh_size_class(SIZE) * 2, GFP_KERNEL,
 					     NUMA_NO_NODE);
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
@@ -582,7 +582,7 @@ static void test_goheap_free_twice_at_once_then_release(struct kunit *test)
 
 	free_at_once(s, 1);
 	preempt_disable();
-	gh_heap_free_span(s);
+	gh_spans_free(s);
 	preempt_enable();
 	expect_report(test, "double free");
 }

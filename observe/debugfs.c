@@ -306,7 +306,7 @@ static void add_events(const struct goheap *heap, struct events *e)
 	for_each_node(i)
 		add_central_events(heap, i, e);
 	e->tiny_allocs += atomic_long_read(&heap->tiny_alone);
-	gh_heap_count_large(heap, &allocs, &live);
+	gh_park_count(heap, &allocs, &live);
 	e->large_allocs += allocs;
 }
 

@@ -134,7 +134,7 @@ static int check_heap(struct goheap *heap)
 	gh_map_walk(heap, tally_span, &t);
 	if (t.small + t.large != atomic_long_read(&heap->pages))
 		return -27;
-	gh_heap_count_large(heap, &allocs, &live);
+	gh_park_count(heap, &allocs, &live);
 	return t.large_held != live ? -28 : t.error;
 }
 

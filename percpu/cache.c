@@ -52,8 +52,6 @@ void gh_cache_init(struct gh_cache *cache, struct goheap *heap, int cpu)
 	cache->hint = &no_span;
 	init_llist_head(&cache->inbox);
 	INIT_LIST_HEAD(&cache->owned);
-	INIT_WORK(&cache->drain, gh_cache_work);
-	cache->kick = IRQ_WORK_INIT_HARD(gh_reclaim_drain_irq);
 	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
 		cache->slots[sc].size = gh_classes[gh_sc_class(sc)].size;
 		gh_magazine_none(cache, sc);
@@ -158,17 +156,6 @@ static bool reuse_current(struct gh_cache *cache, unsigned int sc)
 	return false;
 }
 
-static void push_partial(struct gh_cache *cache, struct gh_span *s)
-{
-	struct gh_bin *bin = &cache->bins[s->spanclass];
-
-	WRITE_ONCE(cache->filled, true);
-	WRITE_ONCE(s->flags, s->flags | GH_F_LISTED);
-	s->next = bin->partial;
-	bin->partial = s;
-	bin->nr_partial++;
-}
-
 static struct gh_span *pop_partial(struct gh_bin *bin)
 {
 	struct gh_span *s = bin->partial;
@@ -194,7 +181,7 @@ static bool release(struct gh_cache *cache, struct gh_span *s)
 	forget_hint(cache);
 	list_del_init(&s->list);
 	WRITE_ONCE(s->owner, NULL);
-	gh_heap_free_span(s);
+	gh_spans_free(s);
 	return true;
 }
 
@@ -206,7 +193,7 @@ static bool disown(struct gh_cache *cache, struct gh_span *s)
 	forget_hint(cache);
 	list_del_init(&s->list);
 	if (!gh_central_put(s))
-		gh_heap_free_span(s);
+		gh_spans_free(s);
 	return true;
 }
 
@@ -313,19 +300,6 @@ static void forget_misses(struct gh_cache *cache, unsigned int sc, unsigned int 
 	cache->extra_bytes -= (bin->extra - extra) * gh_classes[gh_sc_class(sc)].span_bytes;
 	bin->extra = extra;
 	bin->released = 0;
-}
-
-/**
- * gh_cache_push() - let a span be found by refills
- * @cache: ours
- * @s: a span of ours that has a free object
- *
- * Context: The section.
- */
-void gh_cache_push(struct gh_cache *cache, struct gh_span *s)
-{
-	if (!(s->flags & GH_F_LISTED))
-		push_partial(cache, s);
 }
 
 /**
@@ -445,75 +419,6 @@ bool gh_cache_refill(struct gh_cache *cache, unsigned int sc)
 	return set_current(cache, s);
 }
 
-/* Most heap pages that a cache parks, and that a parked span may have. */
-#define PARK_PAGES	((1UL << 20) >> GH_PAGE_SHIFT)
-#define PARK_MAX	((256UL << 10) >> GH_PAGE_SHIFT)
-
-/**
- * gh_cache_park() - keep a freed LARGE span for the next allocation of its length
- * @cache: ours
- * @s: its object was freed; the remote bit stays set meanwhile, and the free bit says
- *	that nobody waits for the object's readers any more
- *
- * Context: The section.
- * Return: false if there are enough; the span is still the caller's.
- */
-bool gh_cache_park(struct gh_cache *cache, struct gh_span *s)
-{
-	if (s->npages > PARK_MAX || cache->parked_pages + s->npages > PARK_PAGES ||
-	    s->nid != gh_mem_node())
-		return false;
-	WRITE_ONCE(s->words[0].free, 1);
-	s->next = cache->parked;
-	cache->parked = s;
-	WRITE_ONCE(cache->filled, true);
-	cache->parked_pages += s->npages;
-	return true;
-}
-
-/**
- * gh_cache_unpark() - take a parked span
- * @cache: ours
- * @npages: exactly how long
- * @align: at least how aligned, in heap pages
- *
- * Context: The section.
- * Return: the span, or NULL.
- */
-struct gh_span *gh_cache_unpark(struct gh_cache *cache, unsigned int npages, unsigned int align)
-{
-	struct gh_span **link, *s;
-
-	for (link = &cache->parked; (s = *link); link = &s->next) {
-		if (s->npages != npages ||
-		    !IS_ALIGNED(s->base, (unsigned long)align << GH_PAGE_SHIFT) ||
-		    unlikely(gh_find_poison(s->base, npages)))
-			continue;
-		*link = s->next;
-		cache->parked_pages -= npages;
-		cache->refills++;	/* not idle */
-		return s;
-	}
-	return NULL;
-}
-
-/**
- * gh_cache_flush_parked() - give parked spans back
- * @cache: ours
- *
- * Context: The section.
- */
-void gh_cache_flush_parked(struct gh_cache *cache)
-{
-	struct gh_span *s;
-
-	while ((s = cache->parked)) {
-		cache->parked = s->next;
-		gh_heap_free_span(s);
-	}
-	cache->parked_pages = 0;
-}
-
 /**
  * gh_cache_install() - own a new span
  * @cache: ours
@@ -531,7 +436,7 @@ void gh_cache_install(struct gh_cache *cache, struct gh_span *s)
 	gh_span_unclaim(s);
 	/* Since the refill failed an interrupt, or another task, may have been here. */
 	if (slot->top->p || slot->avail || reuse_current(cache, s->spanclass))
-		push_partial(cache, s);
+		gh_cache_push_partial(cache, s);
 	else
 		set_current(cache, s);
 }
@@ -547,7 +452,7 @@ static void flush_current(struct gh_cache *cache, unsigned int sc)
 	drop_current(cache, sc);
 	merge(cache, s);
 	if (gh_span_free_word(s))
-		push_partial(cache, s);
+		gh_cache_push_partial(cache, s);
 	else
 		WRITE_ONCE(s->flags, s->flags & ~GH_F_LISTED);
 }
@@ -584,101 +489,9 @@ bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc)
 	}
 	while ((s = kept)) {
 		kept = s->next;
-		push_partial(cache, s);
+		gh_cache_push_partial(cache, s);
 	}
 	return done && bin->partial;
-}
-
-/* One slot, in as many sections as it takes; on the cache's own CPU. */
-static bool flush_slot(struct gh_cache *cache, unsigned int sc)
-{
-	struct gh_freed *magazine = NULL;
-	bool ours, more = false;
-
-	preempt_disable();
-	ours = cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache);
-	if (ours) {
-		if (sc == GH_SC_LARGE)
-			gh_cache_flush_parked(cache);
-		more = gh_cache_flush_some(cache, sc);
-		magazine = gh_magazine_detach(cache, sc);
-		gh_section_exit(cache);
-	}
-	preempt_enable();
-	kfree(magazine);
-	return more;
-}
-
-/* The same for half of what is kept because it was missed once. */
-static void relax_slot(struct gh_cache *cache, unsigned int sc)
-{
-	struct gh_bin *bin = &cache->bins[sc];
-
-	preempt_disable();
-	if (cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache)) {
-		if (bin->extra) {
-			forget_misses(cache, sc, bin->extra / 2);
-			tidy(cache, sc);
-		}
-		gh_section_exit(cache);
-	}
-	preempt_enable();
-}
-
-static void drain_own(struct gh_cache *cache)
-{
-	preempt_disable();
-	if (cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache)) {
-		gh_cache_drain(cache);
-		gh_section_exit(cache);
-	}
-	preempt_enable();
-}
-
-static void count_flush(struct gh_cache *cache)
-{
-	/* Two at a time, one of them the work of a dead CPU, may count as one. */
-	data_race(cache->flushes++);
-}
-
-static bool has_anything(const struct gh_cache *cache)
-{
-	const struct gh_bin *bin;
-
-	for (bin = cache->bins; bin < cache->bins + GH_NR_SLOTS; bin++)
-		if (bin->active || bin->partial || bin->magazine)
-			return true;
-	return cache->parked;
-}
-
-/* What came meanwhile, or could not go, is for the next flush. */
-static void note_filled(struct gh_cache *cache)
-{
-	preempt_disable();
-	if (cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache)) {
-		WRITE_ONCE(cache->filled, has_anything(cache));
-		gh_section_exit(cache);
-	}
-	preempt_enable();
-}
-
-static void flush(struct gh_cache *cache)
-{
-	unsigned int sc;
-
-	WRITE_ONCE(cache->flushing, true);
-	/* Whoever finds this finds it under way: pairs with is_flushed(). */
-	smp_store_release(&cache->flush, false);
-	/* What came since may be what the one who asked is waiting for. */
-	drain_own(cache);
-	for (sc = 0; sc < GH_NR_SLOTS; sc++)
-		while (flush_slot(cache, sc))
-			cond_resched();
-	note_filled(cache);
-	count_flush(cache);
-	/* And what was given back: pairs with is_flushed(). */
-	smp_store_release(&cache->flushing, false);
-	gh_reclaim_flushed();
 }
 
 /* What the slot was about to hand out is set in the bitmaps like all that is free. */
@@ -709,7 +522,7 @@ void gh_cache_forget(struct gh_cache *cache)
 	unsigned int sc;
 
 	preempt_disable();
-	gh_cache_flush_parked(cache);
+	gh_park_flush(cache);
 	forget_hint(cache);
 	preempt_enable();
 	for (sc = 0; sc < GH_NR_SLOTS; sc++)
@@ -717,91 +530,22 @@ void gh_cache_forget(struct gh_cache *cache)
 	/* Nobody waits for it any more, or it would never be asked again. */
 	WRITE_ONCE(cache->flush, false);
 	WRITE_ONCE(cache->filled, false);
-	count_flush(cache);
-}
-
-static void deliver_all(struct llist_node *list)
-{
-	struct gh_span *s, *next;
-
-	llist_for_each_entry_safe(s, next, list, queue) {
-		preempt_disable();
-		gh_remote_deliver(s);
-		preempt_enable();
-		cond_resched();
-	}
+	gh_cache_count_flush(cache);
 }
 
 /**
- * gh_cache_close_inbox() - let nobody wait for a dead CPU
- * @cache: owns no span any more
+ * gh_cache_relax() - give up half of what is kept because it was missed once
+ * @cache: ours
+ * @sc: of which slot
  *
- * A free that has the token of a span, and saw this cache as its owner, puts the
- * span into the inbox before it is closed, and it is delivered here; or finds
- * the inbox closed, and looks at the owner again. So nobody has to be waited for.
- *
- * Context: Process context.
+ * Context: The section.
  */
-void gh_cache_close_inbox(struct gh_cache *cache)
+void gh_cache_relax(struct gh_cache *cache, unsigned int sc)
 {
-	struct llist_node *arrived = cache->arrived;
-	/* Full barrier: who finds it closed finds the owner changed. */
-	struct llist_node *node = xchg(&cache->inbox.first, GH_INBOX_CLOSED);
+	struct gh_bin *bin = &cache->bins[sc];
 
-	WRITE_ONCE(cache->arrived, NULL);
-	deliver_all(arrived);
-	if (node != GH_INBOX_CLOSED)
-		deliver_all(llist_reverse_order(node));
-}
-
-/**
- * gh_cache_work() - drain a cache, give it magazines, flush or relax it if asked to
- * @work: its work
- *
- * Does nothing if its CPU went away meanwhile; gh_heap_cpu_dead() then did it.
- *
- * Context: Process context, on the cache's CPU.
- */
-void gh_cache_work(struct work_struct *work)
-{
-	struct gh_cache *cache = container_of(work, struct gh_cache, drain);
-	unsigned int sc;
-
-	drain_own(cache);
-	/* For those whose callers could not. */
-	for (sc = 0; sc < GH_NR_SLOTS; sc++)
-		gh_magazine_consider(cache->heap, sc, GFP_KERNEL);
-	if (READ_ONCE(cache->relax)) {
-		WRITE_ONCE(cache->relax, false);
-		for (sc = 0; sc < GH_NR_SLOTS; sc++)
-			relax_slot(cache, sc);
-	}
-	if (READ_ONCE(cache->flush))
-		flush(cache);
-}
-
-/**
- * gh_cache_flush_all() - flush a cache from elsewhere
- * @cache: of a heap that nobody uses any more
- *
- * Context: Process context.
- */
-void gh_cache_flush_all(struct gh_cache *cache)
-{
-	unsigned int sc;
-	bool more;
-
-	preempt_disable();
-	gh_cache_drain(cache);
-	gh_cache_flush_parked(cache);
-	preempt_enable();
-	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
-		do {
-			preempt_disable();
-			more = gh_cache_flush_some(cache, sc);
-			preempt_enable();
-		} while (more);
-		kfree(gh_magazine_detach(cache, sc));
-	}
-	count_flush(cache);
+	if (!bin->extra)
+		return;
+	forget_misses(cache, sc, bin->extra / 2);
+	tidy(cache, sc);
 }

@@ -141,7 +141,7 @@ void gh_magazine_consider(struct goheap *heap, unsigned int sc, gfp_t gfp)
 		return;
 	if (!gfpflags_allow_blocking(gfp)) {
 		/* The caller may be anywhere; the work comes here from a better place. */
-		gh_reclaim_drain(raw_cpu_ptr(heap->cache));
+		gh_cache_kick(raw_cpu_ptr(heap->cache));
 		return;
 	}
 	/* Zeroed: the first entry has no object, and stays below the oldest. */

@@ -190,7 +190,7 @@ inline merge_own()
 	}
 }
 
-/* heap.c: gh_heap_free_span() */
+/* heap.c: gh_spans_free() */
 inline free_span()
 {
 	d_step {
@@ -586,7 +586,7 @@ inline alloc_central()
 	}
 }
 
-/* heap.c: gh_heap_new_span(), goheap.c: alloc_install() */
+/* heap.c: gh_spans_new_small(), goheap.c: alloc_install() */
 inline alloc_new(c)
 {
 	if
@@ -834,7 +834,7 @@ idle:
 }
 
 #ifdef DEAD
-/* heap.c: gh_heap_cpu_dead(), gh_heap_cpu_prepare() */
+/* heap.c: gh_hotplug_dead(), gh_hotplug_prepare() */
 active proctype hotplug()
 {
 	LOCALS(HOTPLUG);
@@ -851,7 +851,7 @@ idle:
 		:: got -> settle()
 		:: else -> central_lock = 0
 		fi;
-		/* cache.c: gh_cache_close_inbox() */
+		/* cache.c: gh_remote_close_inbox() */
 		d_step { closed = 1; got = inbox[1]; inbox[1] = 0 };
 #ifndef BREAK_DEAD
 		if

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a CPU does with its own caches when somebody asks for it: take over what others freed
+ * into its spans, get magazines, and give back what it holds. A work on that CPU does it,
+ * because no other CPU may touch the cache.
+ */
+
+#include <linux/cpu.h>
+#include <linux/jiffies.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "internal.h"
+
+/* How long an allocation may have to wait for caches. */
+#define PATIENCE	HZ
+
+static struct workqueue_struct *drain_queue;
+
+/* Who waits until caches are flushed. */
+static DECLARE_WAIT_QUEUE_HEAD(flushed);
+
+/* ---- on the CPU itself ----------------------------------------------------------------- */
+
+/* One slot, in as many sections as it takes; on the cache's own CPU. */
+static bool flush_slot(struct gh_cache *cache, unsigned int sc)
+{
+	struct gh_freed *magazine = NULL;
+	bool ours, more = false;
+
+	preempt_disable();
+	ours = cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache);
+	if (ours) {
+		if (sc == GH_SC_LARGE)
+			gh_park_flush(cache);
+		more = gh_cache_flush_some(cache, sc);
+		magazine = gh_magazine_detach(cache, sc);
+		gh_section_exit(cache);
+	}
+	preempt_enable();
+	kfree(magazine);
+	return more;
+}
+
+static void relax_slot(struct gh_cache *cache, unsigned int sc)
+{
+	preempt_disable();
+	if (cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache)) {
+		gh_cache_relax(cache, sc);
+		gh_section_exit(cache);
+	}
+	preempt_enable();
+}
+
+static void drain_own(struct gh_cache *cache)
+{
+	preempt_disable();
+	if (cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache)) {
+		gh_cache_drain(cache);
+		gh_section_exit(cache);
+	}
+	preempt_enable();
+}
+
+static bool has_anything(const struct gh_cache *cache)
+{
+	const struct gh_bin *bin;
+
+	for (bin = cache->bins; bin < cache->bins + GH_NR_SLOTS; bin++)
+		if (bin->active || bin->partial || bin->magazine)
+			return true;
+	return cache->parked;
+}
+
+/* What came meanwhile, or could not go, is for the next flush. */
+static void note_filled(struct gh_cache *cache)
+{
+	preempt_disable();
+	if (cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache)) {
+		WRITE_ONCE(cache->filled, has_anything(cache));
+		gh_section_exit(cache);
+	}
+	preempt_enable();
+}
+
+static void flush(struct gh_cache *cache)
+{
+	unsigned int sc;
+
+	WRITE_ONCE(cache->flushing, true);
+	/* Whoever finds this finds it under way: pairs with is_flushed(). */
+	smp_store_release(&cache->flush, false);
+	/* What came since may be what the one who asked is waiting for. */
+	drain_own(cache);
+	for (sc = 0; sc < GH_NR_SLOTS; sc++)
+		while (flush_slot(cache, sc))
+			cond_resched();
+	note_filled(cache);
+	gh_cache_count_flush(cache);
+	/* And what was given back: pairs with is_flushed(). */
+	smp_store_release(&cache->flushing, false);
+	wake_up_all(&flushed);
+}
+
+/**
+ * gh_drain_work() - drain a cache, give it magazines, flush or relax it if asked to
+ * @work: its work
+ *
+ * Does nothing if the CPU went away meanwhile: gh_hotplug_dead() then did it.
+ *
+ * Context: Process context, on the cache's CPU.
+ */
+void gh_drain_work(struct work_struct *work)
+{
+	struct gh_cache *cache = container_of(work, struct gh_cache, drain);
+	unsigned int sc;
+
+	drain_own(cache);
+	/* For those whose callers could not. */
+	for (sc = 0; sc < GH_NR_SLOTS; sc++)
+		gh_magazine_consider(cache->heap, sc, GFP_KERNEL);
+	if (READ_ONCE(cache->relax)) {
+		WRITE_ONCE(cache->relax, false);
+		for (sc = 0; sc < GH_NR_SLOTS; sc++)
+			relax_slot(cache, sc);
+	}
+	if (READ_ONCE(cache->flush))
+		flush(cache);
+}
+
+/**
+ * gh_drain_all() - flush a cache from elsewhere
+ * @cache: of a heap that nobody uses any more
+ *
+ * Context: Process context.
+ */
+void gh_drain_all(struct gh_cache *cache)
+{
+	unsigned int sc;
+	bool more;
+
+	preempt_disable();
+	gh_cache_drain(cache);
+	gh_park_flush(cache);
+	preempt_enable();
+	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
+		do {
+			preempt_disable();
+			more = gh_cache_flush_some(cache, sc);
+			preempt_enable();
+		} while (more);
+		kfree(gh_magazine_detach(cache, sc));
+	}
+	gh_cache_count_flush(cache);
+}
+
+/* ---- asking for it ---------------------------------------------------------------------- */
+
+static void kick_irq(struct irq_work *work)
+{
+	struct gh_cache *cache = container_of(work, struct gh_cache, kick);
+	struct workqueue_struct *queue;
+
+	rcu_read_lock();
+	queue = READ_ONCE(drain_queue);
+	if (queue)	/* or the module is going, and with it all heaps */
+		queue_work_on(cache->cpu, queue, &cache->drain);
+	rcu_read_unlock();
+}
+
+/**
+ * gh_drain_queue() - have a cache drained, and flushed or relaxed if that was asked for
+ * @cache: of a CPU that is online
+ *
+ * Context: Process context, cpus_read_lock() held.
+ */
+void gh_drain_queue(struct gh_cache *cache)
+{
+	queue_work_on(cache->cpu, drain_queue, &cache->drain);
+}
+
+/**
+ * gh_drain_ask_all() - have all caches of all heaps give back what they hold
+ *
+ * Context: Process context, cpus_read_lock() and gh_heaps_mutex held.
+ */
+void gh_drain_ask_all(void)
+{
+	struct gh_cache *cache;
+	struct goheap *heap;
+	int cpu;
+
+	lockdep_assert_held(&gh_heaps_mutex);
+	list_for_each_entry(heap, &gh_heaps, link) {
+		for_each_online_cpu(cpu) {
+			cache = per_cpu_ptr(heap->cache, cpu);
+			WRITE_ONCE(cache->flush, true);
+			queue_work_on(cpu, drain_queue, &cache->drain);
+		}
+	}
+}
+
+/**
+ * gh_drain_wait_all() - wait until all caches have done what they were asked for
+ *
+ * Context: Process context, cpus_read_lock() and gh_heaps_mutex held.
+ */
+void gh_drain_wait_all(void)
+{
+	struct goheap *heap;
+	int cpu;
+
+	lockdep_assert_held(&gh_heaps_mutex);
+	list_for_each_entry(heap, &gh_heaps, link)
+		for_each_online_cpu(cpu)
+			flush_work(&per_cpu_ptr(heap->cache, cpu)->drain);
+}
+
+/**
+ * gh_drain_is_busy() - has a CPU yet to do what it was asked for?
+ *
+ * Context: Process context, cpus_read_lock() and gh_heaps_mutex held.
+ * Return: true if so.
+ */
+bool gh_drain_is_busy(void)
+{
+	struct goheap *heap;
+	int cpu;
+
+	lockdep_assert_held(&gh_heaps_mutex);
+	list_for_each_entry(heap, &gh_heaps, link)
+		for_each_online_cpu(cpu)
+			if (work_busy(&per_cpu_ptr(heap->cache, cpu)->drain))
+				return true;
+	return false;
+}
+
+/*
+ * The CPUs' caches of a heap that hold anything are to give it back. Those of CPUs that
+ * went away meanwhile do nothing; gh_hotplug_dead() did it.
+ */
+static void ask_for_flush_of(struct goheap *heap)
+{
+	struct gh_cache *cache;
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		cache = per_cpu_ptr(heap->cache, cpu);
+		if (READ_ONCE(cache->flush) ||
+		    !(gh_peek(cache->filled) || gh_cache_has_arrivals(cache)))
+			continue;
+		WRITE_ONCE(cache->flush, true);
+		gh_cache_kick(cache);
+	}
+}
+
+static bool is_flushed(struct goheap *heap)
+{
+	struct gh_cache *cache;
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		cache = per_cpu_ptr(heap->cache, cpu);
+		/* In this order; pairs with flush() in cache.c. */
+		if (smp_load_acquire(&cache->flush) || smp_load_acquire(&cache->flushing))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * gh_drain_flush_heap() - have a heap's caches give back what they hold
+ * @heap: the caller uses it
+ * @gfp: may the caller wait for it?
+ *
+ * Takes no lock that a caller of goheap_alloc() could hold, and waits for a second
+ * at most: a CPU may be too busy to come.
+ *
+ * Context: Any that @gfp allows.
+ */
+void gh_drain_flush_heap(struct goheap *heap, gfp_t gfp)
+{
+	ask_for_flush_of(heap);
+	if (gfpflags_allow_blocking(gfp))
+		wait_event_timeout(flushed, is_flushed(heap), PATIENCE);
+}
+
+/**
+ * gh_drain_flushed() - a cache was flushed: tell those who wait for it
+ *
+ * Context: Process context.
+ */
+void gh_drain_flushed(void)
+{
+	wake_up_all(&flushed);
+}
+
+/**
+ * gh_drain_cancel() - let no work of a heap run any more
+ * @heap: nobody uses it
+ *
+ * Context: Process context.
+ */
+void gh_drain_cancel(struct goheap *heap)
+{
+	struct gh_cache *cache;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		cache = per_cpu_ptr(heap->cache, cpu);
+		/* Waiting takes a grace period on some kernels, whether it is queued or not. */
+		if (irq_work_is_busy(&cache->kick))
+			irq_work_sync(&cache->kick);
+		cancel_work_sync(&cache->drain);
+	}
+}
+
+/**
+ * gh_drain_init_cache() - let a cache be drained
+ * @cache: new
+ *
+ * Context: Process context.
+ */
+void gh_drain_init_cache(struct gh_cache *cache)
+{
+	INIT_WORK(&cache->drain, gh_drain_work);
+	cache->kick = IRQ_WORK_INIT_HARD(kick_irq);
+}
+
+/**
+ * gh_drain_init() - make the queue
+ *
+ * Context: Process context.
+ * Return: 0 or -ENOMEM.
+ */
+int gh_drain_init(void)
+{
+	drain_queue = alloc_workqueue("goheap_drain", WQ_MEM_RECLAIM | GH_WQ_PERCPU, 0);
+	return drain_queue ? 0 : -ENOMEM;
+}
+
+/**
+ * gh_drain_exit() - destroy the queue
+ *
+ * Context: Process context; nobody allocates any more.
+ */
+void gh_drain_exit(void)
+{
+	struct workqueue_struct *queue = drain_queue;
+
+	WRITE_ONCE(drain_queue, NULL);
+	synchronize_rcu();	/* pairs with kick_irq() */
+	destroy_workqueue(queue);
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * CPUs that go and come back: what a dead CPU's caches own is taken over.
+ */
+
+#include <linux/cpu.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
+
+#include "internal.h"
+
+/**
+ * gh_hotplug_abandon() - take over what a CPU's cache owns
+ * @cache: the CPU is dead
+ *
+ * Waits for nobody: a token may be in limbo for as long as others go on freeing into
+ * its span by goheap_free_rcu().
+ *
+ * Context: Process context.
+ */
+void gh_hotplug_abandon(struct gh_cache *cache)
+{
+	struct gh_span *s;
+
+	gh_cache_forget(cache);
+	while ((s = list_first_entry_or_null(&cache->owned, struct gh_span, list))) {
+		list_del_init(&s->list);
+		preempt_disable();
+		gh_central_take_over(s);
+		preempt_enable();
+		cond_resched();
+	}
+	gh_remote_close_inbox(cache);
+	/* Nobody flushes the cache any more, and somebody may wait for that. */
+	gh_drain_flushed();
+}
+
+/* When a CPU's inboxes were closed: a grace period that began before. */
+static DEFINE_PER_CPU(unsigned long, closed_at);
+
+/**
+ * gh_hotplug_dead() - take over what a dead CPU owned
+ * @cpu: it runs no more
+ *
+ * Context: Process context, CPU hotplug.
+ * Return: 0.
+ */
+int gh_hotplug_dead(unsigned int cpu)
+{
+	struct goheap *heap;
+
+	mutex_lock(&gh_heaps_mutex);
+	list_for_each_entry(heap, &gh_heaps, link)
+		gh_hotplug_abandon(per_cpu_ptr(heap->cache, cpu));
+	mutex_unlock(&gh_heaps_mutex);
+	per_cpu(closed_at, cpu) = get_state_synchronize_rcu();
+	return 0;
+}
+
+static void open_inboxes(unsigned int cpu)
+{
+	struct gh_cache *cache;
+	struct goheap *heap;
+
+	mutex_lock(&gh_heaps_mutex);
+	list_for_each_entry(heap, &gh_heaps, link) {
+		cache = per_cpu_ptr(heap->cache, cpu);
+		if (gh_inbox_is_closed(cache))
+			init_llist_head(&cache->inbox);
+	}
+	mutex_unlock(&gh_heaps_mutex);
+}
+
+/**
+ * gh_hotplug_prepare() - a CPU is about to come, or to come back
+ * @cpu: it does not run yet
+ *
+ * A free that saw an owner before the CPU died, and has not come to its inbox yet, must
+ * not find it open again: the span is somebody else's. Such a free has preemption off.
+ * The wait is here, where it costs nothing as a rule, and not in gh_hotplug_dead(): the
+ * timers of a CPU that just died stand still, and grace periods may need them.
+ *
+ * Context: Process context, CPU hotplug.
+ * Return: 0.
+ */
+int gh_hotplug_prepare(unsigned int cpu)
+{
+	cond_synchronize_rcu(per_cpu(closed_at, cpu));
+	open_inboxes(cpu);
+	return 0;
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Making spans for a heap, and giving them back to the page heap.
+ */
+
+#include <linux/bitmap.h>
+#include <linux/mm.h>
+
+#include "internal.h"
+
+/*
+ * Pages, charged to the heap, with records for @nr objects if the heap wants them. -EDQUOT:
+ * the heap's limit is reached, but more can be had when the heap gives something back.
+ */
+static struct gh_span *new_pages(struct goheap *heap, const struct gh_want *w, unsigned int nr,
+				 gfp_t gfp, int nid)
+{
+	struct gh_records *records = gh_debug_records(heap, nr, gfp);
+	struct gh_span *s;
+	int err = -ENOMEM;
+
+	if (!records)
+		return ERR_PTR(-ENOMEM);
+	if (!gh_heap_charge(heap, w->npages)) {
+		err = w->npages > heap->limit ? -ENOMEM : -EDQUOT;
+		goto drop;
+	}
+	s = gh_arena_alloc(w, gfp, nid == NUMA_NO_NODE ? gh_mem_node() : nid);
+	if (!s)
+		goto uncharge;
+	/* Who is late to free what the descriptor was before may look. */
+	WRITE_ONCE(s->records, IS_ERR(records) ? NULL : records);
+	return s;
+
+uncharge:
+	atomic_long_sub(w->npages, &heap->pages);
+drop:
+	gh_debug_drop(records);
+	return ERR_PTR(err);
+}
+
+/**
+ * gh_spans_new_small() - make a span of free objects
+ * @heap: whose
+ * @sc: span class or GH_SC_TINY
+ * @gfp: see goheap_alloc()
+ * @nid: node, or NUMA_NO_NODE for the nearest
+ *
+ * Context: Any that @gfp allows; no lock and no section held.
+ * Return: the span, token held, without an owner; -EDQUOT if the heap's limit is reached,
+ * -ENOMEM if there is no memory.
+ */
+struct gh_span *gh_spans_new_small(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid)
+{
+	const struct gh_class *class = &gh_classes[gh_sc_class(sc)];
+	const struct gh_want w = {
+		.npages = class->span_bytes >> GH_PAGE_SHIFT,
+		.align = max(class->align >> GH_PAGE_SHIFT, 1U),
+		.kind = gh_span_kind(sc),
+		.state = GH_SPAN_SMALL,
+		.gentle = gh_sc_shorter(sc) != sc,
+	};
+	struct gh_span *s;
+
+	s = new_pages(heap, &w, class->objects, gfp, nid);
+	if (IS_ERR(s))
+		return s;
+	gh_close_pages(s->base, gh_span_bytes(s));
+	gh_span_init_small(s, heap, sc);
+	gh_arena_commit(s);
+	return s;
+}
+
+/**
+ * gh_spans_new_large() - make a span of one live object
+ * @heap: whose
+ * @size: how many bytes
+ * @align: alignment in bytes, a power of two
+ * @gfp: see goheap_alloc()
+ * @noscan: the object holds no pointers
+ * @nid: node, or NUMA_NO_NODE for the nearest
+ * @zero: cleared if the pages are known to be zero
+ *
+ * Context: Any that @gfp allows; no lock and no section held.
+ * Return: the span, -EDQUOT or -ENOMEM.
+ */
+struct gh_span *gh_spans_new_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
+				  bool noscan, int nid, bool *zero)
+{
+	const struct gh_want w = {
+		.npages = DIV_ROUND_UP(size, GH_PAGE_SIZE),
+		.align = max_t(size_t, align >> GH_PAGE_SHIFT, 1),
+		.kind = GH_KIND_1,
+		.state = GH_SPAN_LARGE,
+	};
+	struct gh_span *s;
+
+	s = new_pages(heap, &w, 1, gfp, nid);
+	if (IS_ERR(s))
+		return s;
+	if (!s->needzero)
+		*zero = false;
+	gh_span_init_large(s, heap, gh_span_bytes(s), noscan);
+	gh_arena_commit(s);
+	atomic_long_inc(&heap->large_allocs);
+	atomic_long_inc(&heap->large_live);
+	return s;
+}
+
+/*
+ * Clear what freeing did not, in a span whose pages go: what nobody freed before the heap was
+ * destroyed, and what was freed while readers were looking and not merged since.
+ */
+static void wipe(struct gh_span *s)
+{
+	unsigned long bit, left;
+	unsigned int i;
+
+	if (s->flags & GH_F_LARGE) {
+		if (gh_span_is_live(s, 0))
+			gh_clear((void *)s->base, s->limit);
+		return;
+	}
+	for (i = 0; i < gh_span_nwords(s); i++) {
+		left = gh_span_valid_bits(s, i) & ~s->words[i].free;
+		for_each_set_bit(bit, &left, BITS_PER_LONG)
+			gh_clear(gh_span_object(s, i * BITS_PER_LONG + bit), s->elemsize);
+	}
+}
+
+/**
+ * gh_spans_free() - give a span back to the page heap
+ * @s: no object in it is live; token held; on no list
+ *
+ * Context: Any but NMI; no lock held.
+ */
+void gh_spans_free(struct gh_span *s)
+{
+	struct gh_records *records = s->records;
+
+	/* Before anything of the objects is lost. */
+	if (records)
+		gh_debug_validate(s);
+	if (want_init_on_free())
+		wipe(s);
+	/*
+	 * An object that was freed twice at once has both bits, and whoever set the
+	 * second is late to see to the merge. Nobody waits for its readers: for one of
+	 * the two frees there were none.
+	 */
+	if (unlikely(!(s->flags & GH_F_LARGE) && gh_span_has_remote(s))) {
+		WRITE_ONCE(s->rcu_used, false);
+		gh_span_merge(s);
+	}
+	if (records) {
+		WRITE_ONCE(s->records, NULL);
+		gh_debug_drop(records);
+	}
+	atomic_long_sub(s->npages, &s->heap->pages);
+	gh_close_pages(s->base, gh_span_bytes(s));
+	gh_arena_free(s);
+}
