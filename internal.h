@@ -582,7 +582,7 @@ static inline bool gh_block_may_start(unsigned long off)
 	return off % GH_TINY_STEP == 0;
 }
 
-u8 *gh_block_init(struct gh_span *s, unsigned long block, unsigned int steps);
+unsigned int gh_block_take_gone(struct gh_span *s, unsigned int idx, unsigned int gone);
 void gh_block_leave(unsigned long block);
 unsigned int gh_block_merge(struct gh_span *s, unsigned int word, unsigned long blocks,
 			    bool *again);
@@ -592,6 +592,23 @@ long gh_block_object_start(struct gh_span *s, unsigned long off);
 size_t gh_block_object_size(struct gh_span *s, unsigned long off);
 bool gh_block_validate(struct gh_span *s);
 unsigned int gh_block_count(struct gh_span *s);
+
+/*
+ * Put the first object, of @steps, into a block that was just allocated. An object may be gone
+ * in there that the owner CPU freed at the same time as another CPU did. That CPU has not
+ * set the remote bit yet; when the bit is merged, the block has other tenants.
+ */
+static inline u8 *gh_block_init(struct gh_span *s, unsigned long block, unsigned int steps)
+{
+	u8 *live = gh_block_live(s, block - s->base);
+	unsigned int gone = gh_block_gone(s, block - s->base);
+
+	if (unlikely(gone))
+		gh_block_take_gone(s, (block - s->base) / GH_TINY_BLOCK, gone);
+	WRITE_ONCE(*live, gh_block_object_bits(0, steps));
+	gh_block_sanitize(block, *live);
+	return live;
+}
 
 /* ---- arenas and the page heap -------------------------------------------------- */
 
@@ -1170,6 +1187,16 @@ static inline void gh_cache_kick(struct gh_cache *cache)
 	irq_work_queue(&cache->kick);
 }
 
+/*
+ * May this CPU free into the span without more ado? The section is held. If not,
+ * no hint leads there either.
+ */
+static __always_inline bool gh_cache_may_free(struct gh_cache *cache, struct gh_span *s)
+{
+	return s && READ_ONCE(s->owner) == cache && !(s->flags & GH_F_SPECIAL) &&
+	       !want_init_on_free();
+}
+
 /* Will gh_cache_take() give an object that is known to be zero? */
 static __always_inline bool gh_cache_next_is_fresh(const struct gh_cache *cache, unsigned int sc)
 {
@@ -1342,9 +1369,30 @@ enum gh_heap_event {
 
 extern struct blocking_notifier_head gh_heap_chain;
 
+/* front/limit.c */
+/* How often room was made for one allocation of a heap at its limit. */
+struct gh_room {
+	unsigned int tries;
+	bool waits;			/* something was in limbo when the first try began */
+};
+
+bool gh_limit_make_room(struct goheap *heap, gfp_t gfp, struct gh_room *room);
+
+/* front/debugged.c */
+void *gh_debugged_finish(void *p, size_t size, size_t usable, bool noscan, gfp_t gfp, bool dirty);
+
+/* front/large.c */
+void *gh_large_refuse(size_t size, gfp_t gfp);
+void *gh_large_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan, int nid);
+
+/* front/slow.c */
+void *gh_slow_alloc_padded(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan,
+			   int nid);
+
 /* goheap.c */
+void gh_core_init(void);
 void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan, int nid);
-void *gh_alloc_slow(struct goheap *heap, unsigned int sc, size_t size, gfp_t gfp, int nid);
+void *gh_slow_alloc(struct goheap *heap, unsigned int sc, size_t size, gfp_t gfp, int nid);
 
 /* tiny.c */
 void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp);
@@ -1402,6 +1450,12 @@ static __always_inline void gh_check_free(const void *p)
 }
 
 /* ---- failing on demand ------------------------------------------------------------------- */
+
+/* An object of the class, of which @size bytes were asked for, is its owner's now. */
+static __always_inline void *gh_post_alloc(void *p, size_t size, unsigned int sc, gfp_t gfp)
+{
+	return gh_sanitize_alloc(p, size, gh_sc_bytes(sc), gh_sc_noscan(sc), gfp);
+}
 
 #ifdef CONFIG_FAULT_INJECTION
 /**

@@ -5,6 +5,7 @@
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/error-injection.h>
 #include <linux/kmemleak.h>
 #include <linux/module.h>
 #include <linux/nodemask.h>
@@ -101,6 +102,7 @@ struct goheap *goheap_create(const char *name, const struct goheap_params *param
 	return heap;
 }
 EXPORT_SYMBOL_GPL(goheap_create);
+ALLOW_ERROR_INJECTION(goheap_create, ERRNO);
 
 struct leaks {
 	struct gh_span *spans;

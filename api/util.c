@@ -6,6 +6,7 @@
  * See internal.h for an overview.
  */
 
+#include <linux/error-injection.h>
 #include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
@@ -28,6 +29,7 @@ void *goheap_alloc_aligned(size_t size, size_t align, gfp_t gfp)
 	return gh_alloc(gh_default, size, align, gfp, false, NUMA_NO_NODE);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc_aligned);
+ALLOW_ERROR_INJECTION(goheap_alloc_aligned, NULL);
 
 void *goheap_alloc_array(size_t n, size_t size, gfp_t gfp)
 {
@@ -38,12 +40,14 @@ void *goheap_alloc_array(size_t n, size_t size, gfp_t gfp)
 	return goheap_alloc(bytes, gfp);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc_array);
+ALLOW_ERROR_INJECTION(goheap_alloc_array, NULL);
 
 void *goheap_calloc(size_t n, size_t size, gfp_t gfp)
 {
 	return goheap_alloc_array(n, size, gfp | __GFP_ZERO);
 }
 EXPORT_SYMBOL_GPL(goheap_calloc);
+ALLOW_ERROR_INJECTION(goheap_calloc, NULL);
 
 char *goheap_strdup(const char *s, gfp_t gfp)
 {
@@ -64,6 +68,7 @@ char *goheap_strdup(const char *s, gfp_t gfp)
 	return p;
 }
 EXPORT_SYMBOL_GPL(goheap_strdup);
+ALLOW_ERROR_INJECTION(goheap_strdup, NULL);
 
 void *goheap_memdup(const void *src, size_t len, gfp_t gfp)
 {
@@ -74,6 +79,7 @@ void *goheap_memdup(const void *src, size_t len, gfp_t gfp)
 	return p;
 }
 EXPORT_SYMBOL_GPL(goheap_memdup);
+ALLOW_ERROR_INJECTION(goheap_memdup, NULL);
 
 size_t goheap_size(const void *p)
 {
@@ -252,3 +258,4 @@ void *goheap_realloc(const void *p, size_t size, gfp_t gfp)
 	return new;
 }
 EXPORT_SYMBOL_GPL(goheap_realloc);
+ALLOW_ERROR_INJECTION(goheap_realloc, NULL);

@@ -7,6 +7,7 @@
 #define _GOHEAP_GFP_H
 
 #include <linux/gfp.h>
+#include <linux/sched.h>
 
 #include "base/compat.h"
 
@@ -43,6 +44,15 @@ static inline gfp_t gh_gfp_inherited(gfp_t gfp)
 static inline bool gh_gfp_is_nofail(gfp_t gfp)
 {
 	return gfp & __GFP_NOFAIL && gfpflags_allow_blocking(gfp);
+}
+
+/* A failed allocation that must not fail waits a moment. False if it may fail. */
+static inline bool gh_nofail_retry(gfp_t gfp)
+{
+	if (!gh_gfp_is_nofail(gfp))
+		return false;
+	schedule_timeout_uninterruptible(1);
+	return true;
 }
 
 /* A node's own pages first: without a word, and without reclaim, if other nodes will do. */

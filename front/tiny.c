@@ -67,7 +67,7 @@ static void *alloc_block(struct gh_cache *cache, unsigned int steps, bool *refil
 /* A block for one object alone: when the section or a new span is needed. */
 static noinline void *alloc_alone(struct goheap *heap, unsigned int steps, gfp_t gfp)
 {
-	void *block = gh_alloc_slow(heap, GH_SC_TINY, GH_TINY_BLOCK, gfp, NUMA_NO_NODE);
+	void *block = gh_slow_alloc(heap, GH_SC_TINY, GH_TINY_BLOCK, gfp, NUMA_NO_NODE);
 
 	if (!block)
 		return NULL;
@@ -89,7 +89,7 @@ static __always_inline void *told(void *p, size_t size, gfp_t gfp)
 static noinline void *alloc_elsewhere(struct goheap *heap, size_t size, gfp_t gfp)
 {
 	if (heap->debug)
-		return gh_alloc_slow(heap, gh_size_class(size) * 2 + 1, size, gfp, NUMA_NO_NODE);
+		return gh_slow_alloc(heap, gh_size_class(size) * 2 + 1, size, gfp, NUMA_NO_NODE);
 	return told(alloc_alone(heap, DIV_ROUND_UP(size, GH_TINY_STEP), gfp), size, gfp);
 }
 
@@ -200,7 +200,7 @@ static bool free_remote(struct gh_span *s, unsigned long off, u32 life, bool rcu
 	if (rcu)
 		gh_span_rcu_mark(s);
 	/*
-	 * Live before gone: take_gone() clears them in this order. The full barriers
+	 * Live before gone: gh_block_take_gone() clears them in this order. The full barriers
 	 * of both atomic operations pair with the one in gh_block_merge().
 	 */
 	if (!gh_block_may_start(off) ||

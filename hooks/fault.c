@@ -10,7 +10,6 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/debugfs.h>
-#include <linux/error-injection.h>
 #include <linux/fault-inject.h>
 #include <linux/module.h>
 #include <linux/ratelimit.h>
@@ -149,20 +148,3 @@ void gh_fault_debugfs_exit(void)
 {
 	gh_fault_attr_exit(&gh_fault.attr);
 }
-
-/* ---- error injection ------------------------------------------------------------ */
-
-/* For kprobes and BPF programs that let a function fail by itself. */
-ALLOW_ERROR_INJECTION(goheap_alloc, NULL);
-ALLOW_ERROR_INJECTION(goheap_alloc_class, NULL);
-ALLOW_ERROR_INJECTION(goheap_zalloc, NULL);
-ALLOW_ERROR_INJECTION(goheap_alloc_noscan, NULL);
-ALLOW_ERROR_INJECTION(goheap_alloc_node, NULL);
-ALLOW_ERROR_INJECTION(goheap_alloc_aligned, NULL);
-ALLOW_ERROR_INJECTION(goheap_alloc_array, NULL);
-ALLOW_ERROR_INJECTION(goheap_calloc, NULL);
-ALLOW_ERROR_INJECTION(goheap_realloc, NULL);
-ALLOW_ERROR_INJECTION(goheap_strdup, NULL);
-ALLOW_ERROR_INJECTION(goheap_memdup, NULL);
-ALLOW_ERROR_INJECTION(goheap_heap_alloc, NULL);
-ALLOW_ERROR_INJECTION(goheap_create, ERRNO);

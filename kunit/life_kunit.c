@@ -183,7 +183,7 @@ static void free_other_half(void)
 
 static void *alloc_centrally(struct goheap *heap)
 {
-	return gh_alloc_slow(heap, gh_size_class(LAST_SIZE) * 2, LAST_SIZE, GFP_KERNEL,
+	return gh_slow_alloc(heap, gh_size_class(LAST_SIZE) * 2, LAST_SIZE, GFP_KERNEL,
 			     gh_mem_node());
 }
 

@@ -24,8 +24,16 @@
 
 #include "internal.h"
 
-/* Gone bits of a block move to @live. Returns what is live then. */
-static noinline unsigned int take_gone(struct gh_span *s, unsigned int idx, unsigned int gone)
+/**
+ * gh_block_take_gone() - objects that others freed are gone
+ * @s: a tiny span
+ * @idx: which block
+ * @gone: their bits
+ *
+ * Context: The owner's section, or the central lock; or the block is the caller's.
+ * Return: bits of the objects that are live then.
+ */
+unsigned int gh_block_take_gone(struct gh_span *s, unsigned int idx, unsigned int gone)
 {
 	unsigned long off = idx * GH_TINY_BLOCK, first = gh_block_step(off);
 	atomic_long_t *word = (atomic_long_t *)&gh_span_tiny_gone(s)[first / BITS_PER_LONG];
@@ -42,31 +50,6 @@ static noinline unsigned int take_gone(struct gh_span *s, unsigned int idx, unsi
 	gh_block_sanitize(s->base + off, *live);
 	atomic_long_fetch_andnot((unsigned long)gone << first % BITS_PER_LONG, word);
 	return *live & GH_TINY_STARTS;
-}
-
-/**
- * gh_block_init() - put the first object into a block that was just allocated
- * @s: its span
- * @block: its address
- * @steps: length of the object, which starts where the block does
- *
- * An object may be gone in the block that the owner CPU freed at the same time as another
- * CPU did. That CPU has not set the remote bit yet; when the bit is merged, the block has
- * other tenants.
- *
- * Context: Any; the block is the caller's.
- * Return: the block's byte behind the bitmaps.
- */
-u8 *gh_block_init(struct gh_span *s, unsigned long block, unsigned int steps)
-{
-	u8 *live = gh_block_live(s, block - s->base);
-	unsigned int gone = gh_block_gone(s, block - s->base);
-
-	if (unlikely(gone))
-		take_gone(s, (block - s->base) / GH_TINY_BLOCK, gone);
-	WRITE_ONCE(*live, gh_block_object_bits(0, steps));
-	gh_block_sanitize(block, *live);
-	return live;
 }
 
 /**
@@ -119,8 +102,8 @@ unsigned int gh_block_merge(struct gh_span *s, unsigned int word, unsigned long 
 			*again = true;
 			continue;
 		}
-		/* In a block that is free, it was freed twice, which take_gone() reports. */
-		if (take_gone(s, idx, gone) || w->free & BIT(bit))
+		/* In a block that is free, it was freed twice, which gh_block_take_gone() reports. */
+		if (gh_block_take_gone(s, idx, gone) || w->free & BIT(bit))
 			continue;
 		gh_block_leave(s->base + idx * GH_TINY_BLOCK);
 		empty |= BIT(bit);
@@ -143,7 +126,7 @@ bool gh_block_is_live(struct gh_span *s, unsigned long off)
 
 	if (!gh_block_may_start(off) || gh_block_gone(s, off) & start)
 		return false;
-	/* Cleared before gone is; pairs with the atomic operation in take_gone(). */
+	/* Cleared before gone is; pairs with the atomic operation in gh_block_take_gone(). */
 	smp_rmb();
 	return READ_ONCE(*gh_block_live(s, off)) & start;
 }

@@ -616,7 +616,7 @@ inline alloc_new(c)
 	fi
 }
 
-/* goheap.c: goheap_alloc() and gh_alloc_slow() */
+/* goheap.c: goheap_alloc() and gh_slow_alloc() */
 inline alloc(c)
 {
 	if

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Allocation of a small object when the slot has run dry: refill, central lists, a new span;
+ * and of heaps that are debugged, which have no caches.
+ */
+
+#include <linux/nodemask.h>
+#include <linux/string.h>
+#include <linux/topology.h>
+
+#include "internal.h"
+
+/* The section is held; NULL if this takes a new span. @zero is cleared if it is done. */
+static void *take(struct gh_cache *cache, unsigned int sc, bool *zero)
+{
+	bool fresh = gh_cache_next_is_fresh(cache, sc);
+	void *p = gh_cache_take(cache, sc);
+
+	if (!p && gh_cache_refill(cache, sc)) {
+		fresh = gh_cache_next_is_fresh(cache, sc);
+		p = gh_cache_take(cache, sc);
+	}
+	*zero = *zero && !(p && fresh);
+	return p;
+}
+
+/* With this CPU's cache, if its section can be had. */
+static void *alloc_refill(struct goheap *heap, unsigned int sc, bool *zero, bool *nested)
+{
+	struct gh_cache *cache;
+	void *p = NULL;
+
+	preempt_disable();
+	cache = this_cpu_ptr(heap->cache);
+	*nested = !gh_section_enter(cache);
+	if (!*nested) {
+		p = take(cache, sc, zero);
+		gh_section_exit(cache);
+	}
+	preempt_enable();
+	return p;
+}
+
+/* Own a new span and take an object; without the section, centrally. */
+static void *alloc_install(struct goheap *heap, struct gh_span *s, bool central, bool *zero)
+{
+	struct gh_cache *cache;
+	bool fresh = false;
+	void *p;
+
+	preempt_disable();
+	cache = this_cpu_ptr(heap->cache);
+	if (!central && gh_section_enter(cache)) {
+		gh_cache_install(cache, s);
+		p = take(cache, s->spanclass, zero);
+		gh_section_exit(cache);
+	} else {
+		p = gh_central_add(s, &fresh);
+		*zero = *zero && !fresh;
+	}
+	preempt_enable();
+	return p;
+}
+
+static void *alloc_central(struct goheap *heap, unsigned int sc, int nid, bool *zero)
+{
+	bool fresh = false;
+	void *p;
+
+	preempt_disable();
+	p = gh_central_alloc(heap, sc, nid, &fresh);
+	preempt_enable();
+	*zero = *zero && !fresh;
+	return p;
+}
+
+static void *alloc_any_node(struct goheap *heap, unsigned int sc, bool *zero)
+{
+	void *p;
+	int nid;
+
+	for_each_online_node(nid) {
+		p = alloc_central(heap, sc, nid, zero);
+		if (p)
+			return p;
+	}
+	return NULL;
+}
+
+static struct gh_span *new_span(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid)
+{
+	struct gh_room room = {};
+	struct gh_span *s;
+
+	do {
+		s = gh_spans_new_small(heap, sc, gfp, nid);
+	} while (s == ERR_PTR(-EDQUOT) && gh_limit_make_room(heap, gfp, &room));
+	return IS_ERR(s) ? NULL : s;
+}
+
+static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid,
+					bool *zero)
+{
+	bool central = nid != NUMA_NO_NODE, nested = false;
+	struct gh_span *s;
+	void *p;
+
+	p = central ? NULL : alloc_refill(heap, sc, zero, &nested);
+	if (!p && (central || nested))
+		p = alloc_central(heap, sc, central ? nid : gh_mem_node(), zero);
+	if (p)
+		return p;
+	/* The central lock could be taken there: gh_central_add() might fail. */
+	if (gh_is_nested() && (central || nested))
+		return NULL;
+	s = new_span(heap, sc, central ? gh_gfp_of_node(gfp) : gfp, nid);
+	if (s)
+		return alloc_install(heap, s, central || nested, zero);
+	/* Caches may have been flushed for its sake, and have left something here. */
+	if (gfp & __GFP_THISNODE)
+		return alloc_central(heap, sc, central ? nid : gh_mem_node(), zero);
+	p = alloc_any_node(heap, sc, zero);
+	if (p || !central)
+		return p;
+	/* The node has nothing, and no other has objects to spare. */
+	s = new_span(heap, sc, gfp, nid);
+	return s ? alloc_install(heap, s, true, zero) : NULL;
+}
+
+/*
+ * In a heap that is debugged: with a red zone, and always from the central lists. @align
+ * as for gh_alloc().
+ */
+static void *alloc_debug(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan,
+			 int nid)
+{
+	size_t room = gh_debug_room(heap, size, align);
+	bool dirty = true;
+	unsigned int sc;
+	void *p;
+
+	if (room > GH_SMALL_MAX)
+		return gh_large_alloc(heap, size, max(align, size & -size), gfp, noscan, nid);
+	sc = gh_size_class(room) * 2 + noscan;
+	if (nid == NUMA_NO_NODE)
+		nid = gh_mem_node();
+	gh_yield(gfp);
+	do {
+		p = alloc_once(heap, sc, gfp, nid, &dirty);
+		if (!p && gh_sc_shorter(sc) != sc) {
+			sc = gh_sc_shorter(sc);
+			p = alloc_once(heap, sc, gfp, nid, &dirty);
+		}
+	} while (!p && gh_nofail_retry(gfp));
+	if (!p)
+		return NULL;
+	return gh_debugged_finish(p, size, gh_sc_bytes(sc), noscan, gfp, dirty);
+}
+
+/**
+ * gh_slow_alloc() - allocate when the slot has run dry
+ * @heap: where
+ * @sc: span class or GH_SC_TINY
+ * @size: what was asked for
+ * @gfp: see goheap_alloc()
+ * @nid: the node, or NUMA_NO_NODE for this CPU's cache
+ *
+ * Context: Any that @gfp allows.
+ * Return: the object, zeroed if @gfp or the kernel's command line wants it, or
+ * NULL.
+ */
+noinline void *gh_slow_alloc(struct goheap *heap, unsigned int sc, size_t size, gfp_t gfp,
+			     int nid)
+{
+	bool zero = want_init_on_alloc(gfp);
+	void *p;
+
+	if (unlikely(heap->debug))
+		return alloc_debug(heap, size, 0, gfp, gh_sc_noscan(sc), nid);
+	gh_yield(gfp);
+	do {
+		p = alloc_once(heap, sc, gfp, nid, &zero);
+		if (unlikely(!p) && gh_sc_shorter(sc) != sc)
+			return gh_slow_alloc(heap, gh_sc_shorter(sc), size, gfp, nid);
+	} while (!p && gh_nofail_retry(gfp));
+	if (p && zero)
+		gh_clear(p, gh_sc_bytes(sc));
+	if (nid == NUMA_NO_NODE)
+		gh_magazine_consider(heap, sc, gfp);
+	/* tiny.c tells about what it makes of a block */
+	return p && sc != GH_SC_TINY ? gh_post_alloc(p, size, sc, gfp) : p;
+}
+
+/**
+ * gh_slow_alloc_padded() - allocate a small object that its alignment makes larger
+ * @heap: where
+ * @size: how many bytes were asked for
+ * @align: alignment in bytes, a power of two
+ * @gfp: see goheap_alloc()
+ * @noscan: the object holds no pointers
+ * @nid: the node, or NUMA_NO_NODE
+ *
+ * For kernels and heaps that look whether the owner keeps to what was asked for.
+ *
+ * Context: Any that @gfp allows.
+ * Return: the object, or NULL.
+ */
+void *gh_slow_alloc_padded(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan,
+			   int nid)
+{
+	if (heap->debug)
+		return alloc_debug(heap, size, align, gfp, noscan, nid);
+	/* This CPU's cache may have spans of other nodes. */
+	if (gfp & __GFP_THISNODE && nid == NUMA_NO_NODE)
+		nid = gh_mem_node();
+	return gh_slow_alloc(heap, gh_size_class(ALIGN(size, align)) * 2 + noscan, size, gfp, nid);
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The module: what is started, and stopped in the opposite order.
+ */
+
+#include <linux/cpuhotplug.h>
+#include <linux/module.h>
+
+#include "internal.h"
+
+static int cpu_dead_state;
+
+static const struct gh_limbo_exits limbo_exits = {
+	.small = gh_remote_deliver,
+	.large = gh_park_free_large,
+};
+
+static int __init start(void)
+{
+	int err;
+
+	gh_limbo_init(&limbo_exits);
+	err = gh_debug_init();
+	if (err)
+		return err;
+	gh_random_init();
+	err = gh_arena_init();
+	if (err)
+		return err;
+	gh_default = goheap_create("default", &(struct goheap_params){ .flags = 0 });
+	if (IS_ERR(gh_default)) {
+		err = PTR_ERR(gh_default);
+		goto exit_arena;
+	}
+	gh_core_init();
+	err = gh_reclaim_init();
+	if (err)
+		goto destroy_default;
+	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "goheap:dead", gh_hotplug_prepare,
+					gh_hotplug_dead);
+	if (err < 0)
+		goto exit_reclaim;
+	cpu_dead_state = err;
+	err = gh_adopt_init();
+	if (err)
+		goto remove_dead_state;
+	gh_debugfs_init();
+	return 0;
+
+remove_dead_state:
+	cpuhp_remove_state_nocalls(cpu_dead_state);
+exit_reclaim:
+	gh_reclaim_exit();
+destroy_default:
+	goheap_destroy(gh_default);
+	gh_limbo_exit();
+exit_arena:
+	gh_arena_exit();
+	gh_misuse_flush();
+	return err;
+}
+
+static int __init goheap_init(void)
+{
+	int err;
+
+	gh_fault_init_begin();
+	err = start();
+	gh_fault_init_end();
+	return err;
+}
+
+static void __exit goheap_exit(void)
+{
+	gh_debugfs_exit();
+	gh_adopt_exit();
+	cpuhp_remove_state_nocalls(cpu_dead_state);
+	gh_reclaim_exit();
+	gh_heap_destroy_all();
+	gh_limbo_exit();
+	gh_arena_exit();
+	gh_misuse_flush();
+}
+
+module_init(goheap_init);
+module_exit(goheap_exit);
+MODULE_DESCRIPTION("The Go runtime's heap as a slab-style allocator");
+MODULE_AUTHOR("The goheap developers");
+MODULE_LICENSE("GPL");
