@@ -146,7 +146,7 @@ static bool collect(struct gh_span *s, void *arg)
 	leaks->objects += live;
 	leaks->bytes += live * gh_span_object_bytes(s);
 	leaks->by_class[gh_sc_class(s->spanclass)] += live;
-	gh_debug_leaks(s, &leaks->show);
+	gh_records_leaks(s, &leaks->show);
 	forget_leaks(s);
 	if (s->state == GH_SPAN_SMALL) {
 		if (!s->owner)

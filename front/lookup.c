@@ -72,7 +72,7 @@ size_t gh_ref_size(const struct gh_ref *ref)
 	if (flags & GH_F_TINY)
 		return gh_block_object_size(ref->span, ref->off);
 	if (flags & GH_F_DEBUG)
-		return gh_debug_size(ref->span, ref->idx);
+		return gh_records_size(ref->span, ref->idx);
 	return gh_span_object_bytes(ref->span);
 }
 

@@ -3,7 +3,7 @@
  * Debug mode: what SLUB does with slab_debug, for heaps that are created with
  * GOHEAP_POISON, GOHEAP_REDZONE and GOHEAP_TRACK or that goheap.debug= names.
  *
- * An object of such a heap has a record, beside the span and not inside of it.
+ * An object of such a heap has a record, beside the span and not inside of it: records.c.
  * What was not asked for is a red zone; what is free is poisoned; an overflow, and
  * a write after free, is found when the object is freed or allocated the next
  * time, when its span goes, and by the validator.
@@ -22,10 +22,8 @@
 
 #include <linux/ctype.h>
 #include <linux/kasan.h>
-#include <linux/kmemleak.h>
 #include <linux/module.h>
 #include <linux/poison.h>
-#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "internal.h"
@@ -33,48 +31,6 @@
 /* At least so much of a red zone; more where the class leaves more. */
 #define RED_BYTES	8
 #define RED		SLUB_RED_ACTIVE
-
-enum record_state {
-	NEVER,				/* allocated since the span was made */
-	LIVE,
-	WAITING,			/* for readers, after goheap_free_rcu() */
-	FREE,
-};
-
-/**
- * struct record - what is known about an object
- * @size: what was asked for
- * @state: enum record_state
- * @alloc: the latest allocation
- * @freed: the latest free
- */
-struct record {
-	u32 size;
-	u8 state;
-	struct gh_event alloc;
-	struct gh_event freed;
-};
-
-/**
- * struct gh_records - the records of a span
- * @rcu: frees them after the last one who looks at the span
- * @lock: guards them, and the bytes of objects that are free or beyond @size;
- *	taken by those who allocate, free, merge and validate
- * @flags: the heap's, GOHEAP_POISON and so on
- * @nr: how many
- * @gone: the span is no longer one of these objects; a wild free may still look
- * @of: by the object's index
- */
-struct gh_records {
-	struct rcu_head rcu;
-	raw_spinlock_t lock;
-	unsigned int flags;
-	unsigned int nr;
-	bool gone;
-	struct record of[];
-};
-
-static atomic_long_t bytes;
 
 /* ---- which heaps -------------------------------------------------------------------- */
 
@@ -186,86 +142,6 @@ unsigned int gh_debug_flags(const char *name)
 	return max(gh_debug_parse(debug, name), 0);
 }
 
-/* ---- records ------------------------------------------------------------------------- */
-
-static size_t records_bytes(unsigned int nr)
-{
-	return sizeof(struct gh_records) + nr * sizeof(struct record);
-}
-
-/**
- * gh_debug_records() - make the records of a new span
- * @heap: whose the span will be
- * @nr: how many objects
- * @gfp: see goheap_alloc()
- *
- * Context: Any that @gfp allows.
- * Return: the records; NULL if there is no memory; ERR_PTR(-ENOENT) if the heap is
- * not debugged.
- */
-struct gh_records *gh_debug_records(const struct goheap *heap, unsigned int nr, gfp_t gfp)
-{
-	struct gh_records *r;
-
-	if (!heap->debug)
-		return ERR_PTR(-ENOENT);
-	if (!gh_memory_begin(gfp))
-		return NULL;
-	r = kzalloc(records_bytes(nr), gh_gfp_of_records(gfp));
-	gh_memory_end(gfp);
-	if (!r)
-		return NULL;
-	kmemleak_ignore(r);	/* only the span knows it, where kmemleak does not look */
-	raw_spin_lock_init(&r->lock);
-	r->flags = heap->debug;
-	r->nr = nr;
-	atomic_long_add(records_bytes(nr), &bytes);
-	return r;
-}
-
-/* The records of an object in a span that may be going just now. */
-static struct gh_records *records_of(const struct gh_span *s, unsigned int idx)
-{
-	struct gh_records *r = READ_ONCE(s->records);
-
-	return r && idx < r->nr ? r : NULL;
-}
-
-static void free_records(struct rcu_head *rcu)
-{
-	kfree(container_of(rcu, struct gh_records, rcu));
-}
-
-/**
- * gh_debug_drop() - let go of records
- * @r: from gh_debug_records()
- *
- * Context: Any but NMI.
- */
-void gh_debug_drop(struct gh_records *r)
-{
-	unsigned long flags;
-
-	if (IS_ERR_OR_NULL(r))
-		return;
-	gh_lock(&r->lock, flags);
-	r->gone = true;
-	gh_unlock(&r->lock, flags);
-	atomic_long_sub(records_bytes(r->nr), &bytes);
-	gh_call_rcu(&r->rcu, free_records);
-}
-
-/**
- * gh_debug_bytes() - bookkeeping overhead
- *
- * Context: Any.
- * Return: bytes of all records.
- */
-unsigned long gh_debug_bytes(void)
-{
-	return atomic_long_read(&bytes);
-}
-
 /**
  * gh_debug_room() - how large an object has to be
  * @heap: in which heap
@@ -320,17 +196,17 @@ static bool poison_is_damaged(const u8 *p, size_t usable, struct gh_damage *dama
 }
 
 /* Looks for damage, and mends it, so that it is reported once. The lock is held. */
-static bool is_damaged(struct gh_records *r, struct record *record, u8 *p, size_t usable,
+static bool is_damaged(struct gh_records *r, struct gh_record *record, u8 *p, size_t usable,
 		       struct gh_damage *damage)
 {
 	lockdep_assert_held(&r->lock);
-	if (record->state == LIVE && r->flags & GOHEAP_REDZONE &&
+	if (record->state == GH_RECORD_LIVE && r->flags & GOHEAP_REDZONE &&
 	    find_damage(p, record->size, usable, RED, damage)) {
 		damage->what = GH_OVERFLOW;
 		memset(p + record->size, RED, usable - record->size);
 		return true;
 	}
-	if (record->state == FREE && r->flags & GOHEAP_POISON &&
+	if (record->state == GH_RECORD_FREE && r->flags & GOHEAP_POISON &&
 	    poison_is_damaged(p, usable, damage)) {
 		damage->what = GH_USE_AFTER_FREE;
 		poison(p, usable);
@@ -340,12 +216,6 @@ static bool is_damaged(struct gh_records *r, struct record *record, u8 *p, size_
 }
 
 /* ---- what happens to an object ------------------------------------------------------- */
-
-/*
- * An NMI does without, if it hit the lock. For sparse the lock is held if this
- * returns true.
- */
-#define lock_records(r, flags)	gh_lock_or_try(&(r)->lock, flags)
 
 /* Its memory is the owner's now, and what is beyond it a red zone. */
 static void prepare(struct gh_records *r, u8 *p, size_t size, size_t usable, gfp_t gfp,
@@ -376,7 +246,7 @@ bool gh_debug_alloc(struct gh_span *s, unsigned int idx, size_t size, gfp_t gfp,
 {
 	size_t usable = gh_span_object_bytes(s);
 	struct gh_records *r = s->records;
-	struct record *record = &r->of[idx];
+	struct gh_record *record = &r->of[idx];
 	void *p = gh_span_object(s, idx);
 	struct gh_event event = {};
 	struct gh_damage damage;
@@ -385,14 +255,14 @@ bool gh_debug_alloc(struct gh_span *s, unsigned int idx, size_t size, gfp_t gfp,
 
 	if (r->flags & GOHEAP_TRACK)
 		gh_track(&event, gfp);
-	done = lock_records(r, flags);
+	done = gh_lock_or_try(&r->lock, flags);
 	if (done) {
-		damaged = record->state == FREE && is_damaged(r, record, p, usable, &damage);
+		damaged = record->state == GH_RECORD_FREE && is_damaged(r, record, p, usable, &damage);
 		/* After is_damaged(), which mends: a report shows who freed it. */
 		if (!damaged)
 			record->freed = (struct gh_event){};
 		record->size = size;
-		record->state = LIVE;
+		record->state = GH_RECORD_LIVE;
 		prepare(r, p, size, usable, gfp, dirty);
 		gh_unlock(&r->lock, flags);
 	}
@@ -404,10 +274,10 @@ bool gh_debug_alloc(struct gh_span *s, unsigned int idx, size_t size, gfp_t gfp,
 }
 
 /* Nobody looks at it any more. */
-static void bury(struct gh_records *r, struct record *record, u8 *p, size_t usable)
+static void bury(struct gh_records *r, struct gh_record *record, u8 *p, size_t usable)
 {
 	lockdep_assert_held(&r->lock);
-	record->state = FREE;
+	record->state = GH_RECORD_FREE;
 	if (r->flags & GOHEAP_POISON)
 		poison(p, usable);
 	else if (want_init_on_free())
@@ -427,11 +297,11 @@ static void bury(struct gh_records *r, struct record *record, u8 *p, size_t usab
  */
 void gh_debug_free(struct gh_span *s, unsigned int idx, u32 life, bool rcu)
 {
-	struct gh_records *r = records_of(s, idx);
+	struct gh_records *r = gh_records_of(s, idx);
 	void *p = gh_span_object(s, idx);
 	struct gh_event event = {};
 	struct gh_damage damage;
-	struct record *record;
+	struct gh_record *record;
 	bool damaged = false;
 	unsigned long flags;
 	size_t usable;
@@ -441,19 +311,19 @@ void gh_debug_free(struct gh_span *s, unsigned int idx, u32 life, bool rcu)
 	record = &r->of[idx];
 	if (r->flags & GOHEAP_TRACK)
 		gh_track(&event, 0);
-	if (!lock_records(r, flags))
+	if (!gh_lock_or_try(&r->lock, flags))
 		return;
 	/*
 	 * Until they are gone the span is that of these records. If the free is late, both
 	 * are of another life, and the caller finds out.
 	 */
-	if (record->state == LIVE && !r->gone && gh_span_lives_on(s, life)) {
+	if (record->state == GH_RECORD_LIVE && !r->gone && gh_span_lives_on(s, life)) {
 		p = gh_span_object(s, idx);
 		usable = gh_span_object_bytes(s);
 		record->freed = event;
 		damaged = is_damaged(r, record, p, usable, &damage);
 		if (rcu || s->flags & GH_F_LARGE)
-			record->state = WAITING;
+			record->state = GH_RECORD_WAITING;
 		else
 			bury(r, record, p, usable);
 	}
@@ -480,27 +350,12 @@ void gh_debug_merged(struct gh_span *s, unsigned int word, unsigned long bits)
 	for_each_set_bit(bit, &bits, BITS_PER_LONG) {
 		idx = word * BITS_PER_LONG + bit;
 		/* Live if it was freed by an NMI that hit the lock. */
-		if (r->of[idx].state != WAITING && r->of[idx].state != LIVE)
+		if (r->of[idx].state != GH_RECORD_WAITING && r->of[idx].state != GH_RECORD_LIVE)
 			continue;
 		bury(r, &r->of[idx], gh_span_object(s, idx), s->elemsize);
 		gh_close(gh_span_object(s, idx), s->elemsize);
 	}
 	gh_unlock(&r->lock, flags);
-}
-
-/**
- * gh_debug_size() - what was asked for
- * @s: a span of a debugged heap
- * @idx: a live object in it
- *
- * Context: Any, preemption off.
- * Return: bytes.
- */
-size_t gh_debug_size(const struct gh_span *s, unsigned int idx)
-{
-	const struct gh_records *r = records_of(s, idx);
-
-	return r ? gh_peek(r->of[idx].size) : 0;
 }
 
 /**
@@ -512,7 +367,7 @@ size_t gh_debug_size(const struct gh_span *s, unsigned int idx)
  */
 unsigned int gh_debug_validate(struct gh_span *s)
 {
-	struct gh_records *r = records_of(s, 0);
+	struct gh_records *r = gh_records_of(s, 0);
 	unsigned int idx, found = 0;
 	struct gh_damage damage;
 	unsigned long flags;
@@ -534,70 +389,3 @@ unsigned int gh_debug_validate(struct gh_span *s)
 	return found;
 }
 
-static bool copy_facts(const struct record *record, struct gh_debug_facts *facts)
-{
-	facts->size = record->size;
-	facts->alloc = record->alloc;
-	facts->freed = record->freed;
-	return record->state != NEVER;
-}
-
-/**
- * gh_debug_learn() - what is known about an object
- * @s: a span of any heap
- * @p: an address in it
- * @facts: the answer, to be printed when that is possible
- *
- * Context: Any, preemption off.
- */
-void gh_debug_learn(const struct gh_span *s, const void *p, struct gh_debug_facts *facts)
-{
-	unsigned int idx = gh_span_index(s, (unsigned long)p - s->base);
-	const struct gh_records *r = records_of(s, idx);
-
-	/*
-	 * data_race(): of an object that changes hands just now it is half of each. The
-	 * caller may hold the lock, and reports what went wrong long before.
-	 */
-	facts->known = r && data_race(copy_facts(&r->of[idx], facts));
-}
-
-/**
- * gh_debug_explain() - print it
- * @facts: from gh_debug_learn()
- *
- * Context: Any; no lock and no section held.
- */
-void gh_debug_explain(const struct gh_debug_facts *facts)
-{
-	if (!facts->known)
-		return;
-	pr_err("  %u bytes were asked for\n", facts->size);
-	gh_track_print("allocated", &facts->alloc);
-	gh_track_print("freed", &facts->freed);
-}
-
-/**
- * gh_debug_leaks() - print who allocated what is left in a span
- * @s: a span of any heap
- * @max: how many objects at most; less those that were printed
- *
- * Context: Any, preemption off.
- */
-void gh_debug_leaks(const struct gh_span *s, unsigned int *max)
-{
-	const struct gh_records *r = s->records;
-	struct gh_debug_facts facts;
-	unsigned int idx;
-
-	if (!r || !(r->flags & GOHEAP_TRACK))
-		return;
-	for (idx = 0; idx < r->nr && *max; idx++) {
-		if (r->of[idx].state != LIVE)
-			continue;
-		pr_err("leaked: %p\n", gh_span_object(s, idx));
-		gh_debug_learn(s, gh_span_object(s, idx), &facts);
-		gh_debug_explain(&facts);
-		--*max;
-	}
-}

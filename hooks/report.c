@@ -132,7 +132,7 @@ static size_t describe(char *buf, size_t size, const void *p, struct gh_span *s)
  */
 struct report {
 	char text[GH_REPORT_MAX];
-	struct gh_debug_facts facts;
+	struct gh_facts facts;
 };
 
 static void compose(struct report *r, enum gh_misuse what, const void *p, struct gh_span *s,
@@ -145,7 +145,7 @@ static void compose(struct report *r, enum gh_misuse what, const void *p, struct
 	if (s) {
 		/* data_race(): whoever uses the span rightly does not wait for who does not. */
 		data_race(describe(r->text + n, sizeof(r->text) - n, p, s));
-		gh_debug_learn(s, p, &r->facts);
+		gh_records_learn(s, p, &r->facts);
 	}
 	/* data_race(): see there */
 	data_race(strscpy(gh_last_report, r->text, sizeof(gh_last_report)));
@@ -156,7 +156,7 @@ static void print(const struct report *r)
 	if (READ_ONCE(panic_on_misuse))
 		panic("goheap: %s\n", r->text);
 	pr_err("%s\n", r->text);
-	gh_debug_explain(&r->facts);
+	gh_records_explain(&r->facts);
 }
 
 /* ---- reports that have to wait ------------------------------------------------------ */

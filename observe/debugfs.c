@@ -413,7 +413,7 @@ static int stats_show(struct seq_file *m, void *v)
 	line(m, "taken_bytes", ledger.taken << GH_PAGE_SHIFT);
 	line(m, "returned_bytes", ledger.returned << GH_PAGE_SHIFT);
 	line(m, "metadata_bytes", gh_arena_metadata() + gh_magazine_bytes() +
-	     gh_debug_bytes());
+	     gh_records_bytes());
 	show_usage(m, &usage, &events);
 	line(m, "page_heap_locks", ledger.locked);
 	line(m, "misuse", gh_misuse_count());

@@ -15,7 +15,7 @@
 static struct gh_span *new_pages(struct goheap *heap, const struct gh_want *w, unsigned int nr,
 				 gfp_t gfp, int nid)
 {
-	struct gh_records *records = gh_debug_records(heap, nr, gfp);
+	struct gh_records *records = gh_records_new(heap, nr, gfp);
 	struct gh_span *s;
 	int err = -ENOMEM;
 
@@ -35,7 +35,7 @@ static struct gh_span *new_pages(struct goheap *heap, const struct gh_want *w, u
 uncharge:
 	atomic_long_sub(w->npages, &heap->pages);
 drop:
-	gh_debug_drop(records);
+	gh_records_drop(records);
 	return ERR_PTR(err);
 }
 
@@ -154,7 +154,7 @@ void gh_spans_free(struct gh_span *s)
 	}
 	if (records) {
 		WRITE_ONCE(s->records, NULL);
-		gh_debug_drop(records);
+		gh_records_drop(records);
 	}
 	atomic_long_sub(s->npages, &s->heap->pages);
 	gh_close_pages(s->base, gh_span_bytes(s));
