@@ -1641,6 +1641,21 @@ struct gh_snapshot {
 	bool large;
 };
 
+/* Between two arenas, which may then be gone, let others run. */
+static inline void gh_rcu_resched(void)
+{
+	rcu_read_unlock();
+	cond_resched();
+	rcu_read_lock();
+}
+
+/* observe/spans.c */
+const char *gh_show_kind(unsigned int sc);
+void gh_show_spans(struct dentry *dir, struct goheap *heap);
+
+/* observe/stats.c */
+void gh_show_stats(struct dentry *dir, struct goheap *heap);
+
 /* debugfs.c */
 bool gh_snapshot_take(const struct gh_span *s, struct gh_snapshot *snap);
 void gh_debugfs_init(void);
