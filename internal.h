@@ -698,6 +698,7 @@ void gh_map_unclaim(unsigned long addr, unsigned int npages);
 void gh_map_set(struct gh_arena *arena, unsigned long addr, struct gh_span *s);
 void gh_map_set_range(struct gh_arena *arena, unsigned long addr, unsigned int npages,
 		      struct gh_span *s);
+void gh_map_mark(struct gh_arena *arena, struct gh_span *s, bool used);
 bool gh_map_owns(unsigned long addr);
 struct gh_arena *gh_map_next(unsigned long *n);
 struct gh_span *gh_map_span_at(struct gh_arena *arena, unsigned int page, struct goheap *heap);
@@ -814,6 +815,49 @@ struct gh_want {
 	bool gentle;
 };
 
+/* pages/desc.c */
+struct gh_span *gh_desc_new(enum gh_kind kind, int nid, gfp_t gfp);
+void gh_desc_delete(struct gh_span *s);
+unsigned long gh_desc_bytes(void);
+int gh_desc_init(void);
+void gh_desc_exit(void);
+
+/* pages/chunk.c */
+struct page *gh_chunk_alloc(int nid, unsigned int need, gfp_t gfp, unsigned int *order);
+int gh_chunk_own(struct page *page, unsigned int order, gfp_t gfp);
+void gh_chunk_free(struct page *page, unsigned int nr);
+void gh_chunk_return(int nid, unsigned long addr, unsigned long npages);
+void gh_chunk_check(struct gh_span *s);
+void gh_chunk_check_all(void);
+unsigned long gh_chunk_find_poison(unsigned long addr, unsigned int npages);
+int gh_chunk_init(void);
+void gh_chunk_exit(void);
+
+/* pages/fit.c */
+struct gh_run_key;
+unsigned long gh_fit_start(const struct gh_span *s, const struct gh_want *w);
+struct gh_span *gh_fit_find(struct gh_page_heap *ph, const struct gh_want *w);
+struct rb_node *gh_fit_below(struct gh_page_heap *ph, const struct gh_run_key *key);
+struct gh_span *gh_fit_for_release(struct gh_page_heap *ph, unsigned long max,
+				   struct gh_run_key *key, unsigned long *start,
+				   unsigned long *end);
+
+/* pages/pageheap.c */
+int gh_pageheap_add_spare(struct gh_page_heap *ph, enum gh_kind kind, gfp_t gfp);
+void gh_pageheap_trim_spares(struct gh_page_heap *ph, unsigned int keep);
+struct gh_span *gh_pageheap_alloc(struct gh_page_heap *ph, const struct gh_want *w, gfp_t gfp);
+struct gh_span *gh_pageheap_grow(struct gh_page_heap *ph, struct gh_span *run,
+				 struct gh_span *descs[3], const struct gh_want *w);
+void gh_pageheap_free(struct gh_span *s);
+unsigned long gh_pageheap_cut(struct gh_page_heap *ph, unsigned long max, struct gh_run_key *key,
+			      unsigned long *addr);
+unsigned long gh_pageheap_cut_poisoned(struct gh_page_heap *ph);
+void gh_pageheap_forgive(struct gh_page_heap *ph);
+unsigned long gh_pageheap_idle_pages(const struct gh_page_heap *ph);
+int gh_pageheap_validate(struct gh_page_heap *ph);
+int gh_pageheap_init(void);
+void gh_pageheap_exit(void);
+
 /* arena.c */
 extern void (*gh_arena_grown)(void);
 int gh_arena_init(void);
@@ -823,13 +867,7 @@ void gh_arena_commit(struct gh_span *s);
 void gh_arena_free(struct gh_span *s);
 unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr);
 unsigned long gh_arena_release_idle(struct gh_page_heap *ph, unsigned long kernel_pages);
-unsigned long gh_arena_idle_pages(const struct gh_page_heap *ph);
 unsigned long gh_arena_metadata(void);
-void gh_arena_trim_spares(struct gh_page_heap *ph, unsigned int keep);
-int gh_arena_validate(struct gh_page_heap *ph);
-void gh_arena_check_pages(void);
-unsigned long gh_arena_find_poison(unsigned long addr, unsigned int npages);
-void gh_arena_forgive(struct gh_page_heap *ph);
 
 #ifdef CONFIG_GOHEAP_KUNIT_TEST
 #define GH_MEMORY_FAILS	true
@@ -851,7 +889,7 @@ static inline bool gh_page_is_poisoned(struct page *page)
 
 static inline unsigned long gh_find_poison(unsigned long addr, unsigned int npages)
 {
-	return GH_MEMORY_FAILS ? gh_arena_find_poison(addr, npages) : 0;
+	return GH_MEMORY_FAILS ? gh_chunk_find_poison(addr, npages) : 0;
 }
 
 /* ---- central lists ---------------------------------------------------------------- */

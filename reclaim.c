@@ -128,7 +128,7 @@ static unsigned long excess(struct gh_page_heap *ph)
 static bool tick_node(struct gh_page_heap *ph)
 {
 	gh_arena_scavenge(ph, excess(ph));
-	gh_arena_trim_spares(ph, SPARES_KEPT);
+	gh_pageheap_trim_spares(ph, SPARES_KEPT);
 	return gh_peek(ph->taken) != gh_peek(ph->returned);
 }
 
@@ -166,7 +166,7 @@ void gh_reclaim_trim(void)
 	flush_caches();
 	for_each_node(nid) {
 		gh_arena_scavenge(gh_page_heaps[nid], ULONG_MAX);
-		gh_arena_trim_spares(gh_page_heaps[nid], 0);
+		gh_pageheap_trim_spares(gh_page_heaps[nid], 0);
 	}
 }
 
@@ -186,7 +186,7 @@ static void tick_soon(void)
 static unsigned long shrink_count(struct shrinker *s, struct shrink_control *sc)
 {
 	struct gh_page_heap *ph = gh_page_heaps[sc->nid];
-	unsigned long idle = gh_arena_idle_pages(ph);
+	unsigned long idle = gh_pageheap_idle_pages(ph);
 
 	if (idle)
 		return idle;

@@ -56,7 +56,7 @@ static struct gh_span *alloc(struct kunit *test, unsigned int npages)
 
 static void check(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, gh_arena_validate(gh_test_here()), 0);
+	KUNIT_EXPECT_EQ(test, gh_pageheap_validate(gh_test_here()), 0);
 }
 
 static bool owns(unsigned long addr)
@@ -398,7 +398,7 @@ static void test_gh_arena_scavenge_without_spares(struct kunit *test)
 	s = alloc(test, KERNEL_PAGE + 1);
 	next = alloc(test, 1);
 	rest = alloc(test, gh_test_here()->idle);
-	gh_arena_trim_spares(gh_test_here(), 0);
+	gh_pageheap_trim_spares(gh_test_here(), 0);
 	gh_arena_free(s);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, KERNEL_PAGE + 1);
 	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(gh_test_here(), ULONG_MAX), KERNEL_PAGE);
@@ -426,11 +426,11 @@ static void test_gh_arena_scavenge_last_page_of_arena(struct kunit *test)
 static void test_gh_arena_release_idle_counts_kernel_pages(struct kunit *test)
 {
 	struct gh_span *s = alloc(test, 1);
-	unsigned long idle = gh_arena_idle_pages(gh_test_here());
+	unsigned long idle = gh_pageheap_idle_pages(gh_test_here());
 
 	KUNIT_EXPECT_EQ(test, idle, (gh_test_here()->idle << GH_PAGE_SHIFT) >> PAGE_SHIFT);
 	KUNIT_EXPECT_EQ(test, gh_arena_release_idle(gh_test_here(), 8), 8UL);
-	KUNIT_EXPECT_EQ(test, gh_arena_idle_pages(gh_test_here()), idle - 8);
+	KUNIT_EXPECT_EQ(test, gh_pageheap_idle_pages(gh_test_here()), idle - 8);
 	gh_arena_free(s);
 }
 
@@ -446,7 +446,7 @@ static void test_gh_arena_trim_spares_keeps_some(struct kunit *test)
 		gh_arena_free(spans[i]);
 	KUNIT_EXPECT_GE(test, gh_test_here()->nr_spare[GH_KIND_1], 19U);
 	before = gh_arena_metadata();
-	gh_arena_trim_spares(gh_test_here(), 4);
+	gh_pageheap_trim_spares(gh_test_here(), 4);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_spare[GH_KIND_1], 4U);
 	KUNIT_EXPECT_LT(test, gh_arena_metadata(), before);
 	check(test);
@@ -462,7 +462,7 @@ static void test_gh_arena_alloc_exact_run_needs_no_spares(struct kunit *test)
 	carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	base = spans[1]->base;
 	gh_arena_free(spans[1]);
-	gh_arena_trim_spares(gh_test_here(), 0);
+	gh_pageheap_trim_spares(gh_test_here(), 0);
 	before = gh_arena_metadata();
 	s = alloc(test, 5);
 	KUNIT_EXPECT_EQ(test, s->base, base);
@@ -484,7 +484,7 @@ static void poison(unsigned long addr)
 static void forget_poison(struct kunit *test)
 {
 	WRITE_ONCE(gh_test_poison, NULL);
-	gh_arena_forgive(gh_test_here());
+	gh_pageheap_forgive(gh_test_here());
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_poisoned, 0UL);
 	check(test);
 }
@@ -725,19 +725,19 @@ static void test_gh_arena_validate_finds_damage(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, run);
 	check(test);
 	ph->idle++;
-	KUNIT_EXPECT_NE_MSG(test, gh_arena_validate(ph), 0, "idle pages");
+	KUNIT_EXPECT_NE_MSG(test, gh_pageheap_validate(ph), 0, "idle pages");
 	ph->idle--;
 	ph->taken++;
-	KUNIT_EXPECT_NE_MSG(test, gh_arena_validate(ph), 0, "ledger");
+	KUNIT_EXPECT_NE_MSG(test, gh_pageheap_validate(ph), 0, "ledger");
 	ph->taken--;
 	run->limit = 8;
-	KUNIT_EXPECT_NE_MSG(test, gh_arena_validate(ph), 0, "addresses match");
+	KUNIT_EXPECT_NE_MSG(test, gh_pageheap_validate(ph), 0, "addresses match");
 	run->limit = 0;
 	atomic_set(&run->queued, 0);
-	KUNIT_EXPECT_NE_MSG(test, gh_arena_validate(ph), 0, "token");
+	KUNIT_EXPECT_NE_MSG(test, gh_pageheap_validate(ph), 0, "token");
 	atomic_set(&run->queued, 1);
 	run->npages--;
-	KUNIT_EXPECT_NE_MSG(test, gh_arena_validate(ph), 0, "length");
+	KUNIT_EXPECT_NE_MSG(test, gh_pageheap_validate(ph), 0, "length");
 	run->npages++;
 	check(test);
 	gh_arena_free(s);
@@ -843,7 +843,7 @@ static void test_gh_arena_random(struct kunit *test)
 	m->in_use = gh_test_here()->small + gh_test_here()->large;
 	for (i = 0; i < GH_TEST_ROUNDS(10000); i++) {
 		random_step(test, m);
-		m->errors += gh_arena_validate(gh_test_here()) != 0;
+		m->errors += gh_pageheap_validate(gh_test_here()) != 0;
 		m->errors += gh_test_here()->small + gh_test_here()->large != model_pages(m);
 	}
 	KUNIT_EXPECT_EQ(test, m->errors, 0);

@@ -68,7 +68,7 @@ static int check_node(struct gh_page_heap *ph)
 	unsigned long flags;
 	int ret;
 
-	ret = gh_arena_validate(ph);
+	ret = gh_pageheap_validate(ph);
 	if (ret)
 		return ret;
 	gh_map_walk(NULL, tally_span, &t);
@@ -168,6 +168,6 @@ int gh_validate(void)
 		err = err ?: check_node(gh_page_heaps[nid]);
 	err = err ?: check_heaps();
 	gh_map_walk(NULL, debug_span, &damaged);
-	gh_arena_check_pages();
+	gh_chunk_check_all();
 	return err ?: damaged ? -30 : 0;
 }

@@ -239,6 +239,33 @@ void gh_map_set_range(struct gh_arena *arena, unsigned long addr, unsigned int n
 }
 
 /**
+ * gh_map_mark() - say whether a span's pages are in use
+ * @arena: of the pages
+ * @s: the span
+ * @used: are they?
+ *
+ * Atomic, because two nodes may meet in an arena; a word at a time.
+ *
+ * Context: Any; the pages are the caller's.
+ */
+void gh_map_mark(struct gh_arena *arena, struct gh_span *s, bool used)
+{
+	unsigned int page = gh_arena_page(s->base), end = page + s->npages, n;
+	atomic_long_t *word;
+	unsigned long bits;
+
+	for (; page < end; page += n) {
+		n = min_t(unsigned int, end - page, BITS_PER_LONG - page % BITS_PER_LONG);
+		bits = GENMASK(n - 1, 0) << page % BITS_PER_LONG;
+		word = (atomic_long_t *)&arena->in_use[page / BITS_PER_LONG];
+		if (used)
+			atomic_long_or(bits, word);
+		else
+			atomic_long_andnot(bits, word);
+	}
+}
+
+/**
  * gh_map_owns() - is this address in a page of ours, free or not?
  * @addr: any
  *

@@ -1,0 +1,691 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The page heap of a node: free runs of heap pages, by length and address, under one lock.
+ */
+
+#include <linux/mm.h>
+#include <linux/nodemask.h>
+#include <linux/rbtree.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+#include "pages/run.h"
+
+struct gh_page_heap **gh_page_heaps;
+
+/**
+ * gh_nearest_node() - whose memory does a node use that has none
+ * @nid: the node
+ *
+ * Context: Any.
+ * Return: a node that has memory for the kernel.
+ */
+int gh_nearest_node(int nid)
+{
+	int other, nearest = first_node(node_states[N_NORMAL_MEMORY]);
+
+	for_each_node_state(other, N_NORMAL_MEMORY)
+		if (node_distance(nid, other) < node_distance(nid, nearest))
+			nearest = other;
+	return nearest;
+}
+
+/* ---- spare descriptors ---------------------------------------------------------------- */
+
+static void spare_push(struct gh_page_heap *ph, struct gh_span *s)
+{
+	lockdep_assert_held(&ph->lock);
+	s->npages = 0;
+	WRITE_ONCE(s->base, 0);
+	s->next = ph->spare[s->kind];
+	ph->spare[s->kind] = s;
+	ph->nr_spare[s->kind]++;
+}
+
+static struct gh_span *spare_pop(struct gh_page_heap *ph, enum gh_kind kind)
+{
+	struct gh_span *s = ph->spare[kind];
+
+	lockdep_assert_held(&ph->lock);
+	if (s) {
+		ph->spare[kind] = s->next;
+		ph->nr_spare[kind]--;
+	}
+	return s;
+}
+
+/**
+ * gh_pageheap_add_spare() - add a descriptor that describes nothing yet
+ * @ph: to which page heap
+ * @kind: which kind
+ * @gfp: how hard to try
+ *
+ * Context: Any that @gfp allows; no lock held.
+ * Return: 0 or -ENOMEM.
+ */
+int gh_pageheap_add_spare(struct gh_page_heap *ph, enum gh_kind kind, gfp_t gfp)
+{
+	struct gh_span *s;
+	unsigned long flags;
+
+	if (!gh_memory_begin(gfp))
+		return -ENOMEM;
+	s = gh_desc_new(kind, ph->nid, gfp);
+	gh_memory_end(gfp);
+	if (!s)
+		return -ENOMEM;
+	gh_lock(&ph->lock, flags);
+	ph->locked++;
+	spare_push(ph, s);
+	gh_unlock(&ph->lock, flags);
+	return 0;
+}
+
+/**
+ * gh_pageheap_trim_spares() - free descriptors that describe nothing
+ * @ph: whose
+ * @keep: how many of each kind stay
+ *
+ * Context: Process context.
+ */
+void gh_pageheap_trim_spares(struct gh_page_heap *ph, unsigned int keep)
+{
+	struct gh_span *s;
+	enum gh_kind kind;
+	unsigned long flags;
+
+	for (kind = 0; kind < GH_NR_KINDS; kind++) {
+		do {
+			gh_lock(&ph->lock, flags);
+			s = ph->nr_spare[kind] > keep ? spare_pop(ph, kind) : NULL;
+			gh_unlock(&ph->lock, flags);
+			if (s)
+				gh_desc_delete(s);
+		} while (s);
+	}
+}
+
+/* ---- runs ------------------------------------------------------------------------------- */
+
+static bool run_less(struct rb_node *a, const struct rb_node *b)
+{
+	const struct gh_span *x = rb_entry(a, struct gh_span, run);
+	const struct gh_span *y = rb_entry(b, struct gh_span, run);
+
+	return x->npages != y->npages ? x->npages < y->npages : x->base < y->base;
+}
+
+static void run_insert(struct gh_page_heap *ph, struct gh_span *s)
+{
+	struct gh_arena *arena = gh_arena_of(s->base);
+
+	lockdep_assert_held(&ph->lock);
+	rb_add(&s->run, &ph->runs, run_less);
+	ph->nr_runs++;
+	ph->changes++;
+	ph->idle += s->npages;
+	gh_map_set(arena, s->base, s);
+	gh_map_set(arena, gh_run_end(s) - GH_PAGE_SIZE, s);
+}
+
+/* The pages' map entries still name the run; whoever takes it sets them anew. */
+static void run_erase(struct gh_page_heap *ph, struct gh_span *s)
+{
+	lockdep_assert_held(&ph->lock);
+	rb_erase(&s->run, &ph->runs);
+	ph->nr_runs--;
+	ph->changes++;
+	ph->idle -= s->npages;
+}
+
+/* A free run of this page heap that has a page at @addr at its edge. */
+static struct gh_span *run_at(struct gh_page_heap *ph, struct gh_arena *arena,
+			      unsigned long addr)
+{
+	struct gh_span *s;
+
+	lockdep_assert_held(&ph->lock);
+	if (ALIGN_DOWN(addr, GH_ARENA_SIZE) != arena->base)
+		return NULL;
+	s = READ_ONCE(arena->spans[gh_arena_page(addr)]);
+	if (!s || READ_ONCE(s->nid) != ph->nid || READ_ONCE(s->state) != GH_SPAN_FREE)
+		return NULL;
+	return s->base <= addr && addr < gh_run_end(s) ? s : NULL;
+}
+
+/* Add pages to the free runs, as one with the runs on both sides, which is returned. */
+static struct gh_span *run_free(struct gh_page_heap *ph, struct gh_span *s)
+{
+	struct gh_arena *arena = gh_arena_of(s->base);
+	struct gh_span *left = run_at(ph, arena, s->base - GH_PAGE_SIZE);
+	struct gh_span *right = run_at(ph, arena, gh_run_end(s));
+
+	lockdep_assert_held(&ph->lock);
+	if (left) {
+		run_erase(ph, left);
+		gh_map_set(arena, gh_run_end(left) - GH_PAGE_SIZE, NULL);
+		gh_map_set(arena, s->base, NULL);
+		WRITE_ONCE(s->base, left->base);
+		WRITE_ONCE(s->npages, s->npages + left->npages);
+		s->needzero |= left->needzero;
+		spare_push(ph, left);
+	}
+	if (right) {
+		run_erase(ph, right);
+		gh_map_set(arena, right->base, NULL);
+		gh_map_set(arena, right->base - GH_PAGE_SIZE, NULL);
+		WRITE_ONCE(s->npages, s->npages + right->npages);
+		s->needzero |= right->needzero;
+		spare_push(ph, right);
+	}
+	run_insert(ph, s);
+	return s;
+}
+
+/* Put [from, to), cut off an allocated run, back. */
+static void run_put_rest(struct gh_page_heap *ph, unsigned long from, unsigned long to,
+			 bool needzero)
+{
+	struct gh_span *s;
+
+	if (from == to)
+		return;
+	s = spare_pop(ph, GH_KIND_1);
+	WRITE_ONCE(s->base, from);
+	WRITE_ONCE(s->npages, (to - from) >> GH_PAGE_SHIFT);
+	s->needzero = needzero;
+	run_insert(ph, s);
+}
+
+/*
+ * Cut @npages at @start out of a run, as a span of kind @kind that is nothing yet. Enough
+ * spares are there.
+ */
+static struct gh_span *run_cut_at(struct gh_page_heap *ph, struct gh_span *run,
+				  unsigned long start, unsigned int npages, enum gh_kind kind)
+{
+	unsigned long end = start + ((unsigned long)npages << GH_PAGE_SHIFT);
+	unsigned long run_start = run->base, run_stop = gh_run_end(run);
+	struct gh_arena *arena = gh_arena_of(start);
+	struct gh_span *s = run;
+
+	lockdep_assert_held(&ph->lock);
+	run_erase(ph, run);
+	if (run->kind != kind) {
+		s = spare_pop(ph, kind);
+		s->needzero = run->needzero;
+		spare_push(ph, run);
+	}
+	WRITE_ONCE(s->base, start);
+	WRITE_ONCE(s->npages, npages);
+	/* Or neighbours would see the run's descriptor, which may go, until the commit. */
+	gh_map_set(arena, start, s);
+	gh_map_set(arena, end - GH_PAGE_SIZE, s);
+	run_put_rest(ph, run_start, start, s->needzero);
+	run_put_rest(ph, end, run_stop, s->needzero);
+	return s;
+}
+
+static void count_alloc(struct gh_page_heap *ph, struct gh_span *s, enum gh_span_state state)
+{
+	lockdep_assert_held(&ph->lock);
+	if (state == GH_SPAN_LARGE) {
+		ph->large += s->npages;
+		ph->large_spans++;
+		ph->large_allocs++;
+	} else {
+		ph->small += s->npages;
+		ph->small_spans++;
+	}
+	ph->peak = max(ph->peak, ph->small + ph->large);
+	WRITE_ONCE(s->state, state);
+}
+
+static void count_free(struct gh_page_heap *ph, const struct gh_span *s)
+{
+	lockdep_assert_held(&ph->lock);
+	if (s->state == GH_SPAN_LARGE) {
+		ph->large -= s->npages;
+		ph->large_spans--;
+	} else {
+		ph->small -= s->npages;
+		ph->small_spans--;
+	}
+}
+
+/*
+ * Take what a run has of a page with a memory error out of the run, for good. A page
+ * of the kernel may be several of the heap, and goes back when all of them are here.
+ */
+static void set_aside(struct gh_page_heap *ph, struct gh_span *run, unsigned long bad)
+{
+	unsigned long unit = ALIGN_DOWN(bad, GH_RELEASE_SIZE);
+	unsigned long start = max(unit, run->base), end = min(unit + GH_RELEASE_SIZE, gh_run_end(run));
+	struct gh_arena *arena = gh_arena_of(start);
+	struct gh_span *s;
+
+	lockdep_assert_held(&ph->lock);
+	s = run_cut_at(ph, run, start, (end - start) >> GH_PAGE_SHIFT, run->kind);
+	/* Or it would become one with its neighbours. */
+	gh_map_set(arena, start, NULL);
+	gh_map_set(arena, end - GH_PAGE_SIZE, NULL);
+	s->next = ph->poisoned;
+	WRITE_ONCE(ph->poisoned, s);
+	ph->nr_poisoned += s->npages;
+}
+
+/*
+ * Enough descriptors to cut that out of the run: one of its own, unless the run's will do,
+ * and for what is cut off at both ends. If not, @missing says which to add.
+ */
+static bool spares_suffice(struct gh_page_heap *ph, const struct gh_span *run,
+			   const struct gh_want *w, enum gh_kind *missing)
+{
+	unsigned long start = gh_fit_start(run, w);
+	unsigned long end = start + ((unsigned long)w->npages << GH_PAGE_SHIFT);
+	unsigned int rests = (start != run->base) + (end != gh_run_end(run));
+	unsigned int have = ph->nr_spare[GH_KIND_1];
+	enum gh_kind kind = w->kind;
+
+	lockdep_assert_held(&ph->lock);
+	if (run->kind != kind) {
+		*missing = kind;
+		if (!ph->nr_spare[kind])
+			return false;
+		/* One is used, and the run's becomes one. */
+		have -= kind == GH_KIND_1;
+		have += run->kind == GH_KIND_1;
+	}
+	*missing = GH_KIND_1;
+	return have >= rests;
+}
+
+/*
+ * Cut out of a run a span that fits there. Enough spares are there. -EHWPOISON: the run was
+ * not sound, but what is left of it is; or -EAGAIN if there are none to set the page
+ * aside.
+ */
+static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run, const struct gh_want *w)
+{
+	unsigned long start = gh_fit_start(run, w), bad = gh_find_poison(start, w->npages);
+	struct gh_span *s;
+
+	if (unlikely(bad)) {
+		if (ph->nr_spare[GH_KIND_1] < 2)
+			return ERR_PTR(-EAGAIN);
+		set_aside(ph, run, bad);
+		return ERR_PTR(-EHWPOISON);
+	}
+	s = run_cut_at(ph, run, start, w->npages, w->kind);
+	count_alloc(ph, s, w->state);
+	return s;
+}
+
+/*
+ * -EAGAIN: a descriptor is @missing. -ENOSPC: no run fits. -EBUSY: NMI, and the lock
+ * is taken. -EHWPOISON: the run was not sound, but what is left of it is: look again.
+ */
+static struct gh_span *alloc_run(struct gh_page_heap *ph, const struct gh_want *w,
+				 enum gh_kind *missing)
+{
+	unsigned long flags;
+	struct gh_span *run, *s;
+
+	if (!gh_lock_or_try(&ph->lock, flags))
+		return ERR_PTR(-EBUSY);
+	ph->locked++;
+	run = gh_fit_find(ph, w);
+	if (!run)
+		s = ERR_PTR(-ENOSPC);
+	else if (!spares_suffice(ph, run, w, missing))
+		s = ERR_PTR(-EAGAIN);
+	else
+		s = run_cut(ph, run, w);
+	gh_unlock(&ph->lock, flags);
+	return s;
+}
+
+/**
+ * gh_pageheap_alloc() - take pages from the free runs
+ * @ph: which
+ * @w: what is wanted
+ * @gfp: how hard to try for descriptors
+ *
+ * Context: Any that @gfp allows; no lock held.
+ * Return: a span; -ENOSPC if no run fits; -EAGAIN if a descriptor is missing; -EBUSY in NMI,
+ * if the lock is taken.
+ */
+struct gh_span *gh_pageheap_alloc(struct gh_page_heap *ph, const struct gh_want *w, gfp_t gfp)
+{
+	enum gh_kind missing;
+	struct gh_span *s;
+
+	do {
+		s = alloc_run(ph, w, &missing);
+	} while (s == ERR_PTR(-EHWPOISON) ||
+		 (s == ERR_PTR(-EAGAIN) && !gh_pageheap_add_spare(ph, missing, gfp)));
+	return s;
+}
+
+/**
+ * gh_pageheap_grow() - add a run of new pages, and take from it what it was made for
+ * @ph: which
+ * @run: the pages
+ * @descs: three descriptors: one of @w's kind, two for what is cut off; the page heap's now
+ * @w: what is wanted, and fits
+ *
+ * In one step, or others might take it; and it would not always be found again: see
+ * gh_fit_find().
+ *
+ * Context: Any but NMI; no lock held.
+ * Return: a span; -EHWPOISON if the pages are not sound, but what is left of them is.
+ */
+struct gh_span *gh_pageheap_grow(struct gh_page_heap *ph, struct gh_span *run,
+				 struct gh_span *descs[3], const struct gh_want *w)
+{
+	unsigned long flags;
+	struct gh_span *s;
+	unsigned int i;
+
+	gh_lock(&ph->lock, flags);
+	ph->locked++;
+	ph->taken += run->npages;
+	for (i = 0; i < 3; i++)
+		spare_push(ph, descs[i]);
+	s = run_cut(ph, run_free(ph, run), w);
+	gh_unlock(&ph->lock, flags);
+	return s;
+}
+
+/**
+ * gh_pageheap_free() - make a span a free run
+ * @s: without live objects, token held, on no list
+ *
+ * Context: Any but NMI; no lock held.
+ */
+void gh_pageheap_free(struct gh_span *s)
+{
+	struct gh_page_heap *ph = gh_page_heaps[s->nid];
+	struct gh_arena *arena;
+	unsigned long flags;
+
+	gh_lock(&ph->lock, flags);
+	ph->locked++;
+	arena = gh_arena_of(s->base);
+	gh_map_mark(arena, s, false);
+	count_free(ph, s);
+	gh_span_init_free(s);
+	if (s->npages > 2)
+		gh_map_set_range(arena, s->base + GH_PAGE_SIZE, s->npages - 2, NULL);
+	run_free(ph, s);
+	gh_unlock(&ph->lock, flags);
+}
+
+/* ---- pages that leave ------------------------------------------------------------------ */
+
+static unsigned long cut_for_release(struct gh_page_heap *ph, unsigned long max,
+				     struct gh_run_key *key, unsigned long *addr)
+{
+	unsigned long start, end, stop;
+	struct gh_arena *arena;
+	struct gh_span *s;
+
+	lockdep_assert_held(&ph->lock);
+	s = gh_fit_for_release(ph, max, key, &start, &end);
+	if (!s)
+		return 0;
+	stop = gh_run_end(s);
+	arena = gh_arena_of(s->base);
+	run_erase(ph, s);
+	gh_map_set(arena, s->base, NULL);
+	gh_map_set(arena, stop - GH_PAGE_SIZE, NULL);
+	run_put_rest(ph, end, stop, s->needzero);
+	WRITE_ONCE(s->npages, (start - s->base) >> GH_PAGE_SHIFT);
+	if (s->npages)
+		run_insert(ph, s);
+	else
+		spare_push(ph, s);
+	*addr = start;
+	ph->returned += (end - start) >> GH_PAGE_SHIFT;
+	return (end - start) >> GH_PAGE_SHIFT;
+}
+
+/**
+ * gh_pageheap_cut() - take pages out of the free runs that go back to the kernel
+ * @ph: which
+ * @max: how many heap pages at most
+ * @key: where the walk is, from the longest run down; its @npages is 0 after the last
+ * @addr: set to where they start
+ *
+ * Context: Process context, or a shrinker; no lock held.
+ * Return: how many heap pages; 0 if the runs that were looked at have none.
+ */
+unsigned long gh_pageheap_cut(struct gh_page_heap *ph, unsigned long max, struct gh_run_key *key,
+			      unsigned long *addr)
+{
+	unsigned long flags, n;
+
+	/* A run that ends within a page of the kernel leaves two. */
+	if (GH_RELEASE_PAGES > 1 && !gh_peek(ph->nr_spare[GH_KIND_1]))
+		gh_pageheap_add_spare(ph, GH_KIND_1, GH_GFP_SPARE);
+	gh_lock(&ph->lock, flags);
+	n = cut_for_release(ph, max, key, addr);
+	gh_unlock(&ph->lock, flags);
+	return n;
+}
+
+/* Of a page of the kernel, how many heap pages are set aside. */
+static unsigned int nr_aside(struct gh_page_heap *ph, unsigned long unit)
+{
+	unsigned int nr = 0;
+	struct gh_span *s;
+
+	lockdep_assert_held(&ph->lock);
+	for (s = ph->poisoned; s; s = s->next)
+		if (ALIGN_DOWN(s->base, GH_RELEASE_SIZE) == unit)
+			nr += s->npages;
+	return nr;
+}
+
+static void drop_aside(struct gh_page_heap *ph, unsigned long unit)
+{
+	struct gh_span **link = &ph->poisoned, *s;
+
+	lockdep_assert_held(&ph->lock);
+	while ((s = *link)) {
+		if (ALIGN_DOWN(s->base, GH_RELEASE_SIZE) == unit) {
+			WRITE_ONCE(*link, s->next);
+			spare_push(ph, s);
+		} else {
+			link = &s->next;
+		}
+	}
+	ph->nr_poisoned -= GH_RELEASE_PAGES;
+	ph->returned += GH_RELEASE_PAGES;
+}
+
+/**
+ * gh_pageheap_cut_poisoned() - take out a page of the kernel that is all set aside
+ * @ph: of which page heap
+ *
+ * Context: Process context, or a shrinker; no lock held.
+ * Return: its address, or 0 if there is none.
+ */
+unsigned long gh_pageheap_cut_poisoned(struct gh_page_heap *ph)
+{
+	unsigned long unit = 0, flags;
+	struct gh_span *s;
+
+	gh_lock(&ph->lock, flags);
+	for (s = ph->poisoned; s && !unit; s = s->next)
+		if (nr_aside(ph, ALIGN_DOWN(s->base, GH_RELEASE_SIZE)) == GH_RELEASE_PAGES)
+			unit = ALIGN_DOWN(s->base, GH_RELEASE_SIZE);
+	if (unit)
+		drop_aside(ph, unit);
+	gh_unlock(&ph->lock, flags);
+	return unit;
+}
+
+/**
+ * gh_pageheap_forgive() - make free runs of pages with memory errors
+ * @ph: whose
+ *
+ * Those that are still here share a page of the kernel with others that are not set aside.
+ *
+ * Context: Process context, nobody allocates any more.
+ */
+void gh_pageheap_forgive(struct gh_page_heap *ph)
+{
+	struct gh_span *s;
+	unsigned long flags;
+
+	gh_lock(&ph->lock, flags);
+	while ((s = ph->poisoned)) {
+		WRITE_ONCE(ph->poisoned, s->next);
+		ph->nr_poisoned -= s->npages;
+		run_free(ph, s);
+	}
+	gh_unlock(&ph->lock, flags);
+}
+
+/**
+ * gh_pageheap_idle_pages() - what a shrinker could have
+ * @ph: of which node
+ *
+ * Context: Any.
+ * Return: kernel pages in free runs.
+ */
+unsigned long gh_pageheap_idle_pages(const struct gh_page_heap *ph)
+{
+	return (gh_peek(ph->idle) << GH_PAGE_SHIFT) >> PAGE_SHIFT;
+}
+
+/* ---- checks -------------------------------------------------------------------------- */
+
+/* A check of the free runs, which may be interrupted and goes on. */
+struct check {
+	struct gh_run_key next;		/* the runs below were not looked at yet */
+	unsigned long changes;		/* of the runs, when it began */
+	unsigned long idle;
+	unsigned long nr;
+	bool done;
+};
+
+/* How many runs are checked under one hold of the lock. */
+#define MOST_CHECKS	128
+
+static int check_run(struct gh_page_heap *ph, const struct gh_span *s)
+{
+	struct rb_node *next = rb_next(&s->run);
+
+	lockdep_assert_held(&ph->lock);
+	if (s->state != GH_SPAN_FREE || s->limit || !atomic_read(&s->queued))
+		return -1;
+	if (next && !run_less((struct rb_node *)&s->run, next))
+		return -2;
+	if (gh_span_of((void *)s->base) != s || gh_span_of((void *)(gh_run_end(s) - 1)) != s)
+		return -3;
+	/* two neighbours that are not one */
+	if (run_at(ph, gh_arena_of(s->base), s->base - GH_PAGE_SIZE) ||
+	    run_at(ph, gh_arena_of(s->base), gh_run_end(s)))
+		return -4;
+	return 0;
+}
+
+static int check_some(struct gh_page_heap *ph, struct check *c)
+{
+	struct rb_node *node = gh_fit_below(ph, &c->next);
+	unsigned int looks;
+	struct gh_span *s;
+	int ret = 0;
+
+	for (looks = 0; node && looks < MOST_CHECKS && !ret; looks++) {
+		s = rb_entry(node, struct gh_span, run);
+		ret = check_run(ph, s);
+		c->idle += s->npages;
+		c->nr++;
+		c->next = (struct gh_run_key){ .npages = s->npages, .base = s->base };
+		node = rb_prev(node);
+	}
+	c->done = !node;
+	return ret;
+}
+
+/* All runs were looked at: do the sums fit? */
+static int check_sums(const struct gh_page_heap *ph, const struct check *c)
+{
+	/* If not all at once, they are those of no time. */
+	if (ph->changes == c->changes && (c->idle != ph->idle || c->nr != ph->nr_runs))
+		return -5;
+	return ph->idle + ph->nr_poisoned + ph->small + ph->large + ph->returned != ph->taken ?
+	       -6 : 0;
+}
+
+/**
+ * gh_pageheap_validate() - check a page heap
+ * @ph: which
+ *
+ * Context: Any but NMI.
+ * Return: 0, or a negative number that tells what is wrong.
+ */
+int gh_pageheap_validate(struct gh_page_heap *ph)
+{
+	struct check c = { .next.npages = ULONG_MAX, .changes = gh_peek(ph->changes) };
+	unsigned long flags;
+	int ret;
+
+	do {
+		gh_lock(&ph->lock, flags);
+		ret = check_some(ph, &c);
+		if (!ret && c.done)
+			ret = check_sums(ph, &c);
+		gh_unlock(&ph->lock, flags);
+	} while (!ret && !c.done);
+	return ret;
+}
+
+/* ---- start and stop ------------------------------------------------------------------ */
+
+/**
+ * gh_pageheap_exit() - free the page heaps
+ *
+ * Context: Process context; they have no pages.
+ */
+void gh_pageheap_exit(void)
+{
+	int nid;
+
+	for_each_node(nid)
+		kfree(gh_page_heaps[nid]);
+	kfree(gh_page_heaps);
+}
+
+/**
+ * gh_pageheap_init() - make an empty page heap for every node
+ *
+ * Context: Process context.
+ * Return: 0 or -ENOMEM.
+ */
+int gh_pageheap_init(void)
+{
+	struct gh_page_heap *ph;
+	int nid;
+
+	gh_page_heaps = kcalloc(nr_node_ids, sizeof(*gh_page_heaps), GFP_KERNEL);
+	if (!gh_page_heaps)
+		return -ENOMEM;
+	for_each_node(nid) {
+		ph = kzalloc_node(sizeof(*ph), GFP_KERNEL,
+				  node_online(nid) ? nid : NUMA_NO_NODE);
+		if (!ph) {
+			gh_pageheap_exit();
+			return -ENOMEM;
+		}
+		raw_spin_lock_init(&ph->lock);
+		ph->runs = RB_ROOT;
+		ph->scarce_until = jiffies;
+		ph->nid = nid;
+		gh_page_heaps[nid] = ph;
+	}
+	return 0;
+}
