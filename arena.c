@@ -9,8 +9,19 @@
 #include <linux/mm.h>
 #include <linux/nodemask.h>
 
-#include "internal.h"
+#include "arena.h"
+#include "base/context.h"
+#include "base/gfp.h"
+#include "base/heap_page.h"
+#include "base/peek.h"
+#include "heap.h"
+#include "hooks/sanitize.h"
+#include "pages/chunk.h"
+#include "pages/desc.h"
+#include "pages/map.h"
+#include "pages/pageheap.h"
 #include "pages/run.h"
+#include "span.h"
 
 /* Blocks that were not to be had are not asked for again so soon by the gentle. */
 #define SCARCE_FOR	(HZ / 10)

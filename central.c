@@ -9,7 +9,19 @@
 
 #include <linux/list.h>
 
-#include "internal.h"
+#include "base/context.h"
+#include "base/peek.h"
+#include "base/spanclass.h"
+#include "central.h"
+#include "goheap.h"
+#include "heap.h"
+#include "hooks/random.h"
+#include "hooks/sanitize.h"
+#include "span.h"
+#include "spans/alloc.h"
+#include "spans/block.h"
+#include "spans/limbo.h"
+#include "spans/merge.h"
 
 static struct gh_central *central_of(const struct gh_span *s)
 {

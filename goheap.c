@@ -15,7 +15,27 @@
 #include <linux/string.h>
 #include <linux/topology.h>
 
-#include "internal.h"
+#include "base/context.h"
+#include "base/gfp.h"
+#include "base/sizeclass.h"
+#include "base/spanclass.h"
+#include "front/large.h"
+#include "front/lookup.h"
+#include "front/slow.h"
+#include "front/tiny.h"
+#include "goheap.h"
+#include "goheap_core.h"
+#include "heap.h"
+#include "hooks/debug.h"
+#include "hooks/fault.h"
+#include "hooks/report.h"
+#include "hooks/sanitize.h"
+#include "pages/map.h"
+#include "pages/pageheap.h"
+#include "percpu/cache.h"
+#include "percpu/remote.h"
+#include "percpu/slot.h"
+#include "span.h"
 
 /* The default heap's caches: one load less than through it. */
 static struct gh_cache __percpu *default_caches;

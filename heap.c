@@ -9,7 +9,7 @@
 #include <linux/notifier.h>
 #include <linux/string.h>
 
-#include "internal.h"
+#include "heap.h"
 
 struct goheap *gh_default;
 

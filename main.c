@@ -6,7 +6,22 @@
 #include <linux/cpuhotplug.h>
 #include <linux/module.h>
 
-#include "internal.h"
+#include "api/adopt.h"
+#include "api/heaps.h"
+#include "arena.h"
+#include "goheap.h"
+#include "goheap_core.h"
+#include "heap.h"
+#include "hooks/debug.h"
+#include "hooks/fault.h"
+#include "hooks/random.h"
+#include "hooks/report.h"
+#include "observe/debugfs.h"
+#include "percpu/hotplug.h"
+#include "percpu/park.h"
+#include "percpu/remote.h"
+#include "reclaim.h"
+#include "spans/limbo.h"
 
 static int cpu_dead_state;
 

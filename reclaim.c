@@ -25,7 +25,17 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
-#include "internal.h"
+#include "arena.h"
+#include "base/compat.h"
+#include "base/context.h"
+#include "base/heap_page.h"
+#include "base/peek.h"
+#include "goheap.h"
+#include "heap.h"
+#include "pages/pageheap.h"
+#include "percpu/drain.h"
+#include "percpu/slot.h"
+#include "reclaim.h"
 
 #define TICK			HZ
 /* A cache that did not refill for so many ticks is given back. */

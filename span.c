@@ -9,7 +9,11 @@
 #include <linux/mm.h>
 #include <linux/string.h>
 
-#include "internal.h"
+#include "base/compat.h"
+#include "base/sizeclass.h"
+#include "base/spanclass.h"
+#include "heap.h"
+#include "span.h"
 
 static const u16 kind_words[GH_NR_KINDS] = {
 	[GH_KIND_1] = 1,

@@ -27,7 +27,15 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "internal.h"
+#include "api/adopt.h"
+#include "base/compat.h"
+#include "base/peek.h"
+#include "goheap.h"
+#include "goheap_core.h"
+#include "heap.h"
+#include "pages/map.h"
+#include "pages/pageheap.h"
+#include "reclaim.h"
 
 static bool adopt;
 module_param(adopt, bool, 0444);

@@ -6,7 +6,20 @@
 #include <linux/bitops.h>
 #include <linux/module.h>
 
-#include "internal.h"
+#include "base/context.h"
+#include "base/gfp.h"
+#include "base/sizeclass.h"
+#include "base/spanclass.h"
+#include "front/lookup.h"
+#include "goheap.h"
+#include "goheap_core.h"
+#include "heap.h"
+#include "hooks/fault.h"
+#include "hooks/sanitize.h"
+#include "pages/map.h"
+#include "percpu/cache.h"
+#include "percpu/slot.h"
+#include "span.h"
 
 /* How many bits are set from @bit on, which is. */
 static unsigned int ones_from(unsigned long word, unsigned int bit)

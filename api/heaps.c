@@ -13,7 +13,27 @@
 #include <linux/string.h>
 #include <linux/topology.h>
 
-#include "internal.h"
+#include "api/heaps.h"
+#include "base/compat.h"
+#include "base/heap_page.h"
+#include "base/sizeclass.h"
+#include "base/spanclass.h"
+#include "central.h"
+#include "front/lookup.h"
+#include "goheap.h"
+#include "heap.h"
+#include "hooks/debug.h"
+#include "hooks/records.h"
+#include "hooks/sanitize.h"
+#include "hooks/track.h"
+#include "pages/map.h"
+#include "percpu/cache.h"
+#include "percpu/drain.h"
+#include "percpu/slot.h"
+#include "span.h"
+#include "spans/alloc.h"
+#include "spans/block.h"
+#include "spans/limbo.h"
 
 /* Of goheap_params. */
 #define DEBUG_FLAGS	(GOHEAP_POISON | GOHEAP_REDZONE | GOHEAP_TRACK)

@@ -12,7 +12,17 @@
 #include <linux/overflow.h>
 #include <linux/string.h>
 
-#include "internal.h"
+#include "base/heap_page.h"
+#include "base/spanclass.h"
+#include "front/lookup.h"
+#include "goheap.h"
+#include "goheap_core.h"
+#include "heap.h"
+#include "hooks/fault.h"
+#include "hooks/sanitize.h"
+#include "pages/map.h"
+#include "span.h"
+#include "spans/block.h"
 
 size_t goheap_max_size(void)
 {

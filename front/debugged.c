@@ -5,7 +5,12 @@
 
 #include <linux/preempt.h>
 
-#include "internal.h"
+#include "front/debugged.h"
+#include "front/lookup.h"
+#include "hooks/debug.h"
+#include "hooks/sanitize.h"
+#include "percpu/remote.h"
+#include "span.h"
 
 /* As if it had never been allocated. */
 static void undo(const struct gh_ref *ref)

@@ -8,7 +8,19 @@
 #include <linux/printk.h>
 #include <linux/string.h>
 
-#include "internal.h"
+#include "base/context.h"
+#include "base/gfp.h"
+#include "base/heap_page.h"
+#include "front/debugged.h"
+#include "front/large.h"
+#include "front/limit.h"
+#include "goheap.h"
+#include "heap.h"
+#include "hooks/debug.h"
+#include "hooks/sanitize.h"
+#include "percpu/park.h"
+#include "span.h"
+#include "spans/alloc.h"
 
 /**
  * gh_large_refuse() - say why an allocation is impossible

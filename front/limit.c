@@ -3,9 +3,13 @@
  * Heaps at their limit: making room before an allocation fails.
  */
 
+#include <linux/gfp.h>
 #include <linux/percpu.h>
 
-#include "internal.h"
+#include "front/limit.h"
+#include "heap.h"
+#include "percpu/drain.h"
+#include "spans/limbo.h"
 
 /**
  * gh_limit_make_room() - a heap is at its limit: have it give back what it does not need

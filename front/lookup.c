@@ -4,7 +4,14 @@
  * with the address. goheap_free() has its own copy of the common case.
  */
 
-#include "internal.h"
+#include "base/peek.h"
+#include "front/lookup.h"
+#include "hooks/records.h"
+#include "hooks/report.h"
+#include "hooks/sanitize.h"
+#include "pages/map.h"
+#include "span.h"
+#include "spans/block.h"
 
 /**
  * gh_lookup() - find the place of an object

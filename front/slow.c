@@ -8,7 +8,24 @@
 #include <linux/string.h>
 #include <linux/topology.h>
 
-#include "internal.h"
+#include "base/context.h"
+#include "base/gfp.h"
+#include "base/sizeclass.h"
+#include "base/spanclass.h"
+#include "central.h"
+#include "front/debugged.h"
+#include "front/large.h"
+#include "front/limit.h"
+#include "front/slow.h"
+#include "heap.h"
+#include "hooks/debug.h"
+#include "hooks/sanitize.h"
+#include "pages/pageheap.h"
+#include "percpu/cache.h"
+#include "percpu/magazine.h"
+#include "percpu/slot.h"
+#include "span.h"
+#include "spans/alloc.h"
 
 /* The section is held; NULL if this takes a new span. @zero is cleared if it is done. */
 static void *take(struct gh_cache *cache, unsigned int sc, bool *zero)

@@ -20,7 +20,19 @@
 #include <linux/smp.h>
 #include <linux/string.h>
 
-#include "internal.h"
+#include "base/context.h"
+#include "base/sizeclass.h"
+#include "base/spanclass.h"
+#include "front/slow.h"
+#include "front/tiny.h"
+#include "heap.h"
+#include "hooks/sanitize.h"
+#include "pages/map.h"
+#include "percpu/cache.h"
+#include "percpu/remote.h"
+#include "percpu/slot.h"
+#include "span.h"
+#include "spans/block.h"
 
 /* ---- allocation -------------------------------------------------------------------- */
 

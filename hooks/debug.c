@@ -26,7 +26,16 @@
 #include <linux/poison.h>
 #include <linux/string.h>
 
-#include "internal.h"
+#include "base/context.h"
+#include "base/heap_page.h"
+#include "goheap.h"
+#include "heap.h"
+#include "hooks/debug.h"
+#include "hooks/records.h"
+#include "hooks/report.h"
+#include "hooks/sanitize.h"
+#include "hooks/track.h"
+#include "span.h"
 
 /* At least so much of a red zone; more where the class leaves more. */
 #define RED_BYTES	8

@@ -15,7 +15,10 @@
 #include <linux/ratelimit.h>
 #include <linux/sched.h>
 
-#include "internal.h"
+#include "base/compat.h"
+#include "base/context.h"
+#include "base/peek.h"
+#include "hooks/fault.h"
 
 /*
  * attr.verbose is always 0: modules cannot tell should_fail() to keep silent about

@@ -14,7 +14,7 @@
 #include <linux/random.h>
 #include <linux/siphash.h>
 
-#include "internal.h"
+#include "hooks/random.h"
 
 bool gh_random;
 module_param_named(random, gh_random, bool, 0444);

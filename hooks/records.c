@@ -9,7 +9,16 @@
 #include <linux/printk.h>
 #include <linux/slab.h>
 
-#include "internal.h"
+#include "base/compat.h"
+#include "base/context.h"
+#include "base/gfp.h"
+#include "base/peek.h"
+#include "goheap.h"
+#include "heap.h"
+#include "hooks/records.h"
+#include "hooks/sanitize.h"
+#include "hooks/track.h"
+#include "span.h"
 
 static atomic_long_t bytes;
 

@@ -22,7 +22,15 @@
 #include <linux/string.h>
 #include <linux/workqueue.h>
 
-#include "internal.h"
+#include "base/context.h"
+#include "base/sizeclass.h"
+#include "base/spanclass.h"
+#include "goheap.h"
+#include "heap.h"
+#include "hooks/records.h"
+#include "hooks/report.h"
+#include "hooks/sanitize.h"
+#include "span.h"
 
 static const char *const what_names[GH_NR_MISUSES] = {
 	[GH_DOUBLE_FREE]	= "double free",

@@ -18,7 +18,8 @@
 #include <linux/kmsan-checks.h>
 #include <linux/slab.h>
 
-#include "internal.h"
+#include "base/context.h"
+#include "hooks/sanitize.h"
 
 #if GH_KASAN
 #define GRANULE		8U

@@ -15,6 +15,8 @@
 #include <linux/string.h>
 #include <linux/types.h>
 
+#include "base/spanclass.h"
+
 struct gh_span;
 
 #define GH_KASAN	IS_ENABLED(CONFIG_KASAN_GENERIC)
@@ -128,6 +130,12 @@ static __always_inline void *gh_clear(void *p, size_t bytes)
 {
 	gh_open(p, bytes);
 	return memset(p, 0, bytes);
+}
+
+/* An object of the class, of which @size bytes were asked for, is its owner's now. */
+static __always_inline void *gh_post_alloc(void *p, size_t size, unsigned int sc, gfp_t gfp)
+{
+	return gh_sanitize_alloc(p, size, gh_sc_bytes(sc), gh_sc_noscan(sc), gfp);
 }
 
 #endif /* _GOHEAP_SANITIZE_H */

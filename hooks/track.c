@@ -16,7 +16,9 @@
 #include <linux/stackdepot.h>
 #include <linux/stacktrace.h>
 
-#include "internal.h"
+#include "base/compat.h"
+#include "base/context.h"
+#include "hooks/track.h"
 
 #define DEPTH	16
 

@@ -12,7 +12,19 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
-#include "internal.h"
+#include "base/heap_page.h"
+#include "base/peek.h"
+#include "base/sizeclass.h"
+#include "base/spanclass.h"
+#include "heap.h"
+#include "hooks/fault.h"
+#include "observe/debugfs.h"
+#include "observe/spans.h"
+#include "observe/stats.h"
+#include "observe/validate.h"
+#include "pages/map.h"
+#include "percpu/slot.h"
+#include "reclaim.h"
 
 static struct dentry *root, *heaps_dir;
 

@@ -14,7 +14,15 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
-#include "internal.h"
+#include "base/heap_page.h"
+#include "base/peek.h"
+#include "base/spanclass.h"
+#include "heap.h"
+#include "hooks/sanitize.h"
+#include "observe/spans.h"
+#include "pages/map.h"
+#include "percpu/slot.h"
+#include "span.h"
 
 /* ---- spans ----------------------------------------------------------------------- */
 

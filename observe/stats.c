@@ -11,7 +11,25 @@
 #include <linux/percpu.h>
 #include <linux/seq_file.h>
 
-#include "internal.h"
+#include "api/adopt.h"
+#include "arena.h"
+#include "base/context.h"
+#include "base/heap_page.h"
+#include "base/peek.h"
+#include "base/spanclass.h"
+#include "central.h"
+#include "heap.h"
+#include "hooks/records.h"
+#include "hooks/report.h"
+#include "hooks/sanitize.h"
+#include "observe/spans.h"
+#include "observe/stats.h"
+#include "pages/map.h"
+#include "pages/pageheap.h"
+#include "percpu/magazine.h"
+#include "percpu/park.h"
+#include "percpu/slot.h"
+#include "spans/block.h"
 
 /* Objects and bytes in spans, by walking them. */
 struct usage {

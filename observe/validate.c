@@ -10,7 +10,20 @@
 #include <linux/mutex.h>
 #include <linux/nodemask.h>
 
-#include "internal.h"
+#include "base/context.h"
+#include "base/peek.h"
+#include "base/spanclass.h"
+#include "central.h"
+#include "heap.h"
+#include "hooks/debug.h"
+#include "hooks/sanitize.h"
+#include "observe/validate.h"
+#include "pages/chunk.h"
+#include "pages/map.h"
+#include "pages/pageheap.h"
+#include "percpu/park.h"
+#include "span.h"
+#include "spans/block.h"
 
 struct tally {
 	int nid;

@@ -14,8 +14,15 @@
 #include <linux/page_ref.h>
 #include <linux/pfn.h>
 
-#include "internal.h"
+#include "base/compat.h"
+#include "base/gfp.h"
+#include "base/heap_page.h"
+#include "hooks/report.h"
+#include "hooks/sanitize.h"
+#include "pages/chunk.h"
+#include "pages/map.h"
 #include "pages/run.h"
+#include "span.h"
 
 #define CHUNK_ORDER	min_t(unsigned int, get_order(1UL << 20), GH_MAX_PAGE_ORDER)
 

@@ -7,7 +7,11 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
-#include "internal.h"
+#include "base/compat.h"
+#include "goheap.h"
+#include "hooks/sanitize.h"
+#include "pages/desc.h"
+#include "span.h"
 
 static struct kmem_cache *desc_caches[GH_NR_KINDS];
 static atomic_long_t nr_descs[GH_NR_KINDS];

@@ -5,8 +5,12 @@
 
 #include <linux/rbtree.h>
 
-#include "internal.h"
+#include "base/heap_page.h"
+#include "hooks/sanitize.h"
+#include "pages/fit.h"
+#include "pages/pageheap.h"
 #include "pages/run.h"
+#include "span.h"
 
 /**
  * gh_fit_start() - where in a run what is wanted would start

@@ -16,7 +16,16 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-#include "internal.h"
+#include "base/compat.h"
+#include "base/context.h"
+#include "base/gfp.h"
+#include "base/heap_page.h"
+#include "base/peek.h"
+#include "heap.h"
+#include "hooks/sanitize.h"
+#include "pages/chunk.h"
+#include "pages/map.h"
+#include "span.h"
 
 struct gh_map *gh_map;
 

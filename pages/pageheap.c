@@ -8,8 +8,18 @@
 #include <linux/rbtree.h>
 #include <linux/slab.h>
 
-#include "internal.h"
+#include "base/context.h"
+#include "base/gfp.h"
+#include "base/heap_page.h"
+#include "base/peek.h"
+#include "hooks/sanitize.h"
+#include "pages/chunk.h"
+#include "pages/desc.h"
+#include "pages/fit.h"
+#include "pages/map.h"
+#include "pages/pageheap.h"
 #include "pages/run.h"
+#include "span.h"
 
 struct gh_page_heap **gh_page_heaps;
 

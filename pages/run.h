@@ -5,6 +5,12 @@
 #ifndef _GOHEAP_PAGES_RUN_H
 #define _GOHEAP_PAGES_RUN_H
 
+#include <linux/minmax.h>
+#include <linux/mm.h>
+
+#include "base/heap_page.h"
+#include "span.h"
+
 /* Pages go back at this granularity, whatever a heap page is. */
 #define GH_RELEASE_PAGES	max_t(unsigned long, PAGE_SIZE >> GH_PAGE_SHIFT, 1)
 

@@ -11,7 +11,23 @@
 #include <linux/slab.h>
 #include <linux/topology.h>
 
-#include "internal.h"
+#include "base/context.h"
+#include "base/sizeclass.h"
+#include "base/spanclass.h"
+#include "central.h"
+#include "heap.h"
+#include "hooks/random.h"
+#include "hooks/sanitize.h"
+#include "pages/map.h"
+#include "pages/pageheap.h"
+#include "percpu/cache.h"
+#include "percpu/magazine.h"
+#include "percpu/park.h"
+#include "percpu/slot.h"
+#include "span.h"
+#include "spans/alloc.h"
+#include "spans/limbo.h"
+#include "spans/merge.h"
 
 /* Covers no address: the hint of a cache that has none. */
 static struct gh_span no_span;

@@ -13,7 +13,16 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
-#include "internal.h"
+#include "base/compat.h"
+#include "base/peek.h"
+#include "base/spanclass.h"
+#include "goheap.h"
+#include "heap.h"
+#include "percpu/cache.h"
+#include "percpu/drain.h"
+#include "percpu/magazine.h"
+#include "percpu/park.h"
+#include "percpu/slot.h"
 
 /* How long an allocation may have to wait for caches. */
 #define PATIENCE	HZ

@@ -8,7 +8,15 @@
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 
-#include "internal.h"
+#include "central.h"
+#include "heap.h"
+#include "hooks/sanitize.h"
+#include "percpu/cache.h"
+#include "percpu/drain.h"
+#include "percpu/hotplug.h"
+#include "percpu/remote.h"
+#include "percpu/slot.h"
+#include "span.h"
 
 /**
  * gh_hotplug_abandon() - take over what a CPU's cache owns

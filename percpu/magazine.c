@@ -19,7 +19,15 @@
 #include <linux/slab.h>
 #include <linux/topology.h>
 
-#include "internal.h"
+#include "base/gfp.h"
+#include "base/peek.h"
+#include "base/sizeclass.h"
+#include "base/spanclass.h"
+#include "heap.h"
+#include "hooks/random.h"
+#include "pages/map.h"
+#include "percpu/magazine.h"
+#include "percpu/slot.h"
 
 /* Refills of a slot until it gets a magazine. */
 #define WORTH_IT	8

@@ -6,7 +6,16 @@
 
 #include <linux/percpu.h>
 
-#include "internal.h"
+#include "base/heap_page.h"
+#include "base/peek.h"
+#include "heap.h"
+#include "hooks/sanitize.h"
+#include "pages/chunk.h"
+#include "pages/pageheap.h"
+#include "percpu/park.h"
+#include "percpu/slot.h"
+#include "span.h"
+#include "spans/alloc.h"
 
 /* Most heap pages that a cache parks, and that a parked span may have. */
 #define PARK_PAGES	((1UL << 20) >> GH_PAGE_SHIFT)

@@ -10,7 +10,17 @@
 #include <linux/sched.h>
 #include <linux/string.h>
 
-#include "internal.h"
+#include "base/context.h"
+#include "base/sizeclass.h"
+#include "base/spanclass.h"
+#include "central.h"
+#include "hooks/report.h"
+#include "hooks/sanitize.h"
+#include "percpu/park.h"
+#include "percpu/remote.h"
+#include "percpu/slot.h"
+#include "span.h"
+#include "spans/limbo.h"
 
 /*
  * An inbox with so many bytes of spans is drained now and not with the next tick:

@@ -6,7 +6,18 @@
 #include <linux/bitmap.h>
 #include <linux/mm.h>
 
-#include "internal.h"
+#include "arena.h"
+#include "base/heap_page.h"
+#include "base/sizeclass.h"
+#include "base/spanclass.h"
+#include "heap.h"
+#include "hooks/debug.h"
+#include "hooks/records.h"
+#include "hooks/sanitize.h"
+#include "pages/pageheap.h"
+#include "span.h"
+#include "spans/alloc.h"
+#include "spans/merge.h"
 
 /*
  * Pages, charged to the heap, with records for @nr objects if the heap wants them. -EDQUOT:

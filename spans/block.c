@@ -22,7 +22,11 @@
 #include <linux/math.h>
 #include <linux/string.h>
 
-#include "internal.h"
+#include "base/spanclass.h"
+#include "hooks/report.h"
+#include "hooks/sanitize.h"
+#include "span.h"
+#include "spans/block.h"
 
 /**
  * gh_block_take_gone() - objects that others freed are gone

@@ -7,7 +7,12 @@
 #include <linux/irq_work.h>
 #include <linux/sched.h>
 
-#include "internal.h"
+#include "base/compat.h"
+#include "base/context.h"
+#include "heap.h"
+#include "hooks/sanitize.h"
+#include "span.h"
+#include "spans/limbo.h"
 
 /*
  * Spans with their token held, linked by @queue. Any context adds; the RCU callback takes,

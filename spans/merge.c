@@ -8,7 +8,12 @@
 #include <linux/bitmap.h>
 #include <linux/mm.h>
 
-#include "internal.h"
+#include "hooks/debug.h"
+#include "hooks/report.h"
+#include "hooks/sanitize.h"
+#include "span.h"
+#include "spans/block.h"
+#include "spans/merge.h"
 
 /* Freers told already, unless they were in NMI. */
 static void forget_objects(struct gh_span *s, unsigned int word, unsigned long bits)

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What goheap.c offers to what is built on it.
+ */
+#ifndef _GOHEAP_GOHEAP_CORE_H
+#define _GOHEAP_GOHEAP_CORE_H
+
+#include <linux/types.h>
+
+struct goheap;
+
+void gh_core_init(void);
+void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan, int nid);
+
+#endif /* _GOHEAP_GOHEAP_CORE_H */

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a heap is.
+ */
+#ifndef _GOHEAP_HEAP_H
+#define _GOHEAP_HEAP_H
+
+#include <linux/atomic.h>
+#include <linux/compiler.h>
+#include <linux/mutex.h>
+#include <linux/notifier.h>
+#include <linux/types.h>
+
+struct dentry;
+struct gh_cache;
+struct gh_node;
+
+#define GH_NAME_MAX	64
+
+/**
+ * struct goheap - a heap
+ * @cache: per CPU
+ * @nodes: central lists, by node
+ * @pages: heap pages in spans of this heap
+ * @limit: most of them at a time
+ * @large_allocs: large objects ever allocated, but for the caches' own count
+ * @large_live: large objects now, likewise, and those that wait for a grace period
+ * @tiny_alone: tiny objects ever allocated with a block to themselves
+ * @id: of its spans in &gh_arena.heaps; many heaps may have the same
+ * @limbo: spans in limbo
+ * @quiet: it is going, and a grace period has passed since anything was freed: nothing
+ *	in it waits for readers any more
+ * @flags: GOHEAP_LEAK_OK
+ * @debug: GOHEAP_POISON, GOHEAP_REDZONE, GOHEAP_TRACK; if any, the caches stay empty
+ * @link: in the list of heaps; gh_heaps_mutex
+ * @dir: in debugfs
+ * @rcu: frees the heap
+ * @name: for people
+ */
+struct goheap {
+	struct gh_cache __percpu *cache;
+	struct gh_node **nodes;
+	atomic_long_t pages;
+	unsigned long limit;
+	atomic_long_t large_allocs;
+	atomic_long_t large_live;
+	atomic_long_t tiny_alone;
+	atomic_long_t limbo;
+	u8 id;
+	bool quiet;
+	unsigned int flags;
+	unsigned int debug;
+	struct list_head link;
+	struct dentry *dir;
+	struct rcu_head rcu;
+	char name[GH_NAME_MAX];
+};
+
+extern struct goheap *gh_default;
+bool gh_heap_charge(struct goheap *heap, unsigned int npages);
+bool gh_heap_name_is_bad(const char *name);
+int gh_heap_add(struct goheap *heap);
+void gh_heap_remove(struct goheap *heap);
+extern struct list_head gh_heaps;
+extern struct mutex gh_heaps_mutex;
+
+/* What listeners are told; the heap is on the list of heaps, no lock is held. */
+enum gh_heap_event {
+	GH_HEAP_CREATED,
+	GH_HEAP_GOING,			/* returns when nobody looks at the heap any more */
+};
+
+extern struct blocking_notifier_head gh_heap_chain;
+
+#endif /* _GOHEAP_HEAP_H */

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Who did something to an object.
+ */
+#ifndef _GOHEAP_HOOKS_TRACK_H
+#define _GOHEAP_HOOKS_TRACK_H
+
+#include <linux/types.h>
+
+/* Somebody did something to an object. */
+struct gh_event {
+	u32 stack;			/* in the kernel's depot; 0 if it is not known */
+	int pid;
+	unsigned int cpu;
+	u64 when;			/* local_clock(); 0 if it never happened */
+};
+
+int gh_track_init(void);
+void gh_track(struct gh_event *event, gfp_t gfp);
+void gh_track_print(const char *what, const struct gh_event *event);
+
+#endif /* _GOHEAP_HOOKS_TRACK_H */

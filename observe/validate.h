@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The whole heap, checked.
+ */
+#ifndef _GOHEAP_OBSERVE_VALIDATE_H
+#define _GOHEAP_OBSERVE_VALIDATE_H
+
+int gh_validate(void);
+
+#endif /* _GOHEAP_OBSERVE_VALIDATE_H */

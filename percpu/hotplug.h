@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * CPUs that go and come back.
+ */
+#ifndef _GOHEAP_PERCPU_HOTPLUG_H
+#define _GOHEAP_PERCPU_HOTPLUG_H
+
+struct gh_cache;
+
+void gh_hotplug_abandon(struct gh_cache *cache);
+int gh_hotplug_dead(unsigned int cpu);
+int gh_hotplug_prepare(unsigned int cpu);
+
+#endif /* _GOHEAP_PERCPU_HOTPLUG_H */

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Magazines: what a CPU freed a moment ago. The section is held unless said otherwise.
+ */
+#ifndef _GOHEAP_PERCPU_MAGAZINE_H
+#define _GOHEAP_PERCPU_MAGAZINE_H
+
+#include <linux/types.h>
+
+struct gh_cache;
+struct gh_freed;
+struct goheap;
+
+void gh_magazine_none(struct gh_cache *cache, unsigned int sc);
+void gh_magazine_empty(struct gh_cache *cache, unsigned int sc);
+struct gh_freed *gh_magazine_detach(struct gh_cache *cache, unsigned int sc);
+void gh_magazine_consider(struct goheap *heap, unsigned int sc, gfp_t gfp);	/* no section */
+unsigned long gh_magazine_bytes(void);
+
+#endif /* _GOHEAP_PERCPU_MAGAZINE_H */

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Giving memory back.
+ */
+#ifndef _GOHEAP_RECLAIM_H
+#define _GOHEAP_RECLAIM_H
+
+struct shrinker;
+
+extern struct shrinker *gh_shrinker;
+int gh_reclaim_init(void);
+void gh_reclaim_exit(void);
+void gh_reclaim_trim(void);
+unsigned long gh_reclaim_last_resort(void);
+
+#endif /* _GOHEAP_RECLAIM_H */
