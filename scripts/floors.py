@@ -21,13 +21,10 @@ def read_floors(kbuild):
     """Lists of objects, lowest floor first."""
     text = open(kbuild).read().replace("\\\n", " ")
     floors = []
-    for condition, objects in re.findall(r"^goheap-(\S.*?) [:+]= *(.*)$", text, re.M):
+    for objects in re.findall(r"^goheap-\S.*? [:+]= *(.*)$", text, re.M):
         if "kunit/" in objects:
             continue
-        if "y" in condition.split() or not floors:
-            floors.append([])
-        # what only some kernels need stands on the floor above which it is written
-        floors[-1] += objects.split()
+        floors.append(objects.split())
     return floors
 
 
