@@ -5,7 +5,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 KERNEL ?= 6.12
 
 modules modules_install clean:
-	@tools/kdir.sh "$(KDIR)"
+	@scripts/kdir.sh "$(KDIR)"
 	$(MAKE) -C $(KDIR) M=$(CURDIR) $@
 
 run:		# boot KERNEL in QEMU, load goheap and a sample user, show debugfs
