@@ -9,10 +9,10 @@ modules modules_install clean:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) $@
 
 run:		# boot KERNEL in QEMU, load goheap and a sample user, show debugfs
-	@tools/run.sh $(KERNEL)
+	@tools/guest/run.sh $(KERNEL)
 
 shell:		# the same guest, with a prompt
-	@tools/run.sh --shell $(KERNEL)
+	@tools/guest/run.sh --shell $(KERNEL)
 
 check:		# every test; ends with "N passed, N failed, N skipped"
 	@tools/check.sh $(LANES)

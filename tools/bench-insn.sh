@@ -25,7 +25,7 @@ done
 
 out=$TOP/build/bench/insn-$kernel
 mkdir -p "$TOP/build/bench"
-built=$("$TOP/tools/build.sh" "$kernel")
+built=$("$TOP/tools/guest/build.sh" "$kernel")
 
 guest=$(mktemp -d)
 trap 'rm -rf "$guest"' EXIT
@@ -33,7 +33,7 @@ cp "$built/goheap.ko" "$built/selftests/modules/goheap_insn.ko" "$guest/"
 echo "insmod /goheap.ko ${GOHEAP:-} && insmod /goheap_insn.ko && rmmod goheap_insn goheap" \
 	>"$guest/run.sh"
 
-"$TOP/tools/boot.sh" "$kernel" "$guest" --icount --smp 1 --append "loglevel=7 init_on_alloc=0" \
+"$TOP/tools/guest/boot.sh" "$kernel" "$guest" --icount --smp 1 --append "loglevel=7 init_on_alloc=0" \
 	--timeout 900 --log "$out.txt" >/dev/null ||
 	{ tail -n 20 "$out.txt" >&2; die "the guest did not come to its end; its console is $out.txt"; }
 grep -q 'goheap_insn: done' "$out.txt" ||

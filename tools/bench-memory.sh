@@ -13,8 +13,8 @@
 kernel=${1:-uml}
 out=$TOP/build/bench/memory-$kernel
 mkdir -p "$TOP/build/bench"
-built=$("$TOP/tools/build.sh" "$kernel")
-source=$("$TOP/tools/kernel.sh" source)
+built=$("$TOP/tools/guest/build.sh" "$kernel")
+source=$("$TOP/tools/guest/kernel.sh" source)
 
 guest=$(mktemp -d)
 trap 'rm -rf "$guest"' EXIT
@@ -28,7 +28,7 @@ GUEST
 
 say "measuring for a minute or so"
 verdict=0
-"$TOP/tools/boot.sh" "$kernel" "$guest" --smp 3 --timeout 400 --log "$out.log" >/dev/null || verdict=1
+"$TOP/tools/guest/boot.sh" "$kernel" "$guest" --smp 3 --timeout 400 --log "$out.log" >/dev/null || verdict=1
 grep -q '^# Totals:' "$out.log" ||
 	{ tail -n 20 "$out.log" >&2; die "the guest did not get to the end; its console is $out.log"; }
 

@@ -32,8 +32,8 @@ need_packages python3
 out=$TOP/build/bench
 log=$out/$name.log
 mkdir -p "$out"
-built=$("$TOP/tools/build.sh" "$name")
-kernel=$("$TOP/tools/kernel.sh" "$name")
+built=$("$TOP/tools/guest/build.sh" "$name")
+kernel=$("$TOP/tools/guest/kernel.sh" "$name")
 
 guest=$(mktemp -d)
 trap 'rm -rf "$guest"' EXIT
@@ -46,7 +46,7 @@ echo "${GOHEAP:-}" >"$guest/goheap-params"
 	say "$smp CPUs on a machine of $(nproc): they will take turns, which the numbers show"
 read -r load _ </proc/loadavg
 say "measuring; best leave the machine alone until it is done (load now: $load)"
-"$TOP/tools/boot.sh" "$name" "$guest" --smp "$smp" --mem 1G --timeout 900 \
+"$TOP/tools/guest/boot.sh" "$name" "$guest" --smp "$smp" --mem 1G --timeout 900 \
 	--append "loglevel=7 ${APPEND:-}" --log "$log" >/dev/null ||
 	{ tail -n 20 "$log" >&2; die "the benchmark did not run to its end; its console is $log"; }
 

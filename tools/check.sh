@@ -113,7 +113,7 @@ summary() {
 # the suites that the documents announce or the documents themselves.
 ktap() {
 	local text=$1 unit=$2 expected=$3 source doc plan n=0 i
-	source=$("$TOP/tools/kernel.sh" source)
+	source=$("$TOP/tools/guest/kernel.sh" source)
 	rm -f "$work"/*.ktap
 	awk -v dir="$work" '/^(KTAP version 1|TAP version 13)$/ { n++ }
 		/^TAINT / { exit }
@@ -193,7 +193,7 @@ shows() {
 KCSAN_WORKS='^kcsan: selftest: \([0-9]*\)/\1 tests passed'
 
 build() {
-	"$TOP/tools/build.sh" "$@" >/dev/null
+	"$TOP/tools/guest/build.sh" "$@" >/dev/null
 }
 
 # linked_suites DIR: how many KUnit suites of DIR are linked into goheap.ko.
@@ -209,7 +209,7 @@ EXPECTED_SUITES=$(linked_suites "$TOP")
 built() {
 	local memo=$work/built-$*
 	if [ ! -s "$memo" ]; then
-		"$TOP/tools/build.sh" "$@" >"$memo.new" || return
+		"$TOP/tools/guest/build.sh" "$@" >"$memo.new" || return
 		mv "$memo.new" "$memo"
 	fi
 	cat "$memo"
@@ -238,7 +238,7 @@ guest() {
 	[ -z "$scan" ] || echo "$SCAN" >"$2/scan.sh"
 	[ -z "$cut" ] || echo "$CUT" >"$2/run.sh"
 	rm -f "$LOGS/$lane.log"
-	"$TOP/tools/boot.sh" "$1" "$2" --timeout $PATIENCE "${@:3}" --log "$LOGS/$lane.log" \
+	"$TOP/tools/guest/boot.sh" "$1" "$2" --timeout $PATIENCE "${@:3}" --log "$LOGS/$lane.log" \
 		>/dev/null 2>&1 || :
 }
 
@@ -316,7 +316,7 @@ selftests() {
 	local kernel=$1 taint=${2:-$TAINT_STOCK} name=${3:-*} var=${4:-} dir source
 	shift $(($# < 4 ? $# : 4))
 	dir=$(built "$kernel") || { fail "the build"; return; }
-	source=$("$TOP/tools/kernel.sh" source)
+	source=$("$TOP/tools/guest/kernel.sh" source)
 	# The kernel's messages would cut the scripts' lines in two, so they come last.
 	new_guest <<-END
 		export MODULES=/modules $var
@@ -373,7 +373,7 @@ insn_verdict() {
 lane_style() {
 	local source file
 	need_packages perl python3 busybox-static
-	source=$("$TOP/tools/kernel.sh" source) || { fail "no kernel source"; return; }
+	source=$("$TOP/tools/guest/kernel.sh" source) || { fail "no kernel source"; return; }
 	while read -r file; do
 		[ -e "$TOP/$file" ] || continue
 		case $file in
@@ -381,7 +381,7 @@ lane_style() {
 			must "checkpatch: $file" checkpatch "$TOP/$file"
 			must "kernel-doc: $file" "$source/scripts/kernel-doc" -none -Wall -Werror "$TOP/$file"
 			;;
-		selftests/*.sh|tools/guest-*) must "syntax: $file" busybox sh -n "$TOP/$file" ;;
+		selftests/*.sh|tools/guest-*|tools/guest/init|tools/guest/demo) must "syntax: $file" busybox sh -n "$TOP/$file" ;;
 		*.sh|.ci/run) must "syntax: $file" bash -n "$TOP/$file" ;;
 		esac
 	done < <(git -C "$TOP" ls-files --cached --others --exclude-standard)

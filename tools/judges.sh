@@ -50,8 +50,8 @@ LKDTM_CASES=(SLAB_LINEAR_OVERFLOW WRITE_AFTER_FREE READ_AFTER_FREE SLAB_INIT_ON_
 
 # UML is built from the newest source, and so are its tests.
 case $kernel in
-uml*|7.*) source=$("$TOP/tools/kernel.sh" source-newest) ;;
-*) source=$("$TOP/tools/kernel.sh" source) ;;
+uml*|7.*) source=$("$TOP/tools/guest/kernel.sh" source-newest) ;;
+*) source=$("$TOP/tools/guest/kernel.sh" source) ;;
 esac
 
 # fetch JUDGE: its sources into $dir, and a copy for the module that is not rewired.
@@ -71,8 +71,8 @@ fetch() {
 
 build_judges() {
 	local judge modules="" tree
-	built=$("$TOP/tools/build.sh" "$kernel")
-	tree=$("$TOP/tools/kernel.sh" "$kernel")
+	built=$("$TOP/tools/guest/build.sh" "$kernel")
+	tree=$("$TOP/tools/guest/kernel.sh" "$kernel")
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	cp -r "$TOP/selftests/judges/." "$dir/"
@@ -101,7 +101,7 @@ guest() {
 	cp "$built/goheap.ko" "$dir"/*.ko "$work/guest/"
 	log=$LOGS/judge-$kernel-$name.log text=$work/text
 	rm -f "$log"
-	"$TOP/tools/boot.sh" "$kernel" "$work/guest" --log "$log" --timeout $limit "$@" >/dev/null 2>&1 || :
+	"$TOP/tools/guest/boot.sh" "$kernel" "$work/guest" --log "$log" --timeout $limit "$@" >/dev/null 2>&1 || :
 	sed -E 's/\r$//; s/^\[ *[0-9]+\.[0-9]+\](\[ *[CT][0-9]+\])? //' "$log" >"$text"
 }
 

@@ -12,7 +12,7 @@
 . "$(dirname "$0")/lib.sh"
 
 need_packages gcc make bc bison flex libelf-dev libssl-dev python3 rsync
-source=$("$TOP/tools/kernel.sh" source-newest)
+source=$("$TOP/tools/guest/kernel.sh" source-newest)
 tree=$CACHE/kunit-${source##*/src-}
 goheap=$tree/lib/goheap
 

@@ -28,7 +28,7 @@ run_herd() {
 
 rm -rf "$herd.tmp"
 [ -d "$herd" ] || fetch_herd || { echo "herd7 cannot be downloaded from Debian sid"; exit 4; }
-model=$("$TOP/tools/kernel.sh" source-newest)/tools/memory-model
+model=$("$TOP/tools/guest/kernel.sh" source-newest)/tools/memory-model
 cd "$model"
 bad=0
 for test in "$TOP"/Documentation/litmus/*.litmus; do

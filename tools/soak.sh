@@ -31,7 +31,7 @@ params() {
 # make_guest KERNEL DIR
 make_guest() {
 	local built
-	built=$("$TOP/tools/build.sh" "$1")
+	built=$("$TOP/tools/guest/build.sh" "$1")
 	mkdir -p "$2/fill"
 	cp "$built/goheap.ko" "$built/samples/goheap_sample.ko" \
 		"$built/selftests/modules/goheap_stress.ko" "$2/"
@@ -66,7 +66,7 @@ soak() {
 	make_guest "$1" "$work/$1"
 	mapfile -t options < <(boot_options "$1")
 	say "$1: $seconds seconds from seed $seed on; console: $log"
-	"$TOP/tools/boot.sh" "$1" "$work/$1" "${options[@]}" --timeout $((seconds * 2 + 300)) \
+	"$TOP/tools/guest/boot.sh" "$1" "$work/$1" "${options[@]}" --timeout $((seconds * 2 + 300)) \
 		--log "$log" 2>&1 | grep --line-buffered -aE 'soak: |stress: (start|passed|FAILED)' || :
 	plain "$log" >"$text"
 	verdict "$text" >"$work/verdict" || :
