@@ -22,16 +22,16 @@ check-full:	# and those that take longer
 
 # KERNEL has a default for run; a benchmark in an emulator has to be asked for.
 bench:		# goheap against kmalloc and kmem_cache, on User Mode Linux unless KERNEL= is given
-	@tools/bench.sh $(if $(filter-out file,$(origin KERNEL)),$(KERNEL)) $(BENCH)
+	@tools/bench/speed.sh $(if $(filter-out file,$(origin KERNEL)),$(KERNEL)) $(BENCH)
 
 bench-memory:	# what goheap holds beside kmalloc, on User Mode Linux or KERNEL
-	@tools/bench-memory.sh $(if $(filter command line environment,$(origin KERNEL)),$(KERNEL))
+	@tools/bench/memory.sh $(if $(filter command line environment,$(origin KERNEL)),$(KERNEL))
 
 bench-insn:	# the same in instructions, which do not depend on the machine
-	@tools/bench-insn.sh $(KERNEL)
+	@tools/bench/insn.sh $(KERNEL)
 
 bench-scale:	# instructions and locks per operation, from 1 CPU to 64
-	@tools/bench-scale.sh $(KERNEL)
+	@tools/bench/scale.sh $(KERNEL)
 
 soak:		# everything at a time for HOURS, on KERNEL or several; see testing.rst
 	@HOURS=$(HOURS) SEED=$(SEED) tools/soak.sh \

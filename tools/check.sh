@@ -351,7 +351,7 @@ insn_verdict() {
 		*) fail "$text" ;;
 		esac
 	done < <(awk -v percent=$INSN_PERCENT '
-		BEGIN { update = "tools/bench-insn.sh base --update" }
+		BEGIN { update = "tools/bench/insn.sh base --update" }
 		/^#/ { next }
 		NR == FNR { golden[$1] = $2; next }
 		!($1 in golden) { print "bad", $1 " is not in the golden file: run " update; next }
@@ -381,7 +381,7 @@ lane_style() {
 			must "checkpatch: $file" checkpatch "$TOP/$file"
 			must "kernel-doc: $file" "$source/scripts/kernel-doc" -none -Wall -Werror "$TOP/$file"
 			;;
-		selftests/*.sh|tools/guest-*|tools/guest/init|tools/guest/demo) must "syntax: $file" busybox sh -n "$TOP/$file" ;;
+		selftests/*.sh|tools/guest-*|tools/bench/guest-*|tools/guest/init|tools/guest/demo) must "syntax: $file" busybox sh -n "$TOP/$file" ;;
 		*.sh|.ci/run) must "syntax: $file" bash -n "$TOP/$file" ;;
 		esac
 	done < <(git -C "$TOP" ls-files --cached --others --exclude-standard)
@@ -441,16 +441,16 @@ lane_kunit_arm64_tags() {
 }
 
 lane_insn() {
-	local golden=$TOP/tools/insn.golden out=$TOP/build/bench/insn-base compiler
+	local golden=$TOP/tools/bench/insn.golden out=$TOP/build/bench/insn-base compiler
 	need_packages gcc
 	compiler=$(gcc --version | head -n 1)
 	if ! grep -qxF "# $compiler" "$golden"; then
-		skip "the counts in tools/insn.golden are not of this compiler, $compiler"
+		skip "the counts in tools/bench/insn.golden are not of this compiler, $compiler"
 		return
 	fi
 	rm -f "$out".*
-	if ! "$TOP/tools/bench-insn.sh" base >/dev/null 2>&1; then
-		fail "nothing was counted: run tools/bench-insn.sh base to see why"
+	if ! "$TOP/tools/bench/insn.sh" base >/dev/null 2>&1; then
+		fail "nothing was counted: run tools/bench/insn.sh base to see why"
 		return
 	fi
 	cp "$out.txt" "$LOGS/$lane.log"

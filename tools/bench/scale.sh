@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# bench-scale.sh [KERNEL [CPUS...]]: run goheap_scale in emulated guests with 1, 2,
+# scale.sh [KERNEL [CPUS...]]: run goheap_scale in emulated guests with 1, 2,
 # 4 ... 64 CPUs and print, for each number of CPUs, how many instructions an
 # operation takes and how often goheap takes a lock. KERNEL is 6.12 if left out; our own
 # kernels have no more than 8 CPUs. The table is kept in build/bench/scale-KERNEL.txt.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 OPS=10000		# on each CPU
 
