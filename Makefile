@@ -15,10 +15,10 @@ shell:		# the same guest, with a prompt
 	@tools/guest/run.sh --shell $(KERNEL)
 
 check:		# every test; ends with "N passed, N failed, N skipped"
-	@tools/check.sh $(LANES)
+	@tools/testing/check.sh $(LANES)
 
 check-full:	# and those that take longer
-	@tools/check.sh --full
+	@tools/testing/check.sh --full
 
 # KERNEL has a default for run; a benchmark in an emulator has to be asked for.
 bench:		# goheap against kmalloc and kmem_cache, on User Mode Linux unless KERNEL= is given
@@ -34,7 +34,7 @@ bench-scale:	# instructions and locks per operation, from 1 CPU to 64
 	@tools/bench/scale.sh $(KERNEL)
 
 soak:		# everything at a time for HOURS, on KERNEL or several; see testing.rst
-	@HOURS=$(HOURS) SEED=$(SEED) tools/soak.sh \
+	@HOURS=$(HOURS) SEED=$(SEED) tools/testing/soak.sh \
 		$(if $(filter command line environment,$(origin KERNEL)),$(KERNEL))
 
 help:

@@ -7,7 +7,7 @@
 #
 # build/bench/insn-KERNEL.json has the table for programs, insn-KERNEL.counts goheap's
 # counts one a line, insn-KERNEL.txt the console. --update makes those counts the ones
-# that the lane "insn" of tools/check.sh demands; KERNEL is base then.
+# that the lane "insn" of tools/testing/check.sh demands; KERNEL is base then.
 
 . "$(dirname "$0")/../lib.sh"
 

@@ -16,7 +16,7 @@
 # selftests/judges/expected. Consoles are kept in build/logs/judge-KERNEL-*.log, the
 # scores as build/judges/KERNEL.JUDGE.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 [ $# -ge 2 ] || die "usage: judges.sh KERNEL meminit|slub|overflow|kasan|lkdtm|card..."
 kernel=$1

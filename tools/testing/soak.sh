@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # soak.sh [KERNEL...]: every kind of load together, content-checked, for $HOURS (a
 # tenth unless said; fractions are allowed), divided among the kernels. Each round is
-# tools/guest-soak's, and prints its seed first. SEED=n KERNEL begins with that round
+# guest-soak's, and prints its seed first. SEED=n KERNEL begins with that round
 # and asks for the same again. Consoles are kept as build/logs/soak-KERNEL.log.
 #
 # $ROUND is how many seconds a round takes (60).
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 [ $# -gt 0 ] || set -- uml san kcsan rt
 hours=${HOURS:-0.1}
@@ -35,7 +35,7 @@ make_guest() {
 	mkdir -p "$2/fill"
 	cp "$built/goheap.ko" "$built/samples/goheap_sample.ko" \
 		"$built/selftests/modules/goheap_stress.ko" "$2/"
-	cp "$TOP/tools/guest-soak" "$2/run.sh"
+	cp "$TOP/tools/testing/guest-soak" "$2/run.sh"
 	cat >"$2/params" <<-END
 		SECONDS_ALL=$seconds SECONDS_ROUND=${ROUND:-60} SEED=$seed PARAMS="$(params "$2/goheap.ko")"
 	END

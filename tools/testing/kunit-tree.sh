@@ -9,7 +9,7 @@
 # it keeps what was built. Prints what kunit.py prints, and at last the name of the file
 # that has the console.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 need_packages gcc make bc bison flex libelf-dev libssl-dev python3 rsync
 source=$("$TOP/tools/guest/kernel.sh" source-newest)

@@ -4,7 +4,7 @@
 # those named. Every lane reports its counts as it finishes; the last line is the sum.
 # Consoles are kept in build/logs/.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 # A guest that takes so many seconds has hung: the slowest takes a tenth of that on a
 # machine that has nothing else to do.
@@ -381,7 +381,7 @@ lane_style() {
 			must "checkpatch: $file" checkpatch "$TOP/$file"
 			must "kernel-doc: $file" "$source/scripts/kernel-doc" -none -Wall -Werror "$TOP/$file"
 			;;
-		selftests/*.sh|tools/guest-*|tools/bench/guest-*|tools/guest/init|tools/guest/demo) must "syntax: $file" busybox sh -n "$TOP/$file" ;;
+		selftests/*.sh|tools/*/guest-*|tools/guest/init|tools/guest/demo) must "syntax: $file" busybox sh -n "$TOP/$file" ;;
 		*.sh|.ci/run) must "syntax: $file" bash -n "$TOP/$file" ;;
 		esac
 	done < <(git -C "$TOP" ls-files --cached --others --exclude-standard)
@@ -413,7 +413,7 @@ lane_kunit_uml_up() { kunit uml-up --mem 512M --smp 1; }
 # default of User Mode Linux, which is one CPU and no CONFIG_SMP.
 lane_kunitpy_um() {
 	local log=$LOGS/$lane.log
-	"$TOP/tools/kunit-tree.sh" --timeout=$PATIENCE >"$log" 2>&1 ||
+	"$TOP/tools/testing/kunit-tree.sh" --timeout=$PATIENCE >"$log" 2>&1 ||
 		fail "kunit.py: $(grep -E 'Testing complete|ERROR' "$log" | head -n 1); see $log"
 	plain "$(tail -n 1 "$log")" >"$work/text"
 	console_verdict "$work/text" suites "$EXPECTED_SUITES"
@@ -524,13 +524,13 @@ counted_lines() {
 
 # The lock-free protocols against the kernel's memory model, and who may touch a span
 # against all that may happen; and their broken twins.
-lane_litmus() { counted_lines "$TOP/tools/litmus.sh"; }
-lane_models() { counted_lines "$TOP/tools/models.sh"; }
+lane_litmus() { counted_lines "$TOP/tools/testing/litmus.sh"; }
+lane_models() { counted_lines "$TOP/tools/testing/models.sh"; }
 
 # The kernel's own tests of its allocators, on goheap.
 judges() {
 	local kind count text
-	"$TOP/tools/judges.sh" "$@" >"$work/judges" || fail "tools/judges.sh $*"
+	"$TOP/tools/testing/judges.sh" "$@" >"$work/judges" || fail "tools/testing/judges.sh $*"
 	while read -r kind count text; do
 		case $kind in
 		pass) pass "$count" ;;
@@ -667,7 +667,7 @@ lane_planted() { stress uml 1000 --append loglevel=7; }
 
 runner_says() {
 	local want=$1 sentence=$2 out status=0
-	out=$(PLANT=$3 "$TOP/tools/check.sh" "${@:4}" 2>&1) || status=$?
+	out=$(PLANT=$3 "$TOP/tools/testing/check.sh" "${@:4}" 2>&1) || status=$?
 	must "check.sh ends with status $status and not $want: $out" test "$status" = "$want"
 	must "check.sh does not say '$sentence': $out" grep -qE "$sentence" <<<"$out"
 }

@@ -6,7 +6,7 @@
 # herd7 is in Debian sid only, for a newer C library; it runs with that one's
 # loader and is not installed. Older models lack the bit operations.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 herd=$CACHE/herd
 libs=$herd/usr/lib/x86_64-linux-gnu
