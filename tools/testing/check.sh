@@ -101,96 +101,31 @@ must() {
 
 # ---- judging a console -----------------------------------------------------
 
-# summary FILE WORD: a number from the summary of kunit.py.
-summary() {
-	local n
-	n=$(sed -nE "s/.*Testing complete\. Ran .* $2: ([0-9]+).*/\1/p" "$1")
-	echo "${n:-0}"
-}
-
-# ktap FILE UNIT EXPECTED: a console holds several KTAP documents, and kunit.py
-# reads only the first of what it is given. EXPECTED counts UNIT, which is either
-# the suites that the documents announce or the documents themselves.
-ktap() {
-	local text=$1 unit=$2 expected=$3 source doc plan n=0 i
-	source=$("$TOP/tools/guest/kernel.sh" source)
-	rm -f "$work"/*.ktap
-	awk -v dir="$work" '/^(KTAP version 1|TAP version 13)$/ { n++ }
-		/^TAINT / { exit }
-		n { print >(dir "/" n ".ktap") }' "$text"
-	for doc in "$work"/*.ktap; do
-		[ -e "$doc" ] || break
-		plan=$(sed -nE '2s/^1\.\.([0-9]+)$/\1/p' "$doc")
-		[ "$plan" != 0 ] || continue	# KUnit built in, with no suite of its own
-		[ "$unit" = suites ] && n=$((n + ${plan:-0})) || n=$((n + 1))
-		# its exit status does not tell of a test that never ended, and is no success
-		# if all were skipped
-		if { ! python3 "$source/tools/testing/kunit/kunit.py" parse "$doc" >"$work/parsed" 2>&1 &&
-		     ! grep -q 'Testing complete\. Ran [0-9]* tests: skipped: [0-9]*$' "$work/parsed"; } ||
-		   [ "$(summary "$work/parsed" errors)" != 0 ]; then
-			fail "kunit.py: $(grep -aE '\[(FAILED|CRASHED|ERROR|NO TESTS RUN)\]' "$work/parsed" |
-				head -n 8 | sed -E 's/^[^]]*\] *=* *//; s/ *=*$//' | paste -sd ';')"
-		fi
-		pass "$(summary "$work/parsed" passed)"
-		for i in $(seq "$(summary "$work/parsed" skipped)"); do
-			skip "$(grep -E '# SKIP' "$doc" | sed -n "${i}s/^ *//p")"
-		done
+# tally: what a program found, one line each: "pass COUNT", "skip REASON" or "fail REASON".
+tally() {
+	local kind text
+	while read -r kind text; do
+		case $kind in
+		pass) pass "${text%% *}" ;;
+		skip) skip "$text" ;;
+		fail) fail "$text" ;;
+		*) fail "$kind $text" ;;
+		esac
 	done
-	[ "$n" = "$expected" ] || fail "$n of $expected KTAP $unit are on the console"
-	# of a suite whose cases all are skipped KUnit does not say why
-	! grep -qE '^ +ok .*# SKIP *$' "$text" || fail "a test is skipped and does not say why"
 }
 
-# ending FILE: how a guest ended that did not end well.
-ending() {
-	local how
-	if how=$(grep -E '^GOHEAP-GUEST-END ' "$1"); then
-		echo "the guest's script failed with status ${how##* }"
-	elif how=$(grep -m 1 'Kernel panic' "$1"); then
-		echo "the guest crashed: $how"
-	elif how=$(grep -E '^GOHEAP-GUEST-KILLED ' "$1"); then
-		echo "the guest hung, and was killed after ${how##* } s"
-	else
-		echo "the guest ended before its script did: there is no end marker"
-	fi
-}
-
-# verdict LOG TAINT UNIT EXPECTED: everything a console must and must not show.
-# UNIT is suites, documents, or a sentence that must be there.
+# verdict LOG [OPTION...]: what judge.py finds, with these options of it.
 verdict() {
-	local log=$1 taint=$2 unit=$3 expected=${4:-} text=$work/text
-	plain "$log" >"$text"
-	grep -qx 'GOHEAP-GUEST-END 0' "$text" || fail "$(ending "$text")"
-	grep -qx "TAINT $taint" "$text" ||
-		fail "the kernel's taint is '$(sed -n 's/^TAINT //p' "$text")', not $taint"
-	console_verdict "$text" "$unit" "$expected"
+	"$TOP/tools/testing/judge.py" "${@:2}" "$1" >"$work/verdict" || fail "judge.py cannot judge $1"
+	tally <"$work/verdict"
 }
 
-# console_verdict TEXT UNIT EXPECTED: the part that has nothing to do with our guests.
-console_verdict() {
-	local text=$1 unit=$2 expected=$3 n
-	# a skip may say that the kernel has no KASAN
-	if grep -vE '^ *ok .* # SKIP ' "$text" | grep -E "$REPORTS" >"$work/reports"; then
-		fail "reports on the console: $(head -n 1 "$work/reports")"
-	fi
-	# Only the tests of misuse may misuse; selftests see to that themselves.
-	awk '/^ *# Subtest: .*misuse/ { inside = 1 } /^(not )?ok [0-9]+ .*misuse/ { inside = 0 }
-		/goheap: misuse:/ && !inside' "$text" >"$work/misuses"
-	n=$(wc -l <"$work/misuses")
-	[ "$unit" = documents ] || [ "$n" = 0 ] ||
-		fail "$n reports of misuse where there is none: $(head -n 1 "$work/misuses")"
-	case $unit in
-	suites|documents) ktap "$text" "$unit" "$expected" ;;
-	*) must "'$unit' is not on the console" grep -q "$unit" "$text" ;;
-	esac
-}
-
-# shows TEXT: the console that verdict saw last must say so, too.
+# shows REGEX: the lane's console must say so, too.
 shows() {
-	must "'$1' is not on the console" grep -q "$1" "$work/text"
+	must "'$1' is not on the console" grep -qE "$1" <(plain "$LOGS/$lane.log")
 }
 
-KCSAN_WORKS='^kcsan: selftest: \([0-9]*\)/\1 tests passed'
+KCSAN_WORKS='^kcsan: selftest: ([0-9]*)/\1 tests passed'
 
 build() {
 	"$TOP/tools/guest/build.sh" "$@" >/dev/null
@@ -265,7 +200,7 @@ kunit() {
 	END
 	cp "$dir/goheap.ko" "$tree/"
 	guest "$kernel" "$tree" --append "loglevel=7" "$@"
-	verdict "$LOGS/$lane.log" $TAINT_KUNIT suites "${suites:-$EXPECTED_SUITES}"
+	verdict "$LOGS/$lane.log" --taint $TAINT_KUNIT --suites "${suites:-$EXPECTED_SUITES}"
 }
 
 # stress KERNEL OPS OPTION...
@@ -307,7 +242,7 @@ stress() {
 	cp "$dir/goheap.ko" "$dir/selftests/modules/goheap_stress.ko" "$tree/"
 	[ -z "$plant" ] || cp "$dir/selftests/modules/goheap_plant.ko" "$tree/"
 	guest "$kernel" "$tree" "$@"
-	verdict "$LOGS/$lane.log" $TAINT_OWN 'goheap_stress: passed '
+	verdict "$LOGS/$lane.log" --taint $TAINT_OWN --shows 'goheap_stress: passed '
 }
 
 # selftests KERNEL [TAINT NAME VAR=VALUE OPTION...]: all of them, or one that VAR
@@ -334,7 +269,7 @@ selftests() {
 	cp "$dir"/goheap.ko "$dir"/samples/*.ko "$dir"/selftests/modules/*.ko "$tree/modules/"
 	guest "$kernel" "$tree" "$@"
 	set -- "$tree"/selftests/goheap_$name.sh
-	verdict "$LOGS/$lane.log" "$taint" documents $#
+	verdict "$LOGS/$lane.log" --taint "$taint" --documents $#
 }
 
 # ---- instruction counts ------------------------------------------------------
@@ -383,6 +318,7 @@ lane_style() {
 			;;
 		selftests/*.sh|tools/*/guest-*|tools/guest/init|tools/guest/demo) must "syntax: $file" busybox sh -n "$TOP/$file" ;;
 		*.sh|.ci/run) must "syntax: $file" bash -n "$TOP/$file" ;;
+		*.py) must "syntax: $file" python3 -c "compile(open('$TOP/$file').read(), '$file', 'exec')" ;;
 		esac
 	done < <(git -C "$TOP" ls-files --cached --others --exclude-standard)
 }
@@ -415,8 +351,7 @@ lane_kunitpy_um() {
 	local log=$LOGS/$lane.log
 	"$TOP/tools/testing/kunit-tree.sh" --timeout=$PATIENCE >"$log" 2>&1 ||
 		fail "kunit.py: $(grep -E 'Testing complete|ERROR' "$log" | head -n 1); see $log"
-	plain "$(tail -n 1 "$log")" >"$work/text"
-	console_verdict "$work/text" suites "$EXPECTED_SUITES"
+	verdict "$(tail -n 1 "$log")" --suites "$EXPECTED_SUITES"
 }
 
 lane_kunit_base() { kunit base --append "loglevel=7 init_on_alloc=1 init_on_free=1"; }
@@ -437,7 +372,7 @@ lane_kunit_arm64() { kunit arm64; }
 lane_kunit_arm64_64k() { kunit arm64-64k; }
 lane_kunit_arm64_tags() {
 	kunit arm64-tags
-	shows '^kasan: KernelAddressSanitizer initialized (sw-tags'
+	shows '^kasan: KernelAddressSanitizer initialized \(sw-tags'
 }
 
 lane_insn() {
@@ -454,7 +389,7 @@ lane_insn() {
 		return
 	fi
 	cp "$out.txt" "$LOGS/$lane.log"
-	verdict "$LOGS/$lane.log" $TAINT_OWN 'goheap_insn: done'
+	verdict "$LOGS/$lane.log" --taint $TAINT_OWN --shows 'goheap_insn: done'
 	insn_verdict "$golden" "$out.counts"
 }
 
@@ -529,15 +464,8 @@ lane_models() { counted_lines "$TOP/tools/testing/models.sh"; }
 
 # The kernel's own tests of its allocators, on goheap.
 judges() {
-	local kind count text
-	"$TOP/tools/testing/judges.sh" "$@" >"$work/judges" || fail "tools/testing/judges.sh $*"
-	while read -r kind count text; do
-		case $kind in
-		pass) pass "$count" ;;
-		skip) skip "$count $text" ;;
-		*) fail "$count $text" ;;
-		esac
-	done <"$work/judges"
+	"$TOP/tools/testing/judges.sh" "$@" >"$work/judges" || fail "judges.sh $*"
+	tally <"$work/judges"
 }
 
 lane_judges_uml() { judges uml meminit slub overflow lkdtm; }
@@ -546,18 +474,6 @@ lane_judges_6_12() { judges 6.12 meminit lkdtm card; }
 lane_judges_san() { judges san kasan lkdtm card; }
 
 # ---- the runner itself -----------------------------------------------------
-
-# canned SUITES: a console on which all is well.
-canned() {
-	local i
-	printf 'KTAP version 1\n1..0\n'		# what a built-in KUnit says at boot
-	printf '[    0.500000] KTAP version 1\r\n[    0.500000] 1..%d\r\n' "$1"
-	for i in $(seq "$1"); do
-		printf '    KTAP version 1\n    # Subtest: suite%d\n    1..2\n' "$i"
-		printf '    ok 1 test_one\n    ok 2 test_two\nok %d suite%d\n' "$i" "$i"
-	done
-	printf 'TAINT %d\nGOHEAP-GUEST-END 0\n' $TAINT_KUNIT
-}
 
 # trial COMMAND...: what it would count is forgotten; $got is pass or fail, and $said
 # tells why.
@@ -572,7 +488,7 @@ trial() {
 # judged pass|fail WHAT: the verdict on the console at stdin must be this.
 judged() {
 	cat >"$work/canned"
-	trial verdict "$work/canned" $TAINT_KUNIT suites $EXPECTED_SUITES
+	trial verdict "$work/canned" --taint $TAINT_OWN --shows 'goheap_stress: passed '
 	must "a console with $2 must $1, and did not" test "$got" = "$1"
 }
 
@@ -605,34 +521,30 @@ all_suites_are_linked() {
 	done
 }
 
+# The judge's own tests, each of them a console.
+judge_tests() {
+	local source
+	source=$("$TOP/tools/guest/kernel.sh" source) || { fail "no kernel source"; return; }
+	if KUNIT_PY=$source/tools/testing/kunit/kunit.py \
+	   "$TOP/tools/testing/judge_test.py" >"$work/unittest" 2>&1; then
+		pass "$(sed -n 's/^Ran \([0-9]*\) tests.*/\1/p' "$work/unittest")"
+	else
+		fail "judge_test.py: $(grep -E '^(FAIL|ERROR|[A-Za-z]*Error)' "$work/unittest" | paste -sd ';')"
+	fi
+}
+
 lane_selfcheck() {
-	local n=$EXPECTED_SUITES one='    ok 2 test_two'
+	local good="goheap_stress: passed ops=1\nTAINT $TAINT_OWN\nGOHEAP-GUEST-END 0\n"
 	must "linked suites are not counted right" linked_suites_are_found
 	must "a file of kunit/ is not linked" all_suites_are_linked
-	judged pass "nothing wrong" < <(canned "$n")
-	judged pass "a skip that says why" < <(canned "$n" | sed "0,/$one/s//& # SKIP one CPU/")
-	judged pass "a skip for want of a checker" < <(canned "$n" |
-		sed "0,/$one/s//& # SKIP needs CONFIG_KASAN/; 0,/^ok 1 suite1\$/s//& # SKIP /")
-	judged pass "a suite that is skipped as a whole" < <(canned "$n" |
-		sed "0,/$one/s//& # SKIP one CPU/; 0,/    ok 1 test_one/s//& # SKIP one CPU/")
-	judged pass "misuse in its own suite" < <(canned "$n" |
-		sed 's/suite3$/goheap_misuse/; s/.*# Subtest: goheap_misuse/&\ngoheap: misuse: x/')
+	judge_tests
+	judged pass "nothing wrong" < <(printf %b "$good")
+	judged fail "a report" < <(printf %b "BUG: x\n$good")
 	judged fail "nothing on it" </dev/null
-	judged fail "a cut-off end" < <(canned "$n" | head -n 15)
-	judged fail "a cut-off suite" < <(canned "$n" | sed "/suite$n\$/,/suite$n\$/d")
-	judged fail "a missing suite" < <(canned $((n - 1)))
-	judged fail "a suite too many" < <(canned $((n + 1)))
-	judged fail "a failing test" < <(canned "$n" | sed "0,/$one/s//    not ok 2 test_two/")
-	judged fail "a failing document behind a good one" < <(canned "$((n - 1))" |
-		sed '/^TAINT/i KTAP version 1\n1..1\nnot ok 1 suite8')
-	judged fail "a skip that does not say why" < <(canned "$n" | sed "0,/$one/s//& # SKIP/")
-	judged fail "a planted report" < <(canned "$n" |
-		sed '/^TAINT/i [    1.0] BUG: KASAN: use-after-free in f+0x1/0x2')
-	judged fail "a test module that passed when it was tried again" < <(canned "$n" |
-		sed '/^TAINT/i [    1.0] goheap_stress: FAILED seed=1 x\ngoheap_stress: passed ops=1')
-	judged fail "misuse outside its suite" < <(canned "$n" | sed '/^TAINT/i goheap: misuse: x')
-	judged fail "another taint" < <(canned "$n" | sed 's/^TAINT .*/TAINT 266752/')
-	judged fail "a guest that failed" < <(canned "$n" | sed 's/END 0$/END 1/')
+	trial verdict "$work/canned" --nonsense 2>/dev/null
+	must "a judge that cannot judge must fail, and did not" test "$got" = fail
+	trial tally < <(echo nonsense)
+	must "a finding that is none must fail, and did not" test "$got" = fail
 	counted pass "no difference" pair 100.0 bulk 50.5
 	counted pass "less" pair 90.0 bulk 50.5
 	counted pass "a little more" pair 101.9 bulk 51.5
