@@ -107,10 +107,6 @@ busybox_for() {
 	echo "$dir/bin/busybox"
 }
 
-# What a console must not show. A call trace alone is no report: goheap prints one
-# with every misuse, and those are counted.
-REPORTS='BUG:|WARNING:|UBSAN:|INFO:|Oops|KASAN|KCSAN|unreferenced object|goheap_[a-z]*: FAILED'
-
 # Lines as the kernel and the scripts wrote them: no timestamps, no caller.
 plain() {
 	sed -E 's/\r$//; s/^\[ *[0-9]+\.[0-9]+\](\[ *[CT][0-9]+\])? //' "$1"

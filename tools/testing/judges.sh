@@ -102,7 +102,7 @@ guest() {
 	log=$LOGS/judge-$kernel-$name.log text=$work/text
 	rm -f "$log"
 	"$TOP/tools/guest/boot.sh" "$kernel" "$work/guest" --log "$log" --timeout $limit "$@" >/dev/null 2>&1 || :
-	sed -E 's/\r$//; s/^\[ *[0-9]+\.[0-9]+\](\[ *[CT][0-9]+\])? //' "$log" >"$text"
+	plain "$log" >"$text"
 }
 
 came_to_its_end() {
