@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# For people. kbuild reads Kbuild; the scripts behind the targets are in tools/.
+# For people. kbuild reads Kbuild; the scripts of the targets are in tools/.
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 KERNEL ?= 6.12

@@ -6,6 +6,12 @@ set -euo pipefail
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${GOHEAP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/goheap}
 JOBS=${JOBS:-$(nproc)}
+LOGS=$TOP/build/logs
+
+# A guest that takes so many seconds has hung: the slowest takes a tenth of that on a
+# machine that has nothing else to do.
+PATIENCE=1500
+
 export PYTHONDONTWRITEBYTECODE=1
 
 say() { printf '== %s\n' "$*" >&2; }

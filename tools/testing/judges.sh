@@ -21,12 +21,11 @@
 [ $# -ge 2 ] || die "usage: judges.sh KERNEL meminit|slub|overflow|kasan|lkdtm|card..."
 kernel=$1
 shift
-LOGS=$TOP/build/logs
 EXPECTED=$TOP/selftests/judges/expected
 dir=$TOP/build/judges/$kernel
 scores=$TOP/build/judges/$kernel
 card=""			# show SLUB's score, too
-limit=1500		# seconds that a guest may take: as in check.sh
+limit=$PATIENCE		# seconds that a guest may take
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

@@ -15,7 +15,6 @@ seconds=$(awk -v h="$hours" -v n=$# 'BEGIN { print int(h * 3600 / n) }')
 [ "$seconds" -gt 0 ] || die "HOURS=$hours is no time for $# kernels: give more"
 seed=${SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
 [[ $seed =~ ^[1-9][0-9]*$ ]] || die "SEED=$seed is no seed: give the number that a round printed"
-LOGS=$TOP/build/logs
 TAINT=4096		# out of tree
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
