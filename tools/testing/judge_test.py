@@ -98,12 +98,19 @@ class GoodConsole(Judging):
                          ["    # Subtest: goheap_misuse", "goheap: misuse: double free"])
         self.assert_good(replaced("ok 3 suite3", "ok 3 goheap_misuse", lines))
 
+    def test_nothing_counts_after_the_taint(self):
+        self.assert_good(canned() + ["KTAP version 1", "1..1", "not ok 1 late"])
+
     def test_bytes_that_are_no_text(self):
         console = judge.plain(b"\xff\x00\x85\r\nTAINT 4096\nGOHEAP-GUEST-END 0\n")
         self.assertEqual(list(judge.judge_end(console, 4096)), [])
 
 
 class BadEnd(Judging):
+    def test_only_a_newline_ends_a_line(self):
+        console = judge.plain(b"TAINT 4096\nx\x0bGOHEAP-GUEST-END 0\n")
+        self.assertEqual(len(list(judge.judge_end(console, 4096))), 1)
+
     def test_nothing_at_all(self):
         self.assert_bad([], "the guest ended before its script did", "taint is ''",
                         f"^0 of {SUITES} KTAP suites")
