@@ -1,40 +1,40 @@
 # SPDX-License-Identifier: GPL-2.0
-# For people. kbuild reads Kbuild; the scripts behind the targets are in tools/.
+# For people. kbuild reads Kbuild; the scripts of the targets are in tools/.
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 KERNEL ?= 6.12
 
 modules modules_install clean:
-	@tools/kdir.sh "$(KDIR)"
+	@scripts/kdir.sh "$(KDIR)"
 	$(MAKE) -C $(KDIR) M=$(CURDIR) $@
 
 run:		# boot KERNEL in QEMU, load goheap and a sample user, show debugfs
-	@tools/run.sh $(KERNEL)
+	@tools/guest/run.sh $(KERNEL)
 
 shell:		# the same guest, with a prompt
-	@tools/run.sh --shell $(KERNEL)
+	@tools/guest/run.sh --shell $(KERNEL)
 
 check:		# every test; ends with "N passed, N failed, N skipped"
-	@tools/check.sh $(LANES)
+	@tools/testing/check.sh $(LANES)
 
 check-full:	# and those that take longer
-	@tools/check.sh --full
+	@tools/testing/check.sh --full
 
 # KERNEL has a default for run; a benchmark in an emulator has to be asked for.
 bench:		# goheap against kmalloc and kmem_cache, on User Mode Linux unless KERNEL= is given
-	@tools/bench.sh $(if $(filter-out file,$(origin KERNEL)),$(KERNEL)) $(BENCH)
+	@tools/bench/speed.sh $(if $(filter-out file,$(origin KERNEL)),$(KERNEL)) $(BENCH)
 
 bench-memory:	# what goheap holds beside kmalloc, on User Mode Linux or KERNEL
-	@tools/bench-memory.sh $(if $(filter command line environment,$(origin KERNEL)),$(KERNEL))
+	@tools/bench/memory.sh $(if $(filter command line environment,$(origin KERNEL)),$(KERNEL))
 
 bench-insn:	# the same in instructions, which do not depend on the machine
-	@tools/bench-insn.sh $(KERNEL)
+	@tools/bench/insn.sh $(KERNEL)
 
 bench-scale:	# instructions and locks per operation, from 1 CPU to 64
-	@tools/bench-scale.sh $(KERNEL)
+	@tools/bench/scale.sh $(KERNEL)
 
 soak:		# everything at a time for HOURS, on KERNEL or several; see testing.rst
-	@HOURS=$(HOURS) SEED=$(SEED) tools/soak.sh \
+	@HOURS=$(HOURS) SEED=$(SEED) tools/testing/soak.sh \
 		$(if $(filter command line environment,$(origin KERNEL)),$(KERNEL))
 
 help:

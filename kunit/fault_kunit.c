@@ -7,7 +7,7 @@
  *
  * A task's fail_nth counts the attempts of failslab, fail_page_alloc and fail_goheap
  * together. The first two spare GFP_KERNEL unless debugfs tells them not to; see
- * lane_kunit_san in tools/check.sh.
+ * kind_kunit in tools/testing/kinds/kunit.sh.
  */
 
 #include <linux/file.h>

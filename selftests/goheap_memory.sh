@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # How much memory goheap holds: for objects of many kinds, over time, when nothing is
-# left, and how long it takes to load. Every number is printed, for tools/bench-memory.sh
+# left, and how long it takes to load. Every number is printed, for tools/bench/memory.sh
 # too. With FULL=1 it goes on for longer, takes more sizes, and shows kmalloc() beside.
 
 . "$(dirname "$0")/lib.sh"

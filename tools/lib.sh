@@ -6,6 +6,12 @@ set -euo pipefail
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${GOHEAP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/goheap}
 JOBS=${JOBS:-$(nproc)}
+LOGS=$TOP/build/logs
+
+# A guest that takes so many seconds has hung: the slowest takes a tenth of that on a
+# machine that has nothing else to do.
+PATIENCE=1500
+
 export PYTHONDONTWRITEBYTECODE=1
 
 say() { printf '== %s\n' "$*" >&2; }
@@ -106,10 +112,6 @@ busybox_for() {
 	exec 7>&-
 	echo "$dir/bin/busybox"
 }
-
-# What a console must not show. A call trace alone is no report: goheap prints one
-# with every misuse, and those are counted.
-REPORTS='BUG:|WARNING:|UBSAN:|INFO:|Oops|KASAN|KCSAN|unreferenced object|goheap_[a-z]*: FAILED'
 
 # Lines as the kernel and the scripts wrote them: no timestamps, no caller.
 plain() {

@@ -2,7 +2,7 @@
 /*
  * Who may touch a span: the owner, the token, the bitmaps, the lists.
  *
- * Checked with spin; see tools/models.sh. One descriptor with two objects, which
+ * Checked with spin; see tools/testing/models.sh. One descriptor with two objects, which
  * lives again and again; CPUs 0 and 1, which allocate and free at random for ever;
  * and by -D
  *

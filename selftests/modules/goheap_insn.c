@@ -2,7 +2,7 @@
 /*
  * goheap_insn - how many instructions goheap, kmalloc() and kmem_cache take
  *
- * For guests whose clock counts instructions (tools/boot.sh --icount). Loading
+ * For guests whose clock counts instructions (tools/guest/boot.sh --icount). Loading
  * this module prints one line for each row and allocator, in instructions per
  * object:
  *
@@ -379,7 +379,7 @@ static int __init insn_init(void)
 	int err = -ENOMEM;
 
 	if (!clock_counts_insns()) {
-		pr_err("the clock does not count instructions: boot with tools/boot.sh --icount\n");
+		pr_err("the clock does not count instructions: boot with tools/guest/boot.sh --icount\n");
 		return -ENODEV;
 	}
 	heap = goheap_create("insn", NULL);

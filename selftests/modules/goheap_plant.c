@@ -3,7 +3,7 @@
  * goheap_plant - bugs for the test runner to find
  *
  * insmod goheap_plant.ko bug=NAME,NAME... commits these, one after the other. Each is
- * what some checker or the runner itself is for; tools/check.sh looks whether
+ * what some checker or the runner itself is for; tools/testing/check.sh looks whether
  * anybody noticed. Never load it into a kernel that is to live on.
  */
 #include <linux/completion.h>

@@ -3,7 +3,7 @@
  * goheap_scale - what an operation costs when more and more CPUs work at a time
  *
  * For guests whose clock counts the instructions of all CPUs together
- * (tools/boot.sh --icount); tools/bench-scale.sh prints the table. Loading this
+ * (tools/guest/boot.sh --icount); tools/bench/scale.sh prints the table. Loading this
  * module sets a workload up and runs it once. Writing to the parameter "go" runs it
  * again on all online CPUs; then "insns" tells how many instructions that was.
  *

@@ -16,17 +16,16 @@
 # selftests/judges/expected. Consoles are kept in build/logs/judge-KERNEL-*.log, the
 # scores as build/judges/KERNEL.JUDGE.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 [ $# -ge 2 ] || die "usage: judges.sh KERNEL meminit|slub|overflow|kasan|lkdtm|card..."
 kernel=$1
 shift
-LOGS=$TOP/build/logs
 EXPECTED=$TOP/selftests/judges/expected
 dir=$TOP/build/judges/$kernel
 scores=$TOP/build/judges/$kernel
 card=""			# show SLUB's score, too
-limit=1500		# seconds that a guest may take: as in check.sh
+limit=$PATIENCE		# seconds that a guest may take
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -50,8 +49,8 @@ LKDTM_CASES=(SLAB_LINEAR_OVERFLOW WRITE_AFTER_FREE READ_AFTER_FREE SLAB_INIT_ON_
 
 # UML is built from the newest source, and so are its tests.
 case $kernel in
-uml*|7.*) source=$("$TOP/tools/kernel.sh" source-newest) ;;
-*) source=$("$TOP/tools/kernel.sh" source) ;;
+uml*|7.*) source=$("$TOP/tools/guest/kernel.sh" source-newest) ;;
+*) source=$("$TOP/tools/guest/kernel.sh" source) ;;
 esac
 
 # fetch JUDGE: its sources into $dir, and a copy for the module that is not rewired.
@@ -71,8 +70,8 @@ fetch() {
 
 build_judges() {
 	local judge modules="" tree
-	built=$("$TOP/tools/build.sh" "$kernel")
-	tree=$("$TOP/tools/kernel.sh" "$kernel")
+	built=$("$TOP/tools/guest/build.sh" "$kernel")
+	tree=$("$TOP/tools/guest/kernel.sh" "$kernel")
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	cp -r "$TOP/selftests/judges/." "$dir/"
@@ -101,8 +100,8 @@ guest() {
 	cp "$built/goheap.ko" "$dir"/*.ko "$work/guest/"
 	log=$LOGS/judge-$kernel-$name.log text=$work/text
 	rm -f "$log"
-	"$TOP/tools/boot.sh" "$kernel" "$work/guest" --log "$log" --timeout $limit "$@" >/dev/null 2>&1 || :
-	sed -E 's/\r$//; s/^\[ *[0-9]+\.[0-9]+\](\[ *[CT][0-9]+\])? //' "$log" >"$text"
+	"$TOP/tools/guest/boot.sh" "$kernel" "$work/guest" --log "$log" --timeout $limit "$@" >/dev/null 2>&1 || :
+	plain "$log" >"$text"
 }
 
 came_to_its_end() {

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# boot.sh KERNEL DIR [OPTION...]: boot a kernel that tools/kernel.sh knows on a
+# boot.sh KERNEL DIR [OPTION...]: boot a kernel that kernel.sh knows on a
 # busybox guest with the files of DIR in its root, and run DIR/run.sh there. The
 # console goes to stdout. Succeeds if the guest came to its end and run.sh
 # succeeded.
@@ -17,7 +17,7 @@
 #                   CPUs together; QEMU only, and always emulated
 #   --interactive   the guest's console is this terminal; no time limit
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 usage="usage: boot.sh KERNEL DIR [--smp N] [--mem M] [--nodes N] [--numa NODES] [--append ARGS] \
 [--timeout S] [--log FILE] [--icount] [--interactive]"
@@ -43,7 +43,7 @@ done
 [ -e "$tree/run.sh" ] || die "there is no run.sh in $tree for the guest to run"
 
 need_packages cpio
-kernel=$("$TOP/tools/kernel.sh" "$name")
+kernel=$("$TOP/tools/guest/kernel.sh" "$name")
 arch=$(cat "$kernel/arch")
 busybox=$(busybox_for "$arch")
 # QEMU: its name, the machine and the console that the guest has there
@@ -65,7 +65,7 @@ mkdir -p "$(dirname "$log")"
 make_root() {
 	mkdir -p "$2/bin"
 	cp "$busybox" "$2/bin/"
-	cp "$TOP/tools/guest-init" "$2/init"
+	cp "$TOP/tools/guest/init" "$2/init"
 	cp -rL "$1/." "$2/"
 }
 

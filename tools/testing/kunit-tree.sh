@@ -9,10 +9,10 @@
 # it keeps what was built. Prints what kunit.py prints, and at last the name of the file
 # that has the console.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 need_packages gcc make bc bison flex libelf-dev libssl-dev python3 rsync
-source=$("$TOP/tools/kernel.sh" source-newest)
+source=$("$TOP/tools/guest/kernel.sh" source-newest)
 tree=$CACHE/kunit-${source##*/src-}
 goheap=$tree/lib/goheap
 

@@ -17,7 +17,7 @@
 #
 # Everything is kept below $GOHEAP_CACHE (default ~/.cache/goheap).
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 RECIPE=1			# part of the key of every kernel built here
 BUILD_NEEDS=(gcc make bc bison flex libelf-dev libssl-dev cpio kmod xz-utils python3 rsync)
@@ -140,7 +140,7 @@ compiler_version() {
 
 fragments() {
 	local f
-	for f in ${FRAGMENTS[$1]}; do echo "$TOP/tools/configs/$f.config"; done
+	for f in ${FRAGMENTS[$1]}; do echo "$TOP/tools/guest/configs/$f.config"; done
 }
 
 patches() {

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# bench-scale.sh [KERNEL [CPUS...]]: run goheap_scale in emulated guests with 1, 2,
+# scale.sh [KERNEL [CPUS...]]: run goheap_scale in emulated guests with 1, 2,
 # 4 ... 64 CPUs and print, for each number of CPUs, how many instructions an
 # operation takes and how often goheap takes a lock. KERNEL is 6.12 if left out; our own
 # kernels have no more than 8 CPUs. The table is kept in build/bench/scale-KERNEL.txt.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 OPS=10000		# on each CPU
 
@@ -17,7 +17,7 @@ shift $(($# > 0))
 out=$TOP/build/bench/scale-$kernel
 mkdir -p "$TOP/build/bench"
 rm -f "$out".*
-built=$("$TOP/tools/build.sh" "$kernel")
+built=$("$TOP/tools/guest/build.sh" "$kernel")
 
 guest=$(mktemp -d)
 trap 'rm -rf "$guest"' EXIT
@@ -42,7 +42,7 @@ GUEST
 for cpus; do
 	nodes=$((cpus < 4 ? 1 : cpus < 16 ? 2 : cpus / 8))
 	say "$cpus CPUs on $nodes nodes"
-	"$TOP/tools/boot.sh" "$kernel" "$guest" --icount --smp "$cpus" --nodes $nodes --mem 4G \
+	"$TOP/tools/guest/boot.sh" "$kernel" "$guest" --icount --smp "$cpus" --nodes $nodes --mem 4G \
 		--append init_on_alloc=0 --timeout 300 --log "$out.$cpus" >/dev/null ||
 		die "the guest with $cpus CPUs failed; its console, $out.$cpus, tells where"
 	n=$(grep -c "^SCALE $cpus $nodes " "$out.$cpus") || :

@@ -1,31 +1,31 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# bench-insn.sh [KERNEL] [--update]: run goheap_insn in an emulated guest whose
+# insn.sh [KERNEL] [--update]: run goheap_insn in an emulated guest whose
 # clock counts instructions, and print how many each allocator takes for an
 # allocation and its free. The counts do not depend on how busy or how fast
 # the machine is. KERNEL is 6.12 if left out. $GOHEAP goes to goheap.ko (random=1, say).
 #
 # build/bench/insn-KERNEL.json has the table for programs, insn-KERNEL.counts goheap's
 # counts one a line, insn-KERNEL.txt the console. --update makes those counts the ones
-# that the lane "insn" of tools/check.sh demands; KERNEL is base then.
+# that the lane "insn" of tools/testing/check.sh demands; KERNEL is base then.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 kernel=6.12 update=""
 for arg; do
 	case $arg in
 	--update) update=1 ;;
-	-*) die "bench-insn.sh has no option '$arg': there is --update" ;;
+	-*) die "insn.sh has no option '$arg': there is --update" ;;
 	*) kernel=$arg ;;
 	esac
 done
 [ -z "$update" ] || [ "$kernel" = base ] ||
-	die "the golden file is for the base kernel: run tools/bench-insn.sh base --update"
+	die "the golden file is for the base kernel: run tools/bench/insn.sh base --update"
 [ "$kernel" != uml ] || die "User Mode Linux cannot count instructions: give an x86-64 kernel"
 
 out=$TOP/build/bench/insn-$kernel
 mkdir -p "$TOP/build/bench"
-built=$("$TOP/tools/build.sh" "$kernel")
+built=$("$TOP/tools/guest/build.sh" "$kernel")
 
 guest=$(mktemp -d)
 trap 'rm -rf "$guest"' EXIT
@@ -33,8 +33,8 @@ cp "$built/goheap.ko" "$built/selftests/modules/goheap_insn.ko" "$guest/"
 echo "insmod /goheap.ko ${GOHEAP:-} && insmod /goheap_insn.ko && rmmod goheap_insn goheap" \
 	>"$guest/run.sh"
 
-"$TOP/tools/boot.sh" "$kernel" "$guest" --icount --smp 1 --append "loglevel=7 init_on_alloc=0" \
-	--timeout 900 --log "$out.txt" >/dev/null ||
+"$TOP/tools/guest/boot.sh" "$kernel" "$guest" --icount --smp 1 \
+	--append "loglevel=7 init_on_alloc=0" --timeout 900 --log "$out.txt" >/dev/null ||
 	{ tail -n 20 "$out.txt" >&2; die "the guest did not come to its end; its console is $out.txt"; }
 grep -q 'goheap_insn: done' "$out.txt" ||
 	die "the counting did not come to its end; its console is $out.txt"
@@ -96,9 +96,9 @@ END {
 if [ -n "$update" ]; then
 	{
 		echo "# SPDX-License-Identifier: GPL-2.0"
-		echo "# Instructions of goheap on the base kernel, written by tools/bench-insn.sh base --update"
-		echo "# and compared by tools/check.sh insn. Only this compiler makes these counts:"
+		echo "# Instructions of goheap on the base kernel, written by insn.sh base --update and"
+		echo "# compared by the lane insn. Only this compiler makes these counts:"
 		cat "$out.counts"
-	} >"$TOP/tools/insn.golden"
-	say "tools/insn.golden is written: look at git diff, and say in the commit why counts changed"
+	} >"$TOP/tools/bench/insn.golden"
+	say "insn.golden is written: look at git diff, and say in the commit why counts changed"
 fi

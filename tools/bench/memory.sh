@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# bench-memory.sh [KERNEL]: run selftests/goheap_memory.sh at full length in a guest
+# memory.sh [KERNEL]: run selftests/goheap_memory.sh at full length in a guest
 # with three CPUs and print what goheap and kmalloc held, by what was asked for.
 # The table is kept as build/bench/memory-KERNEL.txt, every number as .json, the
 # guest's console as .log.
@@ -8,13 +8,13 @@
 # KERNEL is uml if left out. The numbers of others are worth as much: they are
 # bytes, not times.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 kernel=${1:-uml}
 out=$TOP/build/bench/memory-$kernel
 mkdir -p "$TOP/build/bench"
-built=$("$TOP/tools/build.sh" "$kernel")
-source=$("$TOP/tools/kernel.sh" source)
+built=$("$TOP/tools/guest/build.sh" "$kernel")
+source=$("$TOP/tools/guest/kernel.sh" source)
 
 guest=$(mktemp -d)
 trap 'rm -rf "$guest"' EXIT
@@ -28,7 +28,8 @@ GUEST
 
 say "measuring for a minute or so"
 verdict=0
-"$TOP/tools/boot.sh" "$kernel" "$guest" --smp 3 --timeout 400 --log "$out.log" >/dev/null || verdict=1
+"$TOP/tools/guest/boot.sh" "$kernel" "$guest" --smp 3 --timeout 400 --log "$out.log" \
+	>/dev/null || verdict=1
 grep -q '^# Totals:' "$out.log" ||
 	{ tail -n 20 "$out.log" >&2; die "the guest did not get to the end; its console is $out.log"; }
 

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # build.sh KERNEL [kunit] [VAR=VALUE...]: build goheap, its sample and the test
-# modules for a kernel that tools/kernel.sh knows, with a warning as an error,
+# modules for a kernel that kernel.sh knows, with a warning as an error,
 # and print where. The sources are copied to build/KERNEL first, so that no
 # kernel's objects disturb another's. VAR=VALUE goes to make (C=2, say).
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 [ $# -gt 0 ] || die "usage: build.sh KERNEL [kunit] [VAR=VALUE...]"
 name=$1 flavour=$1
@@ -19,7 +19,7 @@ dir=$TOP/build/$flavour
 log=$TOP/build/logs/build-$flavour.log
 
 need_packages gcc make rsync dwarves libelf1
-kernel=$("$TOP/tools/kernel.sh" "$name")
+kernel=$("$TOP/tools/guest/kernel.sh" "$name")
 # shellcheck disable=SC2046,SC2207
 mk=(make -C "$kernel/kdir" "ARCH=$(cat "$kernel/arch")" $(cat "$kernel/make" 2>/dev/null || :)
 	"-j$JOBS" W=1)

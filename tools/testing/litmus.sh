@@ -6,7 +6,7 @@
 # herd7 is in Debian sid only, for a newer C library; it runs with that one's
 # loader and is not installed. Older models lack the bit operations.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 herd=$CACHE/herd
 libs=$herd/usr/lib/x86_64-linux-gnu
@@ -28,7 +28,7 @@ run_herd() {
 
 rm -rf "$herd.tmp"
 [ -d "$herd" ] || fetch_herd || { echo "herd7 cannot be downloaded from Debian sid"; exit 4; }
-model=$("$TOP/tools/kernel.sh" source-newest)/tools/memory-model
+model=$("$TOP/tools/guest/kernel.sh" source-newest)/tools/memory-model
 cd "$model"
 bad=0
 for test in "$TOP"/Documentation/litmus/*.litmus; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""bench-report.py NAME LOAD CONFIG OUT <CONSOLE
+"""speed-report.py NAME LOAD CONFIG OUT <CONSOLE
 
 Read the console of a guest that ran goheap_bench, print its results as a table,
 and write OUT.txt, OUT.json and OUT.svg. Fails if the console is not complete or
@@ -25,7 +25,7 @@ REPORTS = re.compile(r"BUG:|WARNING:|UBSAN:|INFO:|Oops|KASAN|KCSAN")
 
 
 def fail(why):
-    sys.exit("bench-report.py: " + why)
+    sys.exit("speed-report.py: " + why)
 
 
 def fields(line):
@@ -241,7 +241,7 @@ def chart(name, results):
 
 def main():
     if len(sys.argv) != 5:
-        fail("usage: bench-report.py NAME LOAD CONFIG OUT <CONSOLE")
+        fail("usage: speed-report.py NAME LOAD CONFIG OUT <CONSOLE")
     name, load, config, out = sys.argv[1:]
     sys.stdin.reconfigure(errors="replace")
     results = Results(sys.stdin)

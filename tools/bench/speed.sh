@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# bench.sh [KERNEL] [PARAM=VALUE...]: run goheap_bench in a guest with two CPUs and
+# speed.sh [KERNEL] [PARAM=VALUE...]: run goheap_bench in a guest with two CPUs and
 # print its medians as a table, in ns per object allocated and freed. $SMP asks for
 # more CPUs, $APPEND goes to the kernel's command line, $GOHEAP to goheap.ko. Left in
 # build/bench:
@@ -17,7 +17,7 @@
 # goheap has to refuse every bad free before and after, in the same boot, or the
 # whole run is an error.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 name=uml
 case ${1:-} in
@@ -32,13 +32,13 @@ need_packages python3
 out=$TOP/build/bench
 log=$out/$name.log
 mkdir -p "$out"
-built=$("$TOP/tools/build.sh" "$name")
-kernel=$("$TOP/tools/kernel.sh" "$name")
+built=$("$TOP/tools/guest/build.sh" "$name")
+kernel=$("$TOP/tools/guest/kernel.sh" "$name")
 
 guest=$(mktemp -d)
 trap 'rm -rf "$guest"' EXIT
 cp "$built/goheap.ko" "$built"/selftests/modules/goheap_{bench,misuse}.ko "$guest/"
-cp "$TOP/tools/guest-bench" "$guest/run.sh"
+cp "$TOP/tools/bench/guest-speed" "$guest/run.sh"
 echo "$params" >"$guest/params"
 echo "${GOHEAP:-}" >"$guest/goheap-params"
 
@@ -46,10 +46,10 @@ echo "${GOHEAP:-}" >"$guest/goheap-params"
 	say "$smp CPUs on a machine of $(nproc): they will take turns, which the numbers show"
 read -r load _ </proc/loadavg
 say "measuring; best leave the machine alone until it is done (load now: $load)"
-"$TOP/tools/boot.sh" "$name" "$guest" --smp "$smp" --mem 1G --timeout 900 \
+"$TOP/tools/guest/boot.sh" "$name" "$guest" --smp "$smp" --mem 1G --timeout 900 \
 	--append "loglevel=7 ${APPEND:-}" --log "$log" >/dev/null ||
 	{ tail -n 20 "$log" >&2; die "the benchmark did not run to its end; its console is $log"; }
 
-"$TOP/tools/bench-report.py" "$name" "$load" "$kernel/kdir/.config" <"$log" "$out/$name" ||
+"$TOP/tools/bench/speed-report.py" "$name" "$load" "$kernel/kdir/.config" <"$log" "$out/$name" ||
 	die "the benchmark's console cannot be believed: $log"
 say "chart: $out/$name.svg, all numbers: $out/$name.json"

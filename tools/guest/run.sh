@@ -3,7 +3,7 @@
 # run.sh [--shell] KERNEL: boot a kernel in QEMU, load goheap and a sample user of
 # it, and show what debugfs shows; with --shell give a prompt in there instead.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 shell=""
 [ "${1:-}" != --shell ] || { shell=1; shift; }
@@ -16,23 +16,23 @@ esac
 
 say "looking for what is needed (a compiler, QEMU, busybox, kernel $kernel)"
 need_packages gcc make rsync dwarves busybox-static cpio qemu-system-x86
-"$TOP/tools/kernel.sh" "$kernel" >/dev/null
+"$TOP/tools/guest/kernel.sh" "$kernel" >/dev/null
 
 say "building goheap and its sample for kernel $kernel"
-dir=$("$TOP/tools/build.sh" "$kernel")
+dir=$("$TOP/tools/guest/build.sh" "$kernel")
 
 guest=$(mktemp -d)
 trap 'rm -rf "$guest"' EXIT
 cp "$dir/goheap.ko" "$dir/samples/goheap_sample.ko" "$guest/"
-cp "$TOP/tools/guest-demo" "$guest/run.sh"
+cp "$TOP/tools/guest/demo" "$guest/run.sh"
 
 if [ -n "$shell" ]; then
 	touch "$guest/shell"
 	say "booting kernel $kernel (exit or poweroff -f ends it; so does Ctrl-A X)"
-	"$TOP/tools/boot.sh" "$kernel" "$guest" --interactive
+	"$TOP/tools/guest/boot.sh" "$kernel" "$guest" --interactive
 	exit
 fi
 log=$TOP/build/logs/run-$kernel.log
 say "booting kernel $kernel (the console goes to $log too)"
-"$TOP/tools/boot.sh" "$kernel" "$guest" --log "$log" | sed -u '/^GOHEAP-GUEST-END\|^TAINT/d; /reboot: Power down/d' ||
+"$TOP/tools/guest/boot.sh" "$kernel" "$guest" --log "$log" | sed -u '/^GOHEAP-GUEST-END\|^TAINT/d; /reboot: Power down/d' ||
 	die "the guest failed: its console above, or in $log, says where"

@@ -4,7 +4,7 @@
 # with each of its parts taken away, one line for each; or once, as named, and
 # show how it goes wrong. Exits with 4 and a reason if spin cannot be had.
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 model=$TOP/Documentation/models/ownership.pml
 work=$(mktemp -d)
