@@ -46,19 +46,8 @@ int bench_pair(void)
 static __always_inline void *obj_zalloc(struct bench_thread *t, const enum allocator which,
 					struct kmem_cache *cache, size_t size)
 {
-	void *p;
+	void *p = zalloc_by(which, cache, size, GFP_KERNEL);
 
-	switch (which) {
-	case KMALLOC:
-		p = kzalloc(size, GFP_KERNEL);
-		break;
-	case CACHE:
-		p = kmem_cache_zalloc(cache, GFP_KERNEL);
-		break;
-	default:
-		p = goheap_zalloc(size, GFP_KERNEL);
-		break;
-	}
 	if (unlikely(!p))
 		t->nulls++;
 	return p;
