@@ -3,7 +3,7 @@
  * goheap_bench - what its files share
  *
  *   main.c     parameters, what they select, what is said about the kernel
- *   harness.c  clock, threads, runs, results
+ *   harness.c  calibration, runs, results; threads and clock are those of ../lib
  *   tables.c   random choices, all made before the clock starts
  *   single.c   patterns on one CPU
  *   cross.c    patterns between CPUs, and on all of them

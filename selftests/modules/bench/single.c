@@ -231,8 +231,7 @@ static __always_inline void strdup_loop(struct bench_thread *t, const enum alloc
 	t->start = clock_ticks();
 	while (rounds--) {
 		for (i = 0; i < ARRAY_SIZE(names); i++)
-			objs[i] = which == KMALLOC ? kstrdup(names[i], GFP_KERNEL) :
-						     goheap_strdup(names[i], GFP_KERNEL);
+			objs[i] = strdup_by(which, names[i], GFP_KERNEL);
 		for (i = 0; i < ARRAY_SIZE(names); i++)
 			obj_free(which, NULL, objs[i]);
 	}

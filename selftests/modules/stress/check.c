@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * goheap_stress - randomness, failing, the pattern in objects, what is promised of them
+ * goheap_stress - failing, what a step draws, the pattern in objects, what is promised of them
  */
 #include <linux/align.h>
 #include <linux/log2.h>

@@ -3,7 +3,7 @@
  * goheap_stress - what its files share
  *
  *   main.c     parameters, threads, the module
- *   check.c    randomness, failing, the pattern in objects, what is promised of them
+ *   check.c    failing, what a step draws, the pattern in objects, what is promised of them
  *   steps.c    contexts, allocating, freeing, resizing, handing over
  *   events.c   interrupts that allocate and free in the middle of it
  *   shared.c   objects that RCU readers look at, bursts, lookups of any address
