@@ -2,7 +2,7 @@
 /*
  * What KASAN is told about objects: read from its shadow, since a report would be
  * one. That it then reports is KASAN's own business, and that of the judges in
- * selftests/. What lockdep is asked is written down by a hook, likewise: goheap_plant.c
+ * selftests/. What lockdep is asked is written down by a hook, likewise: goheap_plant
  * has a report of its.
  */
 

@@ -3,7 +3,7 @@
  * goheap_bench - what its files share
  *
  *   main.c     parameters, what they select, what is said about the kernel
- *   harness.c  clock, threads, runs, results
+ *   harness.c  calibration, runs, results; threads and clock are those of ../lib
  *   tables.c   random choices, all made before the clock starts
  *   single.c   patterns on one CPU
  *   cross.c    patterns between CPUs, and on all of them
@@ -14,26 +14,24 @@
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/bits.h>
 #include <linux/cache.h>
-#include <linux/completion.h>
 #include <linux/kernel.h>
-#include <linux/ktime.h>
 #include <linux/prandom.h>
 #include <linux/slab.h>
 
 #include "goheap.h"
+
+#include "lib/allocators.h"
+#include "lib/cases.h"
+#include "lib/clock.h"
+#include "lib/random.h"
+#include "lib/team.h"
 
 #define MAX_RUNS	64
 #define MAX_LIVE	20000		/* objects that one thread holds at a time */
 #define NR_STEPS	65536		/* random steps, made before the clock starts */
 #define RING_MAX	16384		/* objects between two CPUs, at most */
 #define CACHE_MAX	(32 * 1024)	/* largest object tried with a kmem_cache */
-
-enum allocator { KMALLOC, CACHE, GOHEAP, NR_ALLOCATORS };
-
-#define ALL	(BIT(KMALLOC) | BIT(CACHE) | BIT(GOHEAP))
-#define NO_CACHE (BIT(KMALLOC) | BIT(GOHEAP))
 
 struct bench_thread;
 
@@ -59,17 +57,15 @@ struct job {
 	struct kmem_cache *cache;	/* for CACHE */
 	unsigned int nr_threads;
 	unsigned long count;		/* objects that each thread has to do */
-	atomic_t arrived;		/* at the meetings so far */
+	struct team team;
 	struct bench_thread *thread;
 };
 
 /* One of the threads of a job, bound to its CPU. */
 struct bench_thread {
+	struct mate mate;
 	struct job *job;
-	struct task_struct *task;
-	struct completion done;
 	unsigned int id;
-	int meetings;			/* that this thread has been to */
 	unsigned long nulls;		/* allocations that failed */
 	u64 start, end;			/* of the measured loop, by the clock */
 	void **objs;			/* MAX_LIVE, its own */
@@ -103,26 +99,12 @@ int harness_init(void);
 void harness_exit(void);
 int measure(const struct point *pt);
 u64 last_median(enum allocator which);
-const char *allocator_name(enum allocator which);
-void meet(struct bench_thread *t);
 
-/* get_cycles() is 0 on User Mode Linux, and ktime is coarse there. */
-#ifdef __x86_64__
-#define CLOCK_NAME	"tsc"
-static __always_inline u64 clock_ticks(void)
+/* Wait until every thread of the job is here. */
+static inline void meet(struct bench_thread *t)
 {
-	u32 low, high;
-
-	asm volatile("lfence; rdtsc" : "=a" (low), "=d" (high) : : "memory");
-	return (u64)high << 32 | low;
+	team_meet(&t->mate);
 }
-#else
-#define CLOCK_NAME	"ktime"
-static __always_inline u64 clock_ticks(void)
-{
-	return ktime_get_ns();
-}
-#endif
 
 /* ---- tables.c --------------------------------------------------------------- */
 
@@ -137,7 +119,6 @@ void tables_exit(void);
 void make_order(unsigned int live, bool reverse, bool random);
 void make_steps(slot_fn slot, u32 slots, size_fn size, u32 min, u32 max);
 u32 size_by_octave(struct rnd_state *rnd, u32 min, u32 max);
-u32 size_uniform(struct rnd_state *rnd, u32 min, u32 max);
 u32 slot_uniform(struct rnd_state *rnd, u32 slots);
 
 /* ---- patterns --------------------------------------------------------------- */
@@ -187,19 +168,8 @@ void name##_run(struct bench_thread *t)				\
 static __always_inline void *obj_alloc(struct bench_thread *t, const enum allocator which,
 				       struct kmem_cache *cache, size_t size)
 {
-	void *p;
+	void *p = alloc_by(which, cache, size, GFP_KERNEL);
 
-	switch (which) {
-	case KMALLOC:
-		p = kmalloc(size, GFP_KERNEL);
-		break;
-	case CACHE:
-		p = kmem_cache_alloc(cache, GFP_KERNEL);
-		break;
-	default:
-		p = goheap_alloc(size, GFP_KERNEL);
-		break;
-	}
 	if (unlikely(!p))
 		t->nulls++;
 	return p;
@@ -207,18 +177,9 @@ static __always_inline void *obj_alloc(struct bench_thread *t, const enum alloca
 
 static __always_inline void obj_free(const enum allocator which, struct kmem_cache *cache, void *p)
 {
-	switch (which) {
-	case KMALLOC:
-		kfree(p);
-		break;
-	case CACHE:
-		if (likely(p))
-			kmem_cache_free(cache, p);
-		break;
-	default:
-		goheap_free(p);
-		break;
-	}
+	/* the others take NULL */
+	if (which != CACHE || likely(p))
+		free_by(which, cache, p);
 }
 
 /* The mixes write to what they get, as applications do: its first and last byte. */

@@ -5,9 +5,7 @@
  */
 #include "bench.h"
 
-#include <linux/atomic.h>
 #include <linux/cpumask.h>
-#include <linux/kthread.h>
 #include <linux/math.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
@@ -30,14 +28,6 @@ struct result {
 };
 
 static struct result results[NR_ALLOCATORS];
-
-static const char * const allocator_names[] = { "kmalloc", "kmem_cache", "goheap" };
-static_assert(ARRAY_SIZE(allocator_names) == NR_ALLOCATORS);
-
-const char *allocator_name(enum allocator which)
-{
-	return allocator_names[which];
-}
 
 /* ---- the clock -------------------------------------------------------------- */
 
@@ -76,32 +66,11 @@ static int clock_calibrate(void)
 
 /* ---- threads ---------------------------------------------------------------- */
 
-/* Wait until every thread of the job is here. */
-void meet(struct bench_thread *t)
+static void bench_thread_main(struct mate *mate)
 {
-	struct job *job = t->job;
-	int all = ++t->meetings * job->nr_threads;
-
-	atomic_inc(&job->arrived);
-	while (atomic_read_acquire(&job->arrived) < all) {
-		cpu_relax();
-		cond_resched();
-	}
-}
-
-static int bench_thread_main(void *data)
-{
-	struct bench_thread *t = data;
+	struct bench_thread *t = container_of(mate, struct bench_thread, mate);
 
 	t->job->pt->run(t);
-	complete(&t->done);
-	set_current_state(TASK_INTERRUPTIBLE);
-	while (!kthread_should_stop()) {
-		schedule();
-		set_current_state(TASK_INTERRUPTIBLE);
-	}
-	__set_current_state(TASK_RUNNING);
-	return 0;
 }
 
 /* The first CPU usually takes the interrupts, so one thread alone avoids it. */
@@ -120,33 +89,22 @@ static int thread_create(struct job *job, unsigned int id)
 	struct bench_thread *t = &job->thread[id];
 
 	*t = (struct bench_thread) { .job = job, .id = id, .objs = t->objs };
-	init_completion(&t->done);
-	t->task = kthread_create(bench_thread_main, t, "goheap_bench/%u", id);
-	if (IS_ERR(t->task))
-		return PTR_ERR(t->task);
-	kthread_bind(t->task, job_cpu(id));
-	return 0;
+	return team_hire(&job->team, &t->mate, job_cpu(id), bench_thread_main);
 }
 
 /* Run the job's threads to their end. */
 static int job_run(struct job *job)
 {
-	unsigned int i, nr;
+	unsigned int i;
 	int err = 0;
 
-	atomic_set(&job->arrived, 0);
-	for (nr = 0; nr < job->nr_threads; nr++) {
-		err = thread_create(job, nr);
-		if (err)
-			break;
+	for (i = 0; i < job->nr_threads && !err; i++)
+		err = thread_create(job, i);
+	if (!err) {
+		team_start(&job->team);
+		err = team_wait(&job->team);
 	}
-	for (i = 0; !err && i < nr; i++)
-		wake_up_process(job->thread[i].task);
-	for (i = 0; i < nr; i++) {
-		if (!err)
-			wait_for_completion(&job->thread[i].done);
-		kthread_stop(job->thread[i].task);
-	}
+	team_end(&job->team);
 	return err;
 }
 
@@ -211,7 +169,7 @@ static void print_result(const struct point *pt, enum allocator which)
 	if (r->nulls)
 		snprintf(nulls, sizeof(nulls), " nulls=%lu", r->nulls);
 	pr_info("%s alloc=%s min=%llu.%llu med=%llu.%llu max=%llu.%llu%s%s\n",
-		point_text(pt), allocator_names[which],
+		point_text(pt), allocator_name(which),
 		r->ns10[0] / 10, r->ns10[0] % 10, median(r) / 10, median(r) % 10,
 		r->ns10[runs - 1] / 10, r->ns10[runs - 1] % 10, ratio, nulls);
 }
@@ -270,6 +228,7 @@ int measure(const struct point *pt)
 		.pt = pt,
 		.nr_threads = pt->threads ?: 1,
 		.count = scaled(pt),
+		.team = TEAM_INIT(job.team),
 		.thread = threads,
 	};
 	unsigned int which;

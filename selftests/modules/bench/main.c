@@ -32,14 +32,12 @@ bool ticks;
 module_param(ticks, bool, 0444);
 MODULE_PARM_DESC(ticks, "report ticks of the clock, for emulators that count instructions, not ns");
 
-static char *patterns = "all";
-module_param(patterns, charp, 0444);
-MODULE_PARM_DESC(patterns, "comma-separated: zfresh,pair,batch,replace,zalloc,strdup,bulk,realloc,cross,xmalloc,slots,larson,pareto,mstress,sh6,scale (default all)");
+static char *patterns[32];
+static unsigned int nr_patterns;
+module_param_array(patterns, charp, &nr_patterns, 0444);
+MODULE_PARM_DESC(patterns, "comma-separated; a name that there is not lists them (default all)");
 
-static const struct {
-	const char *name;
-	int (*bench)(void);
-} benches[] = {
+static const struct test_case benches[] = {
 	/* first, while no memory of goheap was used before */
 	{ "zfresh", bench_zfresh },
 	{ "pair", bench_pair },
@@ -59,39 +57,24 @@ static const struct {
 	{ "scale", bench_scale },
 };
 
-/* Is @name, of @len bytes, the name of a pattern? */
-static bool is_pattern(const char *name, size_t len)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(benches); i++)
-		if (strlen(benches[i].name) == len && !strncmp(benches[i].name, name, len))
-			return true;
-	return false;
-}
-
 static bool all_patterns(void)
 {
-	return !strcmp(patterns, "all");
+	return !nr_patterns || !strcmp(patterns[0], "all");
 }
 
 static bool is_selected(const char *name)
 {
-	const char *word, *end;
+	unsigned int i;
 
-	if (all_patterns())
-		return true;
-	for (word = patterns; *word; word = *end ? end + 1 : end) {
-		end = strchrnul(word, ',');
-		if (strlen(name) == end - word && !strncmp(word, name, end - word))
+	for (i = 0; i < nr_patterns; i++)
+		if (!strcmp(patterns[i], name))
 			return true;
-	}
-	return false;
+	return all_patterns();
 }
 
 static int check_params(void)
 {
-	const char *word, *end;
+	unsigned int i;
 
 	if (runs < 1 || runs > MAX_RUNS) {
 		pr_err("runs=%u: must be 1 to %d\n", runs, MAX_RUNS);
@@ -101,13 +84,9 @@ static int check_params(void)
 		pr_err("scale=0 would measure nothing: give a percentage\n");
 		return -EINVAL;
 	}
-	for (word = patterns; !all_patterns() && *word; word = *end ? end + 1 : end) {
-		end = strchrnul(word, ',');
-		if (!is_pattern(word, end - word)) {
-			pr_err("no pattern '%.*s': modinfo lists them\n", (int)(end - word), word);
+	for (i = 0; i < nr_patterns && !all_patterns(); i++)
+		if (!find_named(benches, "pattern", patterns[i]))
 			return -EINVAL;
-		}
-	}
 	return 0;
 }
 
@@ -158,7 +137,7 @@ static int run_benches(void)
 	print_header();
 	for (i = 0; i < ARRAY_SIZE(benches) && !err; i++)
 		if (is_selected(benches[i].name))
-			err = benches[i].bench();
+			err = benches[i].run();
 	return err;
 }
 
@@ -169,20 +148,10 @@ static int __init bench_init(void)
 	err = check_params() ?: tables_init() ?: harness_init() ?: run_benches();
 	harness_exit();
 	tables_exit();
-	if (err)
-		pr_err("stopped by error %d\n", err);
-	else
-		pr_info("done\n");
-	return err;
+	return finished(err);
 }
 
-/* Nothing is left by then; having it allows to unload. */
-static void __exit bench_exit(void)
-{
-}
-
-module_init(bench_init);
-module_exit(bench_exit);
+module_runs(bench_init);
 
 MODULE_DESCRIPTION("Benchmarks of goheap against kmalloc and kmem_cache");
 MODULE_LICENSE("GPL");

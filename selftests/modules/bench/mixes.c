@@ -66,7 +66,7 @@ static DEFINE_RUN(larson)
 
 int bench_larson(void)
 {
-	make_steps(slot_uniform, LARSON_SLOTS, size_uniform, 8, 999);
+	make_steps(slot_uniform, LARSON_SLOTS, between, 8, 999);
 	return measure(&(struct point) {
 		.pattern = "larson", .run = larson_run, .allocators = NO_CACHE, .threads = 2,
 		.sizes = "8-999", .live = LARSON_SLOTS, .order = "random",

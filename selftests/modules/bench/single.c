@@ -46,19 +46,8 @@ int bench_pair(void)
 static __always_inline void *obj_zalloc(struct bench_thread *t, const enum allocator which,
 					struct kmem_cache *cache, size_t size)
 {
-	void *p;
+	void *p = zalloc_by(which, cache, size, GFP_KERNEL);
 
-	switch (which) {
-	case KMALLOC:
-		p = kzalloc(size, GFP_KERNEL);
-		break;
-	case CACHE:
-		p = kmem_cache_zalloc(cache, GFP_KERNEL);
-		break;
-	default:
-		p = goheap_zalloc(size, GFP_KERNEL);
-		break;
-	}
 	if (unlikely(!p))
 		t->nulls++;
 	return p;
@@ -242,8 +231,7 @@ static __always_inline void strdup_loop(struct bench_thread *t, const enum alloc
 	t->start = clock_ticks();
 	while (rounds--) {
 		for (i = 0; i < ARRAY_SIZE(names); i++)
-			objs[i] = which == KMALLOC ? kstrdup(names[i], GFP_KERNEL) :
-						     goheap_strdup(names[i], GFP_KERNEL);
+			objs[i] = strdup_by(which, names[i], GFP_KERNEL);
 		for (i = 0; i < ARRAY_SIZE(names); i++)
 			obj_free(which, NULL, objs[i]);
 	}

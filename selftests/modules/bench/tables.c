@@ -6,23 +6,10 @@
 #include "bench.h"
 
 #include <linux/log2.h>
-#include <linux/minmax.h>
 #include <linux/vmalloc.h>
 
 u32 *free_order;
 struct step *steps;
-
-static void shuffle(u32 *v, unsigned int n)
-{
-	struct rnd_state rnd;
-
-	prandom_seed_state(&rnd, n);
-	while (n > 1) {
-		unsigned int i = prandom_u32_state(&rnd) % n--;
-
-		swap(v[i], v[n]);
-	}
-}
 
 /* The order in which @live objects are to be freed. */
 void make_order(unsigned int live, bool reverse, bool random)
@@ -41,11 +28,6 @@ u32 size_by_octave(struct rnd_state *rnd, u32 min, u32 max)
 	u32 low = min << prandom_u32_state(rnd) % ilog2(max / min);
 
 	return low + prandom_u32_state(rnd) % (low + 1);
-}
-
-u32 size_uniform(struct rnd_state *rnd, u32 min, u32 max)
-{
-	return min + prandom_u32_state(rnd) % (max - min + 1);
 }
 
 u32 slot_uniform(struct rnd_state *rnd, u32 slots)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * goheap_stress - randomness, failing, the pattern in objects, what is promised of them
+ * goheap_stress - failing, what a step draws, the pattern in objects, what is promised of them
  */
 #include <linux/align.h>
 #include <linux/log2.h>
@@ -36,25 +36,6 @@ void fail(const struct worker *w, const char *fmt, ...)
 }
 
 /* ---- randomness ------------------------------------------------------------- */
-
-/* Spread the bits of @x all over (the finaliser of SplitMix64). */
-u64 mix(u64 x)
-{
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-	return x ^ (x >> 31);
-}
-
-u64 draw(struct draw *d)
-{
-	d->state += 0x9e3779b97f4a7c15ULL;
-	return mix(d->state);
-}
-
-unsigned int below(struct draw *d, unsigned int n)
-{
-	return (u32)draw(d) % n;
-}
 
 /* The randomness of one step, or of one event of a timer. */
 struct draw draw_start(unsigned int who, u64 step)

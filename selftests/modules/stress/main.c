@@ -29,15 +29,16 @@
 #include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/jiffies.h>
-#include <linux/kthread.h>
 #include <linux/limits.h>
 #include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/random.h>
 #include <linux/rcupdate.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+
+#include "lib/cases.h"
+#include "lib/cpus.h"
 
 #include "stress.h"
 
@@ -81,6 +82,7 @@ atomic_long_t side_ops;
 
 static atomic_long_t steps_done;
 static unsigned long deadline;
+static struct team team = TEAM_INIT(team);
 
 /* ---- the threads ------------------------------------------------------------ */
 
@@ -95,8 +97,8 @@ void may_be_failed(void)
 /* To one CPU, or to wherever the scheduler likes if that one is not there. */
 static void move(unsigned int cpu)
 {
-	if (!cpu_online(cpu) || set_cpus_allowed_ptr(current, cpumask_of(cpu)))
-		set_cpus_allowed_ptr(current, cpu_possible_mask);
+	if (!cpu_online(cpu) || go_to(cpu))
+		go_anywhere();
 }
 
 static bool is_over(void)
@@ -125,45 +127,28 @@ static void work(struct worker *w)
 	atomic_long_add(step, &steps_done);
 }
 
-static int worker_main(void *data)
+static void worker_main(struct mate *mate)
 {
-	struct worker *w = data;
+	struct worker *w = container_of(mate, struct worker, mate);
 
 	may_be_failed();
 	work(w);
 	events_stop(w);
 	drop_all(w);
-	complete(&w->done);
-
-	set_current_state(TASK_INTERRUPTIBLE);
-	while (!kthread_should_stop()) {
-		schedule();
-		set_current_state(TASK_INTERRUPTIBLE);
-	}
-	__set_current_state(TASK_RUNNING);
-	return 0;
 }
 
-static int worker_create(struct worker *w, unsigned int id, unsigned int cpu)
+static int worker_create(struct worker *w, unsigned int id, int cpu)
 {
 	w->id = id;
 	w->steps = div_u64(ops, nr_workers) + (id < ops % nr_workers);
 	raw_spin_lock_init(&w->raw_lock);
 	spin_lock_init(&w->lock);
 	spin_lock_init(&w->inbox_lock);
-	init_completion(&w->done);
 	events_init(w);
 	w->objects = kvcalloc(MAX_OBJECTS, sizeof(*w->objects), GFP_KERNEL);
 	if (!w->objects)
 		return -ENOMEM;
-	w->task = kthread_create(worker_main, w, "goheap_stress/%u", id);
-	if (IS_ERR(w->task)) {
-		kvfree(w->objects);
-		return PTR_ERR(w->task);
-	}
-	if (pin)
-		kthread_bind(w->task, cpu);
-	return 0;
+	return team_hire(&team, &w->mate, pin ? cpu : ANY_CPU, worker_main);
 }
 
 /* Once all are done: nobody hands over any more. */
@@ -171,62 +156,33 @@ static void worker_destroy(struct worker *w)
 {
 	struct draw d = draw_start(w->id, ULONG_MAX);
 
-	kthread_stop(w->task);
 	burst_take(w, &d);
 	drop_all(w);
 	kvfree(w->objects);
 }
 
-/*
- * Wait for all; whoever kills insmod gets an end to it, after a step or so. By
- * and by, for long runs are not what a kernel that looks for hung tasks looks for.
- */
-static void worker_wait(struct worker *w)
+static void workers_work(void)
 {
-	long left;
-
-	do
-		left = wait_for_completion_killable_timeout(&w->done, 10 * HZ);
-	while (!left);
-	if (left > 0)
-		return;
-	fail(w, "interrupted");
-	wait_for_completion(&w->done);
-}
-
-static void workers_wait(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < nr_workers; i++)
-		worker_wait(&workers[i]);
+	deadline = jiffies + seconds * HZ;
+	team_start(&team);
+	/* Whoever kills insmod gets an end to it, after a step or so. */
+	if (team_wait(&team))
+		fail(workers, "interrupted");
 }
 
 static int workers_run(void)
 {
-	unsigned int i, nr, cpu = cpumask_first(cpu_online_mask);
-	int err = 0;
+	int cpu = cpumask_first(cpu_online_mask), err = 0;
+	unsigned int i;
 
-	for (nr = 0; nr < nr_workers && !err; nr++) {
-		err = worker_create(&workers[nr], nr, cpu);
-		cpu = cpumask_next(cpu, cpu_online_mask);
-		if (cpu >= nr_cpu_ids)
-			cpu = cpumask_first(cpu_online_mask);
-	}
-	if (err) {
-		for (nr--; nr > 0; nr--) {
-			kthread_stop(workers[nr - 1].task);
-			kvfree(workers[nr - 1].objects);
-		}
-		return err;
-	}
-	deadline = jiffies + seconds * HZ;
-	for (i = 0; i < nr_workers; i++)
-		wake_up_process(workers[i].task);
-	workers_wait();
-	for (i = 0; i < nr_workers; i++)
+	for (i = 0; i < nr_workers && !err; i++, cpu = next_cpu(cpu))
+		err = worker_create(&workers[i], i, cpu);	/* to be destroyed in any case */
+	if (!err)
+		workers_work();
+	team_end(&team);
+	while (i--)
 		worker_destroy(&workers[i]);
-	return 0;
+	return err;
 }
 
 /* ---- the module ------------------------------------------------------------- */
@@ -331,13 +287,7 @@ static int __init stress_init(void)
 	return err;
 }
 
-/* Nothing is left by then; having it allows to unload. */
-static void __exit stress_exit(void)
-{
-}
-
-module_init(stress_init);
-module_exit(stress_exit);
+module_runs(stress_init);
 
 MODULE_DESCRIPTION("Randomised test of goheap");
 MODULE_LICENSE("GPL");

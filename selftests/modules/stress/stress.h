@@ -3,7 +3,7 @@
  * goheap_stress - what its files share
  *
  *   main.c     parameters, threads, the module
- *   check.c    randomness, failing, the pattern in objects, what is promised of them
+ *   check.c    failing, what a step draws, the pattern in objects, what is promised of them
  *   steps.c    contexts, allocating, freeing, resizing, handing over
  *   events.c   interrupts that allocate and free in the middle of it
  *   shared.c   objects that RCU readers look at, bursts, lookups of any address
@@ -13,7 +13,6 @@
 #define _GOHEAP_STRESS_H
 
 #include <linux/atomic.h>
-#include <linux/completion.h>
 #include <linux/hrtimer.h>
 #include <linux/irq_work.h>
 #include <linux/kernel.h>
@@ -23,6 +22,9 @@
 
 #include "base/compat.h"
 #include "goheap.h"
+
+#include "lib/random.h"
+#include "lib/team.h"
 
 #define MAX_THREADS	64
 #define MAX_OBJECTS	4096		/* that a thread owns at a time */
@@ -76,8 +78,7 @@ struct burst {
 
 struct worker {
 	unsigned int id;
-	struct task_struct *task;
-	struct completion done;
+	struct mate mate;
 	unsigned long steps;
 	unsigned long step;		/* the one that is under way */
 	unsigned int nr;
@@ -117,13 +118,6 @@ static inline bool is_failed(void)
 
 __printf(2, 3) void fail(const struct worker *w, const char *fmt, ...);
 
-struct draw {
-	u64 state;
-};
-
-u64 mix(u64 x);
-u64 draw(struct draw *d);
-unsigned int below(struct draw *d, unsigned int n);
 struct draw draw_start(unsigned int who, u64 step);
 size_t draw_size(struct draw *d, size_t max);
 

@@ -9,7 +9,6 @@
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
-#include <linux/sched.h>
 
 #include "stress.h"
 
@@ -18,7 +17,7 @@
 
 struct visit {
 	unsigned int id;
-	struct task_struct *task;
+	struct mate mate;
 	struct goheap *heap;
 	bool leaks;			/* GOHEAP_LEAK_OK */
 	atomic_t users;			/* 0: there is no heap; one is the thread's */
@@ -27,6 +26,7 @@ struct visit {
 };
 
 static struct visit visits[NR_VISITS];
+static struct team visitors = TEAM_INIT(visitors);
 
 /* ---- users, in any context -------------------------------------------------- */
 
@@ -140,9 +140,9 @@ static void visit_end(struct visit *v, struct draw *d)
 	goheap_destroy(v->heap);
 }
 
-static int visit_main(void *data)
+static void visit_main(struct mate *mate)
 {
-	struct visit *v = data;
+	struct visit *v = container_of(mate, struct visit, mate);
 	u64 round = 0;
 
 	may_be_failed();
@@ -156,32 +156,26 @@ static int visit_main(void *data)
 		usleep_range(1000 * (1 + below(&d, MAX_VISIT_MS)), 1000 * (2 + MAX_VISIT_MS));
 		visit_end(v, &d);
 	}
-	return 0;
 }
 
 int visits_start(void)
 {
-	struct task_struct *task;
 	unsigned int i;
+	int err = 0;
 
-	for (i = 0; i < NR_VISITS; i++) {
+	for (i = 0; i < NR_VISITS && !err; i++) {
 		visits[i].id = i;
 		raw_spin_lock_init(&visits[i].lock);
-		task = kthread_run(visit_main, &visits[i], "goheap_visit/%u", i);
-		if (IS_ERR(task)) {
-			visits_stop();
-			return PTR_ERR(task);
-		}
-		visits[i].task = task;
+		err = team_hire(&visitors, &visits[i].mate, ANY_CPU, visit_main);
 	}
-	return 0;
+	if (err)
+		visits_stop();
+	else
+		team_start(&visitors);
+	return err;
 }
 
 void visits_stop(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < NR_VISITS; i++)
-		if (visits[i].task)
-			kthread_stop(visits[i].task);
+	team_end(&visitors);
 }

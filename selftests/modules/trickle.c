@@ -14,6 +14,8 @@
 
 #include "goheap.h"
 
+#include "lib/team.h"
+
 #define NR		4096
 
 static unsigned int owner = 1;
@@ -29,7 +31,8 @@ module_param(left, uint, 0444);
 MODULE_PARM_DESC(left, "Objects not freed yet");
 
 static void *objects[NR];
-static struct task_struct *thread;
+static struct team team = TEAM_INIT(team);
+static struct mate mate;
 
 static long allocate(void *unused)
 {
@@ -48,14 +51,13 @@ static void free_last(void)
 	goheap_free_rcu(objects[left]);
 }
 
-static int trickle(void *unused)
+static void trickle(struct mate *unused)
 {
 	while (!kthread_should_stop()) {
 		if (left)
 			free_last();
 		msleep(pause_ms);
 	}
-	return 0;
 }
 
 static void free_rest(void)
@@ -68,22 +70,16 @@ static int __init goheap_trickle_init(void)
 {
 	int err = work_on_cpu(owner, allocate, NULL);
 
-	if (!err) {
-		thread = kthread_create(trickle, NULL, "goheap_trickle");
-		err = PTR_ERR_OR_ZERO(thread);
-	}
-	if (err) {
+	err = err ?: team_hire(&team, &mate, cpumask_first(cpu_online_mask), trickle);
+	team_start(&team);
+	if (err)
 		free_rest();
-		return err;
-	}
-	kthread_bind(thread, cpumask_first(cpu_online_mask));
-	wake_up_process(thread);
-	return 0;
+	return err;
 }
 
 static void __exit goheap_trickle_exit(void)
 {
-	kthread_stop(thread);
+	team_end(&team);
 	free_rest();
 }
 

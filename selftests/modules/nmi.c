@@ -18,16 +18,16 @@
 #include <linux/errno.h>
 #include <linux/module.h>
 
+#include "lib/cases.h"
+
 #if defined(CONFIG_X86_64) && defined(CONFIG_X86_LOCAL_APIC)
 
-#include <linux/completion.h>
 #include <linux/cpu.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/io.h>
 #include <linux/irqflags.h>
 #include <linux/jiffies.h>
-#include <linux/kthread.h>
 #include <linux/log2.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
@@ -39,6 +39,9 @@
 #include <asm/nmi.h>
 
 #include "goheap.h"
+
+#include "lib/random.h"
+#include "lib/team.h"
 
 #define NR_OBJECTS	256	/* that a thread owns at most */
 #define NR_OWN		32	/* and an NMI handler */
@@ -57,11 +60,10 @@ module_param(seconds, uint, 0444);
 MODULE_PARM_DESC(seconds, "after which the test has failed (default 300)");
 
 struct worker {
-	struct task_struct *task;
+	struct mate mate;
 	struct worker *victim;		/* who gets the NMIs */
-	struct completion done;
 	u32 apic_id;
-	u64 random;
+	struct draw random;
 	void *objects[NR_OBJECTS];
 	unsigned long steps;
 
@@ -71,7 +73,7 @@ struct worker {
 
 	/* The handler's. */
 	bool active;
-	u64 nmi_random;
+	struct draw nmi_random;
 	void *own[NR_OWN];
 	void *twice;			/* to be freed, though it is free */
 	unsigned long nr_nmis;
@@ -84,7 +86,7 @@ struct worker {
 static DEFINE_PER_CPU(struct worker *, worker_of);
 static struct worker *workers;
 static unsigned int nr_workers;
-static atomic_t nr_ready;
+static struct team team = TEAM_INIT(team);
 static void *shared[NR_SHARED];
 static struct goheap *heap;
 
@@ -155,20 +157,11 @@ static void send_nmi(u32 apic_id)
 
 /* ---- objects ---------------------------------------------------------------------- */
 
-static u64 draw(u64 *state)
-{
-	u64 x = *state += 0x9e3779b97f4a7c15ULL;
-
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-	return x ^ (x >> 31);
-}
-
 static u64 key_of(const void *p)
 {
-	u64 state = (unsigned long)p;
+	struct draw d = { .state = (unsigned long)p };
 
-	return draw(&state);
+	return draw(&d);
 }
 
 /* At both ends of all that may be used; of what is short, the first byte. */
@@ -216,7 +209,7 @@ static void *got(void *p, size_t size, gfp_t gfp)
 	return p;
 }
 
-static void *alloc(u64 *random, unsigned int max, gfp_t gfp)
+static void *alloc(struct draw *random, unsigned int max, gfp_t gfp)
 {
 	u64 r = draw(random);
 	size_t low = 1UL << r % max, size = low + (r >> 32) % low;
@@ -240,7 +233,7 @@ static void *alloc(u64 *random, unsigned int max, gfp_t gfp)
 	return got(p, size, gfp);
 }
 
-static void check_and_free(u64 *random, void *p)
+static void check_and_free(struct draw *random, void *p)
 {
 	if (!has_mark(p)) {
 		fail("an object lost its mark", p);
@@ -338,7 +331,7 @@ static void *task_alloc(struct worker *w)
 	unsigned long flags;
 	void *p;
 
-	if (w->random & 3)
+	if (w->random.state & 3)
 		return alloc(&w->random, TASK_MAX, GFP_KERNEL);
 	local_irq_save(flags);
 	p = alloc(&w->random, TASK_MAX, GFP_ATOMIC | __GFP_NOWARN);
@@ -352,7 +345,7 @@ static void task_free(struct worker *w, void *p)
 
 	if (!p)
 		return;
-	if (w->random & 3) {
+	if (w->random.state & 3) {
 		check_and_free(&w->random, p);
 		return;
 	}
@@ -439,16 +432,14 @@ static void finish_worker(struct worker *w)
 	free_twice(w, goheap_alloc(100000, GFP_KERNEL));
 }
 
-static int work(void *arg)
+static void work(struct mate *mate)
 {
+	struct worker *w = container_of(mate, struct worker, mate);
 	unsigned long end = jiffies + seconds * HZ;
-	struct worker *w = arg;
 
 	w->apic_id = own_apic_id();
 	this_cpu_write(worker_of, w);
-	atomic_inc(&nr_ready);
-	while (atomic_read(&nr_ready) < nr_workers)
-		cond_resched();
+	team_meet(mate);
 	while (!is_failed() && !all_hit()) {
 		step(w);
 		cond_resched();
@@ -456,25 +447,19 @@ static int work(void *arg)
 			fail("the NMIs did not all come in time", NULL);
 	}
 	/* Nobody sends any more when all have come here. */
-	atomic_inc(&nr_ready);
-	while (atomic_read(&nr_ready) < 2 * nr_workers)
-		cond_resched();
+	team_meet(mate);
 	finish_worker(w);
-	/* Not by returning: the module may be gone by then. */
-	kthread_complete_and_exit(&w->done, 0);
 }
 
 /* ---- the test --------------------------------------------------------------------------- */
 
-static void start_worker(struct worker *w, unsigned int cpu)
+static void hire_worker(struct worker *w, unsigned int cpu)
 {
 	w->victim = w + 1 < workers + nr_workers ? w + 1 : workers;
 	w->active = true;
-	w->random = cpu;
-	w->nmi_random = cpu + 1000;
-	init_completion(&w->done);
-	w->task = kthread_create_on_cpu(work, w, cpu, "goheap_nmi/%u");
-	if (IS_ERR(w->task))
+	w->random.state = cpu;
+	w->nmi_random.state = cpu + 1000;
+	if (team_hire(&team, &w->mate, cpu, work))
 		fail("a thread could not be made", NULL);
 }
 
@@ -486,17 +471,13 @@ static void run(void)
 	cpus_read_lock();
 	for_each_online_cpu(cpu)
 		if (w < workers + nr_workers)
-			start_worker(w++, cpu);
+			hire_worker(w++, cpu);
 	if (!is_failed()) {
-		for (w = workers; w < workers + nr_workers; w++)
-			wake_up_process(w->task);
-		for (w = workers; w < workers + nr_workers; w++)
-			wait_for_completion(&w->done);
-	} else {
-		for (w = workers; w < workers + nr_workers; w++)
-			if (!IS_ERR_OR_NULL(w->task))
-				kthread_stop(w->task);
+		team_start(&team);
+		if (team_wait(&team))
+			fail("interrupted", NULL);
 	}
+	team_end(&team);
 	for_each_possible_cpu(cpu)
 		per_cpu(worker_of, cpu) = NULL;
 	cpus_read_unlock();
@@ -568,11 +549,6 @@ static int __init nmi_init(void)
 
 #endif
 
-static void __exit nmi_exit(void)
-{
-}
-
-module_init(nmi_init);
-module_exit(nmi_exit);
+module_runs(nmi_init);
 MODULE_DESCRIPTION("goheap under real NMIs");
 MODULE_LICENSE("GPL");

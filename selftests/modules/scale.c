@@ -21,10 +21,8 @@
 
 #include <linux/atomic.h>
 #include <linux/cache.h>
-#include <linux/compiler.h>
 #include <linux/cpu.h>
 #include <linux/cpumask.h>
-#include <linux/ktime.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
@@ -32,10 +30,14 @@
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/stop_machine.h>
-#include <linux/string.h>
 #include <linux/topology.h>
 
 #include "goheap.h"
+
+#include "lib/allocators.h"
+#include "lib/cases.h"
+#include "lib/clock.h"
+#include "lib/cpus.h"
 
 #define LIVE		256		/* objects of a CPU in "replace" */
 #define RING_SIZE	64		/* objects on their way to a CPU */
@@ -75,44 +77,22 @@ struct worker {
 
 static struct worker **workers;		/* by CPU */
 static atomic_t arrived;		/* workers at the meetings so far */
+static enum allocator which;
 
 /* ---- the allocators --------------------------------------------------------- */
 
-enum allocator { NONE, KMALLOC, GOHEAP };
-
 static __always_inline void *alloc_one(struct worker *w, const enum allocator which, size_t size)
 {
-	void *p = w;
+	void *p = alloc_by(which, NULL, size, GFP);
 
-	switch (which) {
-	case NONE:
-		OPTIMIZER_HIDE_VAR(p);
-		return p;
-	case KMALLOC:
-		p = kmalloc(size, GFP);
-		break;
-	default:
-		p = goheap_alloc(size, GFP);
-		break;
-	}
-	if (unlikely(!p))
+	if (which != NONE && unlikely(!p))
 		w->nulls++;
 	return p;
 }
 
 static __always_inline void free_one(const enum allocator which, void *p)
 {
-	switch (which) {
-	case NONE:
-		OPTIMIZER_HIDE_VAR(p);
-		break;
-	case KMALLOC:
-		kfree(p);
-		break;
-	default:
-		goheap_free(p);
-		break;
-	}
+	free_by(which, NULL, p);
 }
 
 /* ---- the workloads ---------------------------------------------------------- */
@@ -198,52 +178,39 @@ static __always_inline void handover(struct worker *w, const enum allocator whic
 	}
 }
 
-/* Compiled for each allocator, so that no test for it is counted. */
+/* Compiled for each allocator, so that no test for it is counted but one. */
 #define DEFINE_WORK(name)					\
-static void name##_none(struct worker *w)			\
+static void name##_work(struct worker *w)			\
 {								\
-	name(w, NONE);						\
-}								\
-static void name##_kmalloc(struct worker *w)			\
-{								\
-	name(w, KMALLOC);					\
-}								\
-static void name##_goheap(struct worker *w)			\
-{								\
-	name(w, GOHEAP);					\
+	switch (which) {					\
+	case NONE:						\
+		name(w, NONE);					\
+		break;						\
+	case KMALLOC:						\
+		name(w, KMALLOC);				\
+		break;						\
+	default:						\
+		name(w, GOHEAP);				\
+		break;						\
+	}							\
 }
 
 DEFINE_WORK(own)
 DEFINE_WORK(replace)
 DEFINE_WORK(handover)
 
-typedef void work_fn(struct worker *w);
-
-#define WORK(name)	{ #name, { name##_none, name##_kmalloc, name##_goheap } }
-
-static const struct {
+static const struct workload {
 	const char *name;
-	work_fn *work[3];		/* by allocator */
-} works[] = { WORK(own), WORK(replace), WORK(handover) };
+	void (*work)(struct worker *w);
+} works[] = {
+	{ "own", own_work },
+	{ "replace", replace_work },
+	{ "handover", handover_work },
+};
 
-static const char * const allocator_names[] = { "none", "kmalloc", "goheap" };
-
-static enum allocator which;
-static work_fn *work;
+static const struct workload *chosen;
 
 /* ---- a run ------------------------------------------------------------------- */
-
-static u64 clock_insns(void)
-{
-#ifdef __x86_64__
-	u32 low, high;
-
-	asm volatile("rdtsc" : "=a" (low), "=d" (high) : : "memory");
-	return (u64)high << 32 | low;
-#else
-	return ktime_get_ns();
-#endif
-}
 
 static void meet(int all)
 {
@@ -260,7 +227,7 @@ static int run_cpu(void *unused)
 
 	meet(cpus);
 	w->start = clock_insns();
-	work(w);
+	chosen->work(w);
 	w->end = clock_insns();
 	meet(2 * cpus);
 	return 0;
@@ -300,23 +267,17 @@ MODULE_PARM_DESC(go, "write anything to run the workload");
 
 static int choose_work(void)
 {
-	unsigned int i;
-	int found;
+	int found = allocator_named("with", with, NO_CACHE | BIT(NONE));
 
-	found = match_string(allocator_names, ARRAY_SIZE(allocator_names), with);
-	if (found < 0 || !ops || ops % TURN) {
-		pr_err("with=%s ops=%u: modinfo says what they can be\n", with, ops);
+	if (!ops || ops % TURN) {
+		pr_err("ops=%u: must be a multiple of %d\n", ops, TURN);
 		return -EINVAL;
 	}
+	if (found < 0)
+		return found;
 	which = found;
-	for (i = 0; i < ARRAY_SIZE(works); i++)
-		if (!strcmp(works[i].name, workload))
-			work = works[i].work[which];
-	if (!work) {
-		pr_err("no workload '%s': modinfo lists them\n", workload);
-		return -EINVAL;
-	}
-	return 0;
+	chosen = find_named(works, "workload", workload);
+	return chosen ? 0 : -EINVAL;
 }
 
 static void free_workers(void)
@@ -334,7 +295,7 @@ static void free_workers(void)
 
 static int make_workers(void)
 {
-	int cpu, next;
+	int cpu;
 
 	workers = kcalloc(nr_cpu_ids, sizeof(*workers), GFP_KERNEL);
 	if (!workers)
@@ -347,12 +308,8 @@ static int make_workers(void)
 		}
 		workers[cpu]->seed = cpu + 1;
 	}
-	for_each_online_cpu(cpu) {
-		next = cpumask_next(cpu, cpu_online_mask);
-		if (next >= nr_cpu_ids)
-			next = cpumask_first(cpu_online_mask);
-		workers[cpu]->next = workers[next];
-	}
+	for_each_online_cpu(cpu)
+		workers[cpu]->next = workers[next_cpu(cpu)];
 	return 0;
 }
 

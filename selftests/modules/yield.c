@@ -18,15 +18,18 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cpumask.h>
-#include <linux/err.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
-#include <linux/string.h>
 
 #include "goheap.h"
+
+#include "lib/cases.h"
+#include "lib/chain.h"
+#include "lib/cpus.h"
+#include "lib/team.h"
 
 static char *loop = "pair";
 module_param(loop, charp, 0444);
@@ -39,13 +42,12 @@ MODULE_PARM_DESC(loop, "pair, zero, tiny, large or many (default pair)");
 
 static unsigned long turns;
 
-static int other(void *unused)
+static void other(struct mate *unused)
 {
 	while (!kthread_should_stop()) {
 		WRITE_ONCE(turns, turns + 1);
 		schedule();
 	}
-	return 0;
 }
 
 static bool do_pair(void)
@@ -82,24 +84,18 @@ static bool do_large(void)
 
 static bool do_many(void)
 {
-	void **last = NULL, **p;
-	unsigned int i;
+	struct chain chain = {};
+	void *p;
 
-	for (i = 0; i < MANY; i++) {
-		p = (goheap_alloc)(64, GFP_KERNEL);
-		if (!p)
-			break;
-		*p = last;
-		last = p;
-	}
-	for (; last; last = p) {
-		p = *last;
-		goheap_free(last);
-	}
-	return i == MANY;
+	while (chain.nr < MANY && chain_put(&chain, (goheap_alloc)(64, GFP_KERNEL), 64))
+		;
+	/* chain_free() would give the CPU away */
+	while ((p = chain_pop(&chain)))
+		goheap_free(p);
+	return chain.nr == MANY;
 }
 
-static const struct {
+static const struct loop {
 	const char *name;
 	bool (*run)(void);
 	bool refills;
@@ -130,44 +126,32 @@ static int run(bool (*fn)(void))
 
 static int run_beside(bool (*fn)(void))
 {
+	static struct team team = TEAM_INIT(team);
+	static struct mate mate;
 	int cpu = cpumask_first(cpu_online_mask), err;
-	struct task_struct *task;
 
-	err = set_cpus_allowed_ptr(current, cpumask_of(cpu));
-	if (err)
-		return err;
-	task = kthread_create(other, NULL, "goheap_yield");
-	if (IS_ERR(task))
-		return PTR_ERR(task);
-	kthread_bind(task, cpu);
-	wake_up_process(task);
-	while (!READ_ONCE(turns))
-		schedule_timeout_uninterruptible(1);
-	err = run(fn);
-	kthread_stop(task);
-	set_cpus_allowed_ptr(current, cpu_possible_mask);
+	err = go_to(cpu) ?: team_hire(&team, &mate, cpu, other);
+	if (!err) {
+		team_start(&team);
+		while (!READ_ONCE(turns))
+			schedule_timeout_uninterruptible(1);
+		err = run(fn);
+	}
+	team_end(&team);
+	go_anywhere();
 	return err;
 }
 
 static int __init yield_init(void)
 {
 	bool any = IS_ENABLED(CONFIG_PREEMPT_DYNAMIC) || IS_ENABLED(CONFIG_PREEMPTION);
-	int err = -EINVAL;
-	unsigned int i;
+	const struct loop *l = find_named(loops, "loop", loop);
 
-	for (i = 0; i < ARRAY_SIZE(loops); i++)
-		if (!strcmp(loop, loops[i].name))
-			err = any || loops[i].refills ? run_beside(loops[i].run) : -EOPNOTSUPP;
-	if (err && err != -EOPNOTSUPP)
-		pr_err("FAILED loop=%s: %pe\n", loop, ERR_PTR(err));
-	return err;
+	if (l && !any && !l->refills)
+		return -EOPNOTSUPP;
+	return verdict("loop", loop, l ? run_beside(l->run) : -EINVAL);
 }
 
-static void __exit yield_exit(void)
-{
-}
-
-module_init(yield_init);
-module_exit(yield_exit);
+module_runs(yield_init);
 MODULE_DESCRIPTION("Another thread beside a loop of goheap's allocations");
 MODULE_LICENSE("GPL");

@@ -15,20 +15,21 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/compiler.h>
 #include <linux/irqflags.h>
-#include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/prandom.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
-#include <linux/string.h>
 #include <linux/utsname.h>
 
 #include "goheap.h"
+
+#include "lib/allocators.h"
+#include "lib/cases.h"
+#include "lib/clock.h"
+#include "lib/random.h"
 
 #define MAX_LIVE	10000
 #define OBJECTS		4096UL		/* at least that many in one measurement */
@@ -39,18 +40,6 @@
 #define GFP		(GFP_NOWAIT | __GFP_NOWARN)
 
 /* ---- the clock -------------------------------------------------------------- */
-
-static __always_inline u64 clock_insns(void)
-{
-#ifdef __x86_64__
-	u32 low, high;
-
-	asm volatile("rdtsc" : "=a" (low), "=d" (high) : : "memory");
-	return (u64)high << 32 | low;
-#else
-	return ktime_get_ns();
-#endif
-}
 
 /* Two instructions for each of @n; the assembler's output is known, C's is not. */
 static noinline u64 spin(unsigned long n)
@@ -78,11 +67,6 @@ static bool clock_counts_insns(void)
 
 /* ---- the loops -------------------------------------------------------------- */
 
-enum allocator { NONE, KMALLOC, CACHE, GOHEAP, NR_ALLOCATORS };
-
-static const char * const allocator_names[] = { "none", "kmalloc", "kmem_cache", "goheap" };
-static_assert(ARRAY_SIZE(allocator_names) == NR_ALLOCATORS);
-
 enum op { PAIR, ZALLOC, STRDUP, SIZED, PRIVATE };
 
 /* Allocations and frees of one measurement, and what they took. */
@@ -105,47 +89,28 @@ static __always_inline void *alloc_one(const enum allocator which, const enum op
 {
 	void *p = objects;
 
-	switch (which) {
-	case NONE:
+	/* One move, as for a result: the loop holds objects in a register anyway. */
+	if (which == NONE) {
 		OPTIMIZER_HIDE_VAR(p);
 		return p;
-	case KMALLOC:
-		if (op == STRDUP)
-			return kstrdup("eth0", GFP);
-		return kmalloc(size, op == ZALLOC ? GFP | __GFP_ZERO : GFP);
-	case CACHE:
-		return kmem_cache_alloc(cache, op == ZALLOC ? GFP | __GFP_ZERO : GFP);
-	default:
-		if (op == STRDUP)
-			return goheap_strdup("eth0", GFP);
-		if (op == PRIVATE)
-			return goheap_heap_alloc(heap, size, GFP, 0);
-		return op == ZALLOC ? goheap_zalloc(size, GFP) : goheap_alloc(size, GFP);
 	}
+	if (op == STRDUP)
+		return strdup_by(which, "eth0", GFP);
+	if (which == GOHEAP && op == PRIVATE)
+		return goheap_heap_alloc(heap, size, GFP, 0);
+	return op == ZALLOC ? zalloc_by(which, cache, size, GFP) :
+			      alloc_by(which, cache, size, GFP);
 }
 
 static __always_inline void free_one(const enum allocator which, const enum op op,
 				     const size_t size, void *p)
 {
-	switch (which) {
-	case NONE:
-		OPTIMIZER_HIDE_VAR(p);
-		break;
-	case KMALLOC:
-		kfree(p);
-		break;
-	case CACHE:
-		kmem_cache_free(cache, p);
-		break;
-	default:
-		if (op == SIZED)
-			goheap_free_sized(p, size);
-		else if (op == PRIVATE)
-			goheap_heap_free(heap, p);
-		else
-			goheap_free(p);
-		break;
-	}
+	if (which == GOHEAP && op == SIZED)
+		goheap_free_sized(p, size);
+	else if (which == GOHEAP && op == PRIVATE)
+		goheap_heap_free(heap, p);
+	else
+		free_by(which, cache, p);
 }
 
 /* Compiled for each allocator, operation and size, as a caller's code would be. */
@@ -173,23 +138,28 @@ static __always_inline void loops(struct run *r, const enum allocator which, con
 	}
 }
 
+static __always_inline void loops_of(struct run *r, const enum op op, const size_t size)
+{
+	switch (r->which) {
+	case NONE:
+		loops(r, NONE, op, size);
+		break;
+	case KMALLOC:
+		loops(r, KMALLOC, op, size);
+		break;
+	case CACHE:
+		loops(r, CACHE, op, size);
+		break;
+	default:
+		loops(r, GOHEAP, op, size);
+		break;
+	}
+}
+
 #define DEFINE_LOOPS(name, op, size)				\
 static void name(struct run *r)					\
 {								\
-	switch (r->which) {					\
-	case NONE:						\
-		loops(r, NONE, op, size);			\
-		break;						\
-	case KMALLOC:						\
-		loops(r, KMALLOC, op, size);			\
-		break;						\
-	case CACHE:						\
-		loops(r, CACHE, op, size);			\
-		break;						\
-	default:						\
-		loops(r, GOHEAP, op, size);			\
-		break;						\
-	}							\
+	loops_of(r, op, size);					\
 }
 
 DEFINE_LOOPS(pair_16, PAIR, 16)
@@ -285,20 +255,8 @@ static void print_result(const struct row *row, const struct run *r, const struc
 
 	pr_info("op=%s size=%u live=%u order=%s with=%s insn=%llu.%llu alloc=%llu.%llu free=%llu.%llu\n",
 		row->op, row->size, row->live, row->random ? "random" : "in-order",
-		allocator_names[r->which], both / 10, both % 10, alloc / 10, alloc % 10,
+		allocator_name(r->which), both / 10, both % 10, alloc / 10, alloc % 10,
 		free / 10, free % 10);
-}
-
-static void shuffle(u32 *v, unsigned int n)
-{
-	struct rnd_state rnd;
-
-	prandom_seed_state(&rnd, n);
-	while (n > 1) {
-		unsigned int i = prandom_u32_state(&rnd) % n--;
-
-		swap(v[i], v[n]);
-	}
 }
 
 static int measure_row(const struct row *row)
@@ -314,7 +272,7 @@ static int measure_row(const struct row *row)
 	if (!cache)
 		return -ENOMEM;
 	none = measure(row, NONE);
-	for (i = KMALLOC; i < NR_ALLOCATORS; i++) {
+	for (i = 0; i < NR_ALLOCATORS; i++) {
 		if (!(row->allocators & BIT(i)))
 			continue;
 		r = measure(row, i);
@@ -331,10 +289,6 @@ static int measure_row(const struct row *row)
 }
 
 /* ---- all of them ------------------------------------------------------------- */
-
-#define ALL		(BIT(KMALLOC) | BIT(CACHE) | BIT(GOHEAP))
-#define NO_CACHE	(BIT(KMALLOC) | BIT(GOHEAP))
-#define NO_KMALLOC	(BIT(CACHE) | BIT(GOHEAP))
 
 static const struct row others[] = {
 	{ "zalloc",  zalloc_64,   ALL,         64,   16 },
@@ -395,20 +349,10 @@ static int __init insn_init(void)
 	kvfree(free_order);
 	kvfree(objects);
 	goheap_destroy(heap);
-	if (err)
-		pr_err("stopped by error %d\n", err);
-	else
-		pr_info("done\n");
-	return err;
+	return finished(err);
 }
 
-/* Nothing is left by then; having it allows to unload. */
-static void __exit insn_exit(void)
-{
-}
-
-module_init(insn_init);
-module_exit(insn_exit);
+module_runs(insn_init);
 
 MODULE_DESCRIPTION("Instruction counts of goheap, kmalloc and kmem_cache");
 MODULE_LICENSE("GPL");

@@ -11,16 +11,17 @@
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/completion.h>
 #include <linux/ftrace.h>
 #include <linux/kallsyms.h>
-#include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 
 #include "goheap.h"
+
+#include "lib/cases.h"
+#include "lib/team.h"
 
 static unsigned int rounds = 300;
 module_param(rounds, uint, 0444);
@@ -142,7 +143,7 @@ static void work(unsigned int round)
 		goheap_free(p[i]);
 }
 
-static int worker(void *done)
+static void worker(struct mate *unused)
 {
 	struct goheap_params params = { .flags = 0 };
 	struct goheap *heap;
@@ -160,28 +161,32 @@ static int worker(void *done)
 		goheap_free(goheap_heap_alloc(heap, 300, GFP_KERNEL, 0));
 		goheap_destroy(heap);
 	}
-	/* The module may go as soon as this is known. */
-	kthread_complete_and_exit(done, 0);
+}
+
+static int run(void)
+{
+	static struct team team = TEAM_INIT(team);
+	static struct mate mates[2];
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < ARRAY_SIZE(mates); i++)
+		err = err ?: team_hire(&team, &mates[i], ANY_CPU, worker);
+	if (!err) {
+		team_start(&team);
+		err = team_wait(&team);
+	}
+	team_end(&team);
+	return err;
 }
 
 static int __init goheap_instrument_init(void)
 {
-	DECLARE_COMPLETION_ONSTACK(done);
-	unsigned int threads = 2, i;
-	struct task_struct *task;
 	int err = begin();
 
 	if (err)
 		return err;
-	for (i = 0; i < threads; i++) {
-		task = kthread_run(worker, &done, "goheap_traced/%u", i);
-		if (IS_ERR(task)) {
-			err = PTR_ERR(task);
-			threads = i;
-		}
-	}
-	for (i = 0; i < threads; i++)
-		wait_for_completion(&done);
+	err = run();
 	end();
 	pr_info("%ld times in the handler, %ld of them below goheap; %ld objects\n",
 		atomic_long_read(&nr_handled), atomic_long_read(&nr_inside),
@@ -194,11 +199,6 @@ static int __init goheap_instrument_init(void)
 	return err;
 }
 
-static void __exit goheap_instrument_exit(void)
-{
-}
-
-module_init(goheap_instrument_init);
-module_exit(goheap_instrument_exit);
+module_runs(goheap_instrument_init);
 MODULE_DESCRIPTION("goheap, used by a tracer in the middle of goheap");
 MODULE_LICENSE("GPL");

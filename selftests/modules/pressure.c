@@ -21,8 +21,6 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bitmap.h>
-#include <linux/cpumask.h>
-#include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/list.h>
@@ -36,6 +34,10 @@
 
 #include "base/compat.h"
 #include "goheap.h"
+
+#include "lib/cases.h"
+#include "lib/chain.h"
+#include "lib/cpus.h"
 
 static char *test = "";
 module_param(test, charp, 0444);
@@ -106,42 +108,9 @@ static int take_and_give(unsigned long nr)
 	return got == nr ? 0 : -ENOMEM;
 }
 
-/* Objects in a chain: the first word of each points to the one before. */
-struct chain {
-	void **last;
-	unsigned long nr;
-	size_t bytes;
-};
-
-static bool chain_put(struct chain *chain, void **p, size_t size)
-{
-	if (!p)
-		return false;
-	*p = chain->last;
-	chain->last = p;
-	chain->nr++;
-	chain->bytes += size;
-	return true;
-}
-
 static bool chain_add(struct chain *chain, size_t size, gfp_t flags)
 {
 	return chain_put(chain, goheap_alloc(size, flags), size);
-}
-
-/* Did every object keep its link? */
-static int chain_free(struct chain *chain)
-{
-	unsigned long n = 0;
-	void **p;
-
-	while ((p = chain->last)) {
-		chain->last = *p;
-		goheap_free(p);
-		n++;
-		cond_resched();
-	}
-	return n == chain->nr ? 0 : -EIO;
 }
 
 static size_t size_of_nth(unsigned long n)
@@ -230,10 +199,10 @@ static int run_caches(void)
 	long before = free_pages_now();
 
 	for_each_online_cpu(cpu) {
-		err = err ?: set_cpus_allowed_ptr(current, cpumask_of(cpu));
+		err = err ?: go_to(cpu);
 		err = err ?: fill_cache();
 	}
-	set_cpus_allowed_ptr(current, cpu_possible_mask);
+	go_anywhere();
 	pr_info("caches hold %ld pages of %ld\n", before - free_pages_now(), before);
 	return err ?: take_and_give(nr);
 }
@@ -394,10 +363,7 @@ static int run_hold(void)
 	return 0;
 }
 
-static const struct {
-	const char *name;
-	int (*run)(void);
-} tests[] = {
+static const struct test_case tests[] = {
 	{ "idle", run_idle },
 	{ "pages", run_pages },
 	{ "caches", run_caches },
@@ -409,15 +375,7 @@ static const struct {
 
 static int __init pressure_init(void)
 {
-	int err = -EINVAL;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(tests); i++)
-		if (!strcmp(test, tests[i].name))
-			err = tests[i].run();
-	if (err)	/* insmod tries once more, and then it might go well */
-		pr_err("FAILED test=%s: %pe\n", test, ERR_PTR(err));
-	return err;
+	return verdict("test", test, run_named(tests, "test", test));
 }
 
 static void __exit pressure_exit(void)

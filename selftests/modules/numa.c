@@ -15,18 +15,19 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cpumask.h>
-#include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/nodemask.h>
-#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
-#include <linux/string.h>
 #include <linux/topology.h>
 
 #include "goheap.h"
+
+#include "lib/cases.h"
+#include "lib/chain.h"
+#include "lib/cpus.h"
 
 static char *test = "";
 module_param(test, charp, 0444);
@@ -40,11 +41,6 @@ static int node_of(const void *p)
 static bool has_memory(int nid)
 {
 	return node_state(nid, N_NORMAL_MEMORY);
-}
-
-static int go_to(int cpu)
-{
-	return set_cpus_allowed_ptr(current, cpumask_of(cpu));
 }
 
 /* Says what is wrong, unless it is an object of this node. */
@@ -161,39 +157,23 @@ static int run_near(void)
 	return err;
 }
 
-/* Objects in a chain: the first word of each points to the one before. */
-static void chain_free(void **last)
+static void chain_all(struct chain *chain, int nid)
 {
-	void **p;
+	void *p;
 
-	while ((p = last)) {
-		last = *p;
-		goheap_free(p);
-		cond_resched();
-	}
-}
-
-static void *chain_all(int nid, unsigned long *nr)
-{
-	void **last = NULL, **p;
-
-	for (*nr = 0; ; ++*nr) {
+	do {
 		p = goheap_alloc_node(SZ_4K, GFP_NOWAIT | __GFP_THISNODE | __GFP_NOWARN, nid);
-		if (!p)
-			return last;
-		*p = last;
-		last = p;
 		cond_resched();
-	}
+	} while (chain_put(chain, p, SZ_4K));
 }
 
 static int exhaust(int nid)
 {
-	unsigned long nr;
-	void *all, *p, *q;
-	int err = 0;
+	struct chain all = {};
+	void *p, *q;
+	int err = 0, broken;
 
-	all = chain_all(nid, &nr);
+	chain_all(&all, nid);
 	p = goheap_alloc_node(SZ_4K, GFP_NOWAIT | __GFP_THISNODE | __GFP_NOWARN, nid);
 	if (p && node_of(p) != nid)
 		err = expect_node(p, nid, "insisted on", SZ_4K);
@@ -203,9 +183,10 @@ static int exhaust(int nid)
 		pr_err("nobody helps node %d out\n", nid);
 		err = -EIO;
 	}
-	pr_info("node %d: NULL after %lu objects, then one of node %d\n", nid, nr,
+	pr_info("node %d: NULL after %lu objects, then one of node %d\n", nid, all.nr,
 		q ? node_of(q) : NUMA_NO_NODE);
-	chain_free(all);
+	broken = chain_free(&all);
+	err = err ?: broken;
 	goheap_free(p);
 	p = goheap_alloc_node(SZ_4K, GFP_KERNEL, nid);
 	err = err ?: expect_node(p, nid, "asked again for", SZ_4K);
@@ -252,10 +233,7 @@ static int run_nowhere(void)
 	return err;
 }
 
-static const struct {
-	const char *name;
-	int (*run)(void);
-} tests[] = {
+static const struct test_case tests[] = {
 	{ "asked", run_asked },
 	{ "home", run_home },
 	{ "near", run_near },
@@ -265,23 +243,12 @@ static const struct {
 
 static int __init numa_init(void)
 {
-	int err = -EINVAL;
-	unsigned int i;
+	int err = run_named(tests, "test", test);
 
-	for (i = 0; i < ARRAY_SIZE(tests); i++)
-		if (!strcmp(test, tests[i].name))
-			err = tests[i].run();
-	set_cpus_allowed_ptr(current, cpu_possible_mask);
-	if (err)	/* insmod tries once more, and then it might go well */
-		pr_err("FAILED test=%s: %pe\n", test, ERR_PTR(err));
-	return err;
+	go_anywhere();
+	return verdict("test", test, err);
 }
 
-static void __exit numa_exit(void)
-{
-}
-
-module_init(numa_init);
-module_exit(numa_exit);
+module_runs(numa_init);
 MODULE_DESCRIPTION("goheap on machines with several memory nodes");
 MODULE_LICENSE("GPL");

@@ -14,6 +14,8 @@
  *   error	a memory error: the page is not handed out again
  *   look	nothing; says what the page looks like
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/bvec.h>
 #include <linux/init.h>
 #include <linux/mm.h>
@@ -24,6 +26,8 @@
 #include <linux/uio.h>
 
 #include "goheap.h"
+
+#include "lib/cases.h"
 
 #ifndef ITER_SOURCE
 #define ITER_SOURCE	WRITE
@@ -73,7 +77,7 @@ static int do_iov(void *p)
 	iov_iter_bvec(&iter, ITER_SOURCE, &bvec, 1, PAGE_SIZE);
 	got = iov_iter_get_pages2(&iter, &page, PAGE_SIZE, 1, &off);
 	if (got != PAGE_SIZE || page != virt_to_page(p)) {
-		pr_err("goheap_pages: iov_iter_get_pages2() gives %zd\n", got);
+		pr_err("iov_iter_get_pages2() gives %zd\n", got);
 		return -EIO;
 	}
 	put_page(page);
@@ -105,7 +109,7 @@ static int do_error(void *p)
 #ifdef CONFIG_MEMORY_FAILURE
 	int err = memory_failure(page_to_pfn(virt_to_page(p)), 0);
 
-	pr_info("goheap_pages: memory_failure() gives %d\n", err);
+	pr_info("memory_failure() gives %d\n", err);
 	return PageHWPoison(virt_to_page(p)) ? 0 : -EIO;
 #else
 	return -EOPNOTSUPP;
@@ -116,14 +120,14 @@ static int do_look(void *p)
 {
 	struct page *page = virt_to_page(p);
 
-	pr_info("goheap_pages: pfn %#lx, count %d, type %d, slab %d, compound %d, reserved %d, sendpage_ok %d\n",
+	pr_info("pfn %#lx, count %d, type %d, slab %d, compound %d, reserved %d, sendpage_ok %d\n",
 		page_to_pfn(page), page_count(page), page_has_type(page), PageSlab(page),
 		PageCompound(page), PageReserved(page), sendpage_ok(page));
 	return page_has_type(page) && !PageSlab(page) && !PageCompound(page) &&
 	       !PageReserved(page) && !sendpage_ok(page) ? 0 : -EINVAL;
 }
 
-static const struct {
+static const struct kind {
 	const char *name;
 	int (*fn)(void *p);
 } kinds[] = {
@@ -136,22 +140,12 @@ static const struct {
 	{ "look", do_look },
 };
 
-static int do_what(void *p)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (!strcmp(what, kinds[i].name))
-			return kinds[i].fn(p);
-	return -EINVAL;
-}
-
-static int try(void *p)
+static int try(const struct kind *kind, void *p)
 {
 	int err;
 
 	memset(p, 0x5a, SIZE);
-	err = do_what(p);
+	err = kind->fn(p);
 	if (!err && (is_handed_out(virt_to_page(p)) || memchr_inv(p, 0x5a, SIZE) ||
 		     goheap_base(p) != p))
 		err = -EUCLEAN;
@@ -178,18 +172,12 @@ static int look_for_errors(void)
 
 static int __init start(void)
 {
+	const struct kind *kind = find_named(kinds, "kind", what);
 	void *p = goheap_alloc(SIZE, GFP_KERNEL);
-	int err;
+	int err = !kind ? -EINVAL : !p ? -ENOMEM : try(kind, p);
 
-	if (!p)
-		return -ENOMEM;
-	err = try(p);
 	goheap_free(p);
-	if (!err)
-		err = look_for_errors();
-	if (err)
-		pr_err("goheap_pages: FAILED %s: %d\n", what, err);
-	return err;
+	return verdict("what", what, err ?: look_for_errors());
 }
 
 static void __exit end(void)
@@ -202,7 +190,7 @@ static void __exit end(void)
 	if (count == 1 && !is_handed_out(held))
 		put_page(held);
 	else
-		pr_err("goheap_pages: FAILED the page that is held has a count of %d\n", count);
+		pr_err("FAILED the page that is held has a count of %d\n", count);
 }
 
 module_init(start);

@@ -6,6 +6,8 @@
  * must not have harmed is unharmed and that the heap still works. Loading fails if
  * not. The report and its words are for goheap_misuse.sh to check.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/cpumask.h>
 #include <linux/init.h>
 #include <linux/module.h>
@@ -15,6 +17,8 @@
 #include <linux/vmalloc.h>
 
 #include "goheap.h"
+
+#include "lib/cases.h"
 
 static char *kind = "double";
 module_param(kind, charp, 0444);
@@ -179,10 +183,7 @@ static int misuse_abandoned_heap(void)
 	return 0;
 }
 
-static const struct {
-	const char *name;
-	int (*run)(void);
-} kinds[] = {
+static const struct test_case kinds[] = {
 	{ "double", misuse_double },
 	{ "double_remote", misuse_double_remote },
 	{ "interior", misuse_interior },
@@ -226,21 +227,9 @@ static int heap_works(void)
 
 static int __init misuse_init(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-		if (!strcmp(kind, kinds[i].name))
-			return kinds[i].run() ?: heap_works();
-	}
-	pr_err("goheap_misuse: no kind '%s'\n", kind);
-	return -EINVAL;
+	return run_named(kinds, "kind", kind) ?: heap_works();
 }
 
-static void __exit misuse_exit(void)
-{
-}
-
-module_init(misuse_init);
-module_exit(misuse_exit);
+module_runs(misuse_init);
 MODULE_DESCRIPTION("goheap misuse, one kind at a time");
 MODULE_LICENSE("GPL");

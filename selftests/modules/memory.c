@@ -24,15 +24,16 @@
 #include <linux/moduleparam.h>
 #include <linux/nodemask.h>
 #include <linux/percpu.h>
-#include <linux/prandom.h>
 #include <linux/rcupdate.h>
-#include <linux/sched.h>
-#include <linux/slab.h>
-#include <linux/string.h>
 #include <linux/workqueue.h>
 
 #include "base/compat.h"
 #include "goheap.h"
+
+#include "lib/allocators.h"
+#include "lib/cases.h"
+#include "lib/cpus.h"
+#include "lib/random.h"
 
 static char *pattern = "mix";
 module_param(pattern, charp, 0444);
@@ -60,7 +61,7 @@ MODULE_PARM_DESC(rounds, "how often: handoff, comb, wander (default 20)");
 
 #define MAX_MIB		1024		/* the guests have no more */
 
-static bool use_kmalloc;
+static enum allocator which;
 
 /* ---- what the kernel has left ----------------------------------------------- */
 
@@ -128,30 +129,20 @@ struct object {
 static bool object_alloc(struct object *o)
 {
 	static const char text[STRING_MAX] = "fourteen bytes";
-	const char *s = text + STRING_MAX - o->size;
 
 	if (o->string)
-		o->p = use_kmalloc ? kstrdup(s, GFP_KERNEL) : goheap_strdup(s, GFP_KERNEL);
+		o->p = strdup_by(which, text + STRING_MAX - o->size, GFP_KERNEL);
 	else
-		o->p = use_kmalloc ? kmalloc(o->size, GFP_KERNEL) :
-				     goheap_alloc(o->size, GFP_KERNEL);
+		o->p = alloc_by(which, NULL, o->size, GFP_KERNEL);
 	return o->p;
 }
 
 static void object_free(void *p)
 {
-	if (use_kmalloc)
-		kfree(p);
-	else
-		goheap_free(p);
+	free_by(which, NULL, p);
 }
 
 /* ---- sizes ------------------------------------------------------------------- */
-
-static unsigned int between(struct rnd_state *rnd, unsigned int from, unsigned int to)
-{
-	return from + prandom_u32_state(rnd) % (to - from + 1);
-}
 
 /*
  * What /proc/slabinfo shows of a machine that has been up for a while, with each
@@ -262,18 +253,6 @@ static int pile_fill(struct pile *pile, size_t bytes)
 }
 
 /* ---- the patterns -------------------------------------------------------------- */
-
-/* Who loads the module does the work, and moves only when told to. */
-static int go_to(int cpu)
-{
-	return set_cpus_allowed_ptr(current, cpumask_of(cpu));
-}
-
-static int next_cpu(int cpu)
-{
-	cpu = cpumask_next(cpu, cpu_online_mask);
-	return cpu < nr_cpu_ids ? cpu : cpumask_first(cpu_online_mask);
-}
 
 /* What stays until the module is unloaded: one for each producer. */
 #define MAX_PILES	2
@@ -623,10 +602,7 @@ static int run_wander(void)
 
 /* ---- the module ------------------------------------------------------------------ */
 
-static const struct {
-	const char *name;
-	int (*run)(void);
-} patterns[] = {
+static const struct test_case patterns[] = {
 	{ "mix", run_mix },
 	{ "strings", run_strings },
 	{ "size", run_size },
@@ -639,28 +615,17 @@ static const struct {
 
 static int check_params(void)
 {
-	use_kmalloc = !strcmp(alloc, "kmalloc");
-	if (!use_kmalloc && strcmp(alloc, "goheap")) {
-		pr_err("alloc=%s: must be goheap or kmalloc\n", alloc);
-		return -EINVAL;
-	}
+	int found = allocator_named("alloc", alloc, NO_CACHE);
+
+	if (found < 0)
+		return found;
+	which = found;
 	if (!size || size > goheap_max_size() || !count || !mib || mib > MAX_MIB) {
 		pr_err("size=%u count=%u mib=%u: must be above 0, and mib at most %d\n",
 		       size, count, mib, MAX_MIB);
 		return -EINVAL;
 	}
 	return 0;
-}
-
-static int run_pattern(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(patterns); i++)
-		if (!strcmp(patterns[i].name, pattern))
-			return patterns[i].run();
-	pr_err("no pattern '%s': modinfo lists them\n", pattern);
-	return -EINVAL;
 }
 
 static void free_piles(void)
@@ -678,7 +643,8 @@ static int __init memory_init(void)
 	err = check_params();
 	if (err)
 		return err;
-	err = go_to(cpumask_first(cpu_online_mask)) ?: run_pattern();
+	err = go_to(cpumask_first(cpu_online_mask)) ?:
+	      run_named(patterns, "pattern", pattern);
 	if (err) {
 		pr_err("stopped by error %d\n", err);
 		free_piles();

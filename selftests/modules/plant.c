@@ -6,11 +6,11 @@
  * what some checker or the runner itself is for; tools/testing/check.sh looks whether
  * anybody noticed. Never load it into a kernel that is to live on.
  */
-#include <linux/completion.h>
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/cpumask.h>
 #include <linux/init.h>
 #include <linux/jiffies.h>
-#include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/module.h>
@@ -24,6 +24,9 @@
 #include <linux/spinlock.h>
 
 #include "goheap.h"
+
+#include "lib/cases.h"
+#include "lib/team.h"
 
 #define BUGS_MAX	8
 
@@ -197,7 +200,7 @@ static int plant_leak(void)
 
 static unsigned long raced;
 
-static int race(void *done)
+static void race(struct mate *unused)
 {
 	unsigned long end = jiffies + HZ;
 
@@ -206,27 +209,24 @@ static int race(void *done)
 		barrier();
 		cond_resched();
 	}
-	complete(done);
-	return 0;
 }
 
-/* Two CPUs count in one variable. */
+/* All CPUs count in one variable. */
 static int plant_race(void)
 {
-	DECLARE_COMPLETION_ONSTACK(done);
-	struct task_struct *task;
-	unsigned int cpu, nr = 0;
+	static struct team team = TEAM_INIT(team);
+	struct mate *mates = kcalloc(nr_cpu_ids, sizeof(*mates), GFP_KERNEL);
+	int cpu, err = mates ? 0 : -ENOMEM;
 
-	for_each_online_cpu(cpu) {
-		task = kthread_create_on_cpu(race, &done, cpu, "race/%u");
-		if (IS_ERR(task))
-			return PTR_ERR(task);
-		wake_up_process(task);
-		nr++;
+	for_each_online_cpu(cpu)
+		err = err ?: team_hire(&team, &mates[cpu], cpu, race);
+	if (!err) {
+		team_start(&team);
+		err = team_wait(&team);
 	}
-	while (nr--)
-		wait_for_completion(&done);
-	return 0;
+	team_end(&team);
+	kfree(mates);
+	return err;
 }
 
 static int plant_uninit(void)
@@ -242,10 +242,7 @@ static int plant_uninit(void)
 	return err & 0;
 }
 
-static const struct {
-	const char *name;
-	int (*run)(void);
-} bugs[] = {
+static const struct test_case bugs[] = {
 	{ "warn", plant_warn },
 	{ "oops", plant_oops },
 	{ "panic", plant_panic },
@@ -267,31 +264,15 @@ static const struct {
 	{ "uninit", plant_uninit },
 };
 
-static int commit(const char *name)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(bugs); i++)
-		if (!strcmp(name, bugs[i].name))
-			return bugs[i].run();
-	pr_err("goheap_plant: no bug '%s'\n", name);
-	return -EINVAL;
-}
-
 static int __init plant_init(void)
 {
 	int i, err = 0;
 
 	for (i = 0; i < nr_bugs && !err; i++)
-		err = commit(bug[i]);
+		err = run_named(bugs, "bug", bug[i]);
 	return err;
 }
 
-static void __exit plant_exit(void)
-{
-}
-
-module_init(plant_init);
-module_exit(plant_exit);
+module_runs(plant_init);
 MODULE_DESCRIPTION("bugs for goheap's test runner to find");
 MODULE_LICENSE("GPL");

@@ -11,7 +11,6 @@
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/completion.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/skbuff.h>
@@ -20,6 +19,8 @@
 
 #include "base/compat.h"
 #include "goheap.h"
+
+#include "lib/cases.h"
 
 static bool twice;
 module_param(twice, bool, 0444);
@@ -277,11 +278,6 @@ static int __init goheap_adopt_init(void)
 	return failed ? -EUCLEAN : 0;
 }
 
-static void __exit goheap_adopt_exit(void)
-{
-}
-
-module_init(goheap_adopt_init);
-module_exit(goheap_adopt_exit);
+module_runs(goheap_adopt_init);
 MODULE_DESCRIPTION("goheap's objects in the hands of the kernel's allocator");
 MODULE_LICENSE("GPL");
