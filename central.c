@@ -3,8 +3,6 @@
  * Central lists: spans of one span class and node that no CPU owns, the fullest
  * handed out first so that the emptiest get a chance to become free. The only
  * file that moves a span between a central list and a cache or the page heap.
- *
- * See internal.h for an overview.
  */
 
 #include <linux/list.h>

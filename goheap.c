@@ -1,8 +1,122 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Allocation and free on the fast path.
+ * Allocation and free on the fast path, and the overview of goheap.
  *
- * See internal.h for an overview.
+ * Nouns, outermost first
+ *
+ *   heap	caches and central lists, a limit, a name (heap.c)
+ *   cache	per heap and CPU: slots, one per span class (percpu/slot.h)
+ *   slot	what the next allocation of a span class takes (percpu/slot.h)
+ *   magazine	per slot: objects freed a moment ago (percpu/magazine.c)
+ *   inbox	per cache: spans of its own that other CPUs freed into (percpu/remote.c)
+ *   central	per heap, node and span class: spans that no CPU owns (central.c)
+ *   page heap	per node: free runs of heap pages (pages/pageheap.c)
+ *   chunk	pages of the kernel, taken together (pages/chunk.c)
+ *   arena	a 16 MiB window of the direct map: which span has a page? (pages/map.c)
+ *   span	contiguous heap pages cut into equal objects (span.c)
+ *   block	16 bytes of a tiny span, shared by tiny objects (spans/block.c)
+ *   limbo	where spans wait whose frees have to wait (spans/limbo.c)
+ *
+ * A heap page is 8 KiB whatever the kernel's page size is. A span class is a size class,
+ * times {may hold pointers, holds none}; tiny blocks have a span class of their own.
+ *
+ * Allocating a small object, each step amortized over the steps before it
+ *
+ *   1. The object in the slot that was freed last (magazine); else a set bit of the current
+ *	word of the current span's free bitmap.
+ *   2. Other words of that span, and what other CPUs freed in it; spans of the cache with
+ *	free objects (partial list); spans from the inbox, one at a time.
+ *   3. A span of the node's central list: the first one of the fullest bucket.
+ *   4. A new span from the page heap: the best fitting run of free pages.
+ *   5. A chunk of pages from the kernel, 1 MiB where it can be had.
+ *
+ * A heap at its limit is made to give back what it does not need before step 4 fails
+ * (front/limit.c). An interrupt that hits a section, and a caller that wants another
+ * node, allocate from the central lists instead.
+ *
+ * Tiny objects (below 16 bytes, without pointers) fill blocks that the CPU keeps open; each new
+ * block comes by the steps above. Large objects (above 32 KiB) take a parked span of the
+ * same length, or steps 4 and 5. Heaps that are debugged have no slots, and allocate from
+ * the central lists.
+ *
+ * Freeing
+ *
+ *   1. Address to arena to span to object. The object must be live, or the free is reported
+ *	and refused.
+ *   2. If this CPU's cache owns the span: set the bit in the free bitmap, and put the object
+ *	into the magazine. If there is no room, the span joins the partial list.
+ *   3. Otherwise: set the bit in the remote bitmap. Whoever then takes the token queues the
+ *	span in the owner's inbox, or merges its remote bits if the span has no owner.
+ *   4. goheap_free_rcu(): the bit in the remote bitmap is set at once, and not merged before
+ *	the span's grace period is over. The span waits in limbo.
+ *   5. A large object: the one bit of the remote bitmap decides who frees it; the winner
+ *	parks the span, or gives it back.
+ *   6. A tiny object: the owner clears its bit in the block; others set its gone bit, and
+ *	the block's remote bit. The block is free when its last object goes.
+ *   7. An object of a debugged heap: its record is brought up to date, then as in 3.
+ *   8. Empty spans go to the page heap when a partial list has grown, when the CPU was idle
+ *	for some seconds, when a heap is at its limit, and on trim. Free runs go back to
+ *	the kernel in the background, under memory pressure, and on trim.
+ *
+ * Where a span can be
+ *
+ *   state  owner    place                                free bitmap guarded by
+ *   -----  -------  -----------------------------------  ----------------------
+ *   FREE   NULL     page heap: tree of runs              page heap lock
+ *   FREE   NULL     page heap: spare, without pages      page heap lock
+ *   FREE   NULL     page heap: set aside, poisoned       page heap lock
+ *   SMALL  NULL     new: known to its maker only         its maker
+ *   SMALL  a cache  current span of a slot               that cache's section
+ *   SMALL  a cache  partial list                         that cache's section
+ *   SMALL  a cache  no list: full, or all its free       that cache's section
+ *		     objects are in the slot
+ *   SMALL  NULL     central list                         central lock
+ *   LARGE  NULL     nowhere: its object is live          nobody: one object
+ *   LARGE  NULL     parked in a cache                    that cache's section
+ *   LARGE  NULL     limbo: freed, with readers           nobody
+ *
+ * A SMALL span may at the same time be in an inbox, among a cache's arrived spans, or in limbo:
+ * these are linked by gh_span.queue, which belongs to the holder of the token. All spans of
+ * a cache are on its list gh_cache.owned as well.
+ *
+ * The remote bitmap is everybody's, with atomic operations only; plain stores initialise it
+ * while nobody else knows the span.
+ *
+ * The token (gh_span.queued)
+ *
+ * Whoever turns it from 0 to 1 may queue the span, and release it or change its owner, and
+ * nobody else may until it is 0 again. Two changes of the owner need no token, because the
+ * central lock and the inbox sort out who was late: a CPU that fetches a span from a central
+ * list, and the take-over of a dead CPU's spans.
+ * Spans that are not SMALL keep the token at 1, so that a free that is late cannot queue
+ * a span that has gone.
+ *
+ * The section
+ *
+ * Preemption off and gh_cache.busy set. An interrupt that finds it set knows that it hit the
+ * middle of a section on its own CPU, and does without: it frees remotely and allocates
+ * from the central lists.
+ *
+ * Lock order
+ *
+ *   1. cpus_read_lock()
+ *   2.   gh_heaps_mutex	list of heaps
+ *   3.     cache section	not a lock, but taken before one
+ *   4.       gh_central.lock	raw, irqs off
+ *   4.       gh_page_heap.lock	raw, irqs off
+ *   4.       map_lock		raw, irqs off
+ *   5.         gh_records.lock	raw, irqs off; debugged heaps only
+ *
+ * No two locks of one number are ever held together. No page and no descriptor is allocated
+ * or freed, and nothing is reported, with a raw lock held; a report that is made there is
+ * written down and printed later (hooks/report.c). All raw locks are taken by gh_lock(),
+ * which counts them, so that whoever interrupts a holder only tries (base/context.h).
+ *
+ * Lifetimes
+ *
+ * Memory of spans, arenas and heaps outlives an RCU grace period, and every lookup by address
+ * runs with preemption off. So a lookup of a wild pointer may find a span that is changing
+ * under it, but never something that is not a span; gh_span_life() tells such lives apart.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt

@@ -406,7 +406,7 @@ void goheap_heap_free(struct goheap *heap, const void *p);
 /* Above, an object's alignment may put it into a larger class. */
 #define GOHEAP_CLASS_MAX	1024
 
-/* The size class of 1 to GOHEAP_CLASS_MAX bytes, as sizeclass.h finds it in a table. */
+/* The size class of 1 to GOHEAP_CLASS_MAX bytes, as base/sizeclass.h finds it in a table. */
 static __always_inline unsigned int goheap_class_of(size_t size)
 {
 	if (size <= 8)

@@ -9,8 +9,6 @@
  * that has something to take over, or did not refill for a while, to do it. The
  * shrinker cannot wait for CPUs, so it has free runs to offer only; whoever is about
  * to call the OOM killer waits.
- *
- * See internal.h for an overview.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt

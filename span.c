@@ -2,7 +2,7 @@
 /*
  * Bookkeeping of the objects inside one span: no locks, no pages, no globals.
  * The caller owns the span or holds its central list's lock, unless a function
- * says that it may be called by anybody. See internal.h for an overview.
+ * says that it may be called by anybody.
  */
 
 #include <linux/bitmap.h>

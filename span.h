@@ -34,7 +34,7 @@ enum gh_span_state {
 /* gh_span.flags; all but two never change while the span is SMALL or LARGE */
 #define GH_F_LARGE	0x01
 #define GH_F_TINY	0x02
-#define GH_F_DEBUG	0x04		/* has records: see debug.c */
+#define GH_F_DEBUG	0x04		/* has records: see hooks/debug.c */
 #define GH_F_SPECIAL	(GH_F_LARGE | GH_F_TINY | GH_F_DEBUG)
 #define GH_F_WORDS	0x20		/* more than one word in each bitmap */
 #define GH_F_LISTED	0x08		/* current, or on its owner's partial list */

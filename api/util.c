@@ -2,8 +2,6 @@
 /*
  * What is built from allocation and free: arrays, alignment, copies, resizing,
  * and questions about objects.
- *
- * See internal.h for an overview.
  */
 
 #include <linux/error-injection.h>

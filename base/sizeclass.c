@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The generated size class tables. See internal.h for an overview. */
+/* The generated size class tables. */
 
 #include "base/sizeclass.h"
 

@@ -11,8 +11,6 @@
  * What is asked for with __GFP_ZERO is not put here: where the bytes end that
  * were asked for is not recorded, so goheap_realloc() could not tell its zeroes
  * from what the block held before.
- *
- * See internal.h for an overview.
  */
 
 #include <linux/bitops.h>

@@ -14,8 +14,6 @@
  * of the central lock.
  *
  * Not compiled with KASAN's checks: it looks at bytes that are nobody's.
- *
- * See internal.h for an overview.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt

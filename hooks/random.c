@@ -5,8 +5,6 @@
  *
  * A slot then gets one object at a time, which is taken by the fast path as ever,
  * and no magazine, which would give back what was freed last.
- *
- * See internal.h for an overview.
  */
 
 #include <linux/kernel.h>

@@ -7,8 +7,6 @@
  * Nothing is printed while this CPU holds a lock of goheap or is in a section: a
  * console is a driver, which may allocate and free, and prints slowly. A report that
  * is made there is written down, and a work prints it.
- *
- * See internal.h for an overview.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt

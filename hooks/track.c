@@ -2,8 +2,6 @@
 /*
  * Who allocated and who freed an object, for heaps that are tracked: events, made
  * where the object changes hands, and printed with whatever is reported about it.
- *
- * See internal.h for an overview.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt

@@ -2,8 +2,6 @@
 /*
  * The whole heap, checked: page heaps, arenas, central lists, spans, and that all
  * counters say the same. For tests, and for whoever suspects damage.
- *
- * See internal.h for an overview.
  */
 
 #include <linux/bitmap.h>

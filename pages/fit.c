@@ -12,21 +12,6 @@
 #include "pages/run.h"
 #include "span.h"
 
-/**
- * gh_fit_start() - where in a run what is wanted would start
- * @s: the run
- * @w: what is wanted
- *
- * Context: The page heap's lock.
- * Return: the address; 0 if the run has no such piece.
- */
-unsigned long gh_fit_start(const struct gh_span *s, const struct gh_want *w)
-{
-	unsigned long start = ALIGN(s->base, (unsigned long)w->align << GH_PAGE_SHIFT);
-
-	return start + ((unsigned long)w->npages << GH_PAGE_SHIFT) <= gh_run_end(s) ? start : 0;
-}
-
 static struct gh_span *run_lower_bound(struct gh_page_heap *ph, unsigned int npages)
 {
 	struct rb_node *node = ph->runs.rb_node;

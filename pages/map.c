@@ -5,8 +5,6 @@
  * and is replaced by a larger one when more is plugged in.
  *
  * Lookups hold no lock: what they find outlives an RCU grace period.
- *
- * See internal.h for an overview.
  */
 
 #include <linux/bitmap.h>
@@ -211,20 +209,6 @@ void gh_map_unclaim(unsigned long addr, unsigned int npages)
 	gh_unlock(&map_lock, flags);
 	if (gone)
 		gh_call_rcu(&arena->rcu, arena_delete_rcu);
-}
-
-/**
- * gh_map_set() - let a page's addresses find a span
- * @arena: of the page
- * @addr: the page
- * @s: the span, or NULL
- *
- * Context: Any; the page is the caller's to give.
- */
-void gh_map_set(struct gh_arena *arena, unsigned long addr, struct gh_span *s)
-{
-	/* Pairs with the address dependency in gh_span_of(). */
-	smp_store_release(&arena->spans[gh_arena_page(addr)], s);
 }
 
 /**

@@ -95,7 +95,13 @@ int gh_map_init(void);
 void gh_map_exit(void);
 int gh_map_claim(unsigned long addr, unsigned int npages, gfp_t gfp);
 void gh_map_unclaim(unsigned long addr, unsigned int npages);
-void gh_map_set(struct gh_arena *arena, unsigned long addr, struct gh_span *s);
+/* Let a page's addresses find a span, or NULL. The page is the caller's to give. */
+static inline void gh_map_set(struct gh_arena *arena, unsigned long addr, struct gh_span *s)
+{
+	/* Pairs with the address dependency in gh_span_of(). */
+	smp_store_release(&arena->spans[gh_arena_page(addr)], s);
+}
+
 void gh_map_set_range(struct gh_arena *arena, unsigned long addr, unsigned int npages,
 		      struct gh_span *s);
 void gh_map_mark(struct gh_arena *arena, struct gh_span *s, bool used);

@@ -3,8 +3,6 @@
  * A CPU's cache, behind the fast paths: refilling a slot, taking over what
  * others freed into our spans, keeping the partial lists short, and giving
  * everything back when the CPU is idle or gone.
- *
- * See internal.h for an overview.
  */
 
 #include <linux/prefetch.h>

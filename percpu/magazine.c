@@ -11,8 +11,6 @@
  * "Magazines and Vmem" (USENIX 2001), and of TCMalloc's thread caches.
  *
  * A slot gets a magazine when it is used a lot, and loses it when its CPU is idle.
- *
- * See internal.h for an overview.
  */
 
 #include <linux/kmemleak.h>

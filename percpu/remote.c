@@ -2,8 +2,6 @@
 /*
  * Freeing what this CPU does not own, or cannot touch just now: by a bit in the
  * span's remote bitmap, and by telling whoever can take it over.
- *
- * See internal.h for an overview.
  */
 
 #include <linux/irq_work.h>

@@ -131,7 +131,7 @@ inline lock_central()
 	atomic { central_lock == 0 -> central_lock = who }
 }
 
-/* internal.h: gh_span_claim(); sets @got */
+/* span.h: gh_span_claim(); sets @got */
 inline claim()
 {
 	got = !queued;
@@ -143,7 +143,7 @@ inline unclaim()
 	d_step { assert(queued); queued = 0 }
 }
 
-/* span.c: gh_span_merge(); sets @again for -EAGAIN */
+/* spans/merge.c: gh_span_merge(); sets @again for -EAGAIN */
 inline merge()
 {
 	if
@@ -170,7 +170,7 @@ inline limbo_add()
 	limbo = 1
 }
 
-/* cache.c: merge() */
+/* percpu/cache.c: merge() */
 inline merge_own()
 {
 	merge();
@@ -190,7 +190,7 @@ inline merge_own()
 	}
 }
 
-/* heap.c: gh_spans_free() */
+/* spans/alloc.c: gh_spans_free() */
 inline free_span()
 {
 	d_step {
@@ -241,7 +241,7 @@ inline settle()
 	fi
 }
 
-/* remote.c: gh_remote_deliver() with central.c: gh_central_merge() */
+/* percpu/remote.c: gh_remote_deliver() with central.c: gh_central_merge() */
 inline deliver()
 {
 	do
@@ -294,7 +294,7 @@ inline deliver()
 	od
 }
 
-/* remote.c: gh_remote_free(), gh_remote_free_rcu() */
+/* percpu/remote.c: gh_remote_free(), gh_remote_free_rcu() */
 inline free_remotely()
 {
 	if
@@ -363,7 +363,7 @@ inline push(c)
 	listed = 1
 }
 
-/* magazine.c: gh_magazine_empty() */
+/* percpu/magazine.c: gh_magazine_empty() */
 inline let_go(c)
 {
 #ifndef BREAK_MAGAZINE
@@ -376,7 +376,7 @@ inline let_go(c)
 #endif
 }
 
-/* cache.c: use_span(), set_current(); sets @got */
+/* percpu/cache.c: use_span(), set_current(); sets @got */
 inline set_current(c)
 {
 	avail[c] = free_bits & ~remote;
@@ -385,7 +385,7 @@ inline set_current(c)
 	listed = got
 }
 
-/* cache.c: absorb() */
+/* percpu/cache.c: absorb() */
 inline absorb(c)
 {
 	assert(owner == c);
@@ -405,7 +405,7 @@ inline absorb(c)
 	}
 }
 
-/* cache.c: gh_cache_disown(); if it fails, the span stays listed as it was */
+/* percpu/cache.c: gh_cache_disown(); if it fails, the span stays listed as it was */
 inline disown(c)
 {
 	d_step {
@@ -428,7 +428,7 @@ inline disown(c)
 	fi
 }
 
-/* cache.c: release(), of an empty span on the partial list */
+/* percpu/cache.c: release(), of an empty span on the partial list */
 inline release(c)
 {
 	d_step {
@@ -446,7 +446,7 @@ inline release(c)
 	fi
 }
 
-/* cache.c: tidy() */
+/* percpu/cache.c: tidy() */
 inline tidy(c)
 {
 	d_step { let_go(c) };
@@ -457,7 +457,7 @@ inline tidy(c)
 	fi
 }
 
-/* cache.c: gh_cache_flush_some() */
+/* percpu/cache.c: gh_cache_flush_some() */
 inline flush(c)
 {
 	d_step { let_go(c) };
@@ -480,7 +480,7 @@ inline flush(c)
 	fi
 }
 
-/* internal.h: gh_cache_take(); sets @got, and then leaves the section */
+/* percpu/slot.h: gh_cache_take(); sets @got, and then leaves the section */
 inline take(c)
 {
 	d_step {
@@ -505,7 +505,7 @@ inline take(c)
 	}
 }
 
-/* cache.c: gh_cache_refill(), without the central list; sets @got */
+/* percpu/cache.c: gh_cache_refill(), without the central list; sets @got */
 inline refill(c)
 {
 	d_step {
@@ -586,7 +586,7 @@ inline alloc_central()
 	}
 }
 
-/* heap.c: gh_spans_new_small(), goheap.c: alloc_install() */
+/* spans/alloc.c: gh_spans_new_small(), front/slow.c: alloc_install() */
 inline alloc_new(c)
 {
 	if
@@ -644,7 +644,7 @@ inline alloc(c)
 	fi
 }
 
-/* goheap.c: the own part of free_object(); internal.h: gh_word_give() */
+/* goheap.c: the own part of free_object(); span.h: gh_word_give() */
 inline free_own(c)
 {
 	d_step {
@@ -821,7 +821,7 @@ active proctype grace()
 }
 #endif
 
-/* remote.c: limbo_callback() */
+/* spans/limbo.c: limbo_callback() */
 active proctype callback()
 {
 	LOCALS(CALLBACK);
@@ -834,14 +834,14 @@ idle:
 }
 
 #ifdef DEAD
-/* heap.c: gh_hotplug_dead(), gh_hotplug_prepare() */
+/* percpu/hotplug.c: gh_hotplug_dead(), gh_hotplug_prepare() */
 active proctype hotplug()
 {
 	LOCALS(HOTPLUG);
 idle:
 	do
 	:: atomic { cpu1@idle && owner == 1 -> dead = 1 };
-		/* cache.c: gh_cache_forget() */
+		/* percpu/cache.c: gh_cache_forget() */
 		d_step { magazine[1] = 0; avail[1] = 0; current[1] = 0; partial[1] = 0 };
 		/* central.c: gh_central_take_over() */
 		d_step { claim() };
@@ -851,7 +851,7 @@ idle:
 		:: got -> settle()
 		:: else -> central_lock = 0
 		fi;
-		/* cache.c: gh_remote_close_inbox() */
+		/* percpu/remote.c: gh_remote_close_inbox() */
 		d_step { closed = 1; got = inbox[1]; inbox[1] = 0 };
 #ifndef BREAK_DEAD
 		if
