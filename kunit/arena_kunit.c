@@ -8,38 +8,17 @@
 #include <linux/rcupdate.h>
 #include <linux/vmalloc.h>
 
+#include "lib_model.h"
+#include "lib_pages.h"
 #include "testlib.h"
 
-#define CHUNK_PAGES	((1U << 20) >> GH_PAGE_SHIFT)
 /* What the kernel takes back at a time, in heap pages. */
 #define KERNEL_PAGE	max(PAGE_SIZE >> GH_PAGE_SHIFT, 1UL)
 
-static int init(struct kunit *test)
-{
-	int err = gh_test_init(test);
-
-	if (err)
-		return err;
-	gh_test_flush_limbo();
-	gh_reclaim_trim();
-	gh_test_set_peak(1UL << 30);
-	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, 0UL);
-	return 0;
-}
-
-static void finish(struct kunit *test)
-{
-	gh_test_set_peak(gh_test_here()->small + gh_test_here()->large);
-	gh_test_exit(test);
-}
-
 static struct gh_span *alloc_aligned(struct kunit *test, unsigned int npages, unsigned int align)
 {
-	struct gh_span *s = gh_arena_alloc(npages, align, GH_SC_LARGE, GFP_KERNEL, numa_mem_id());
+	struct gh_span *s = gh_test_pages_span(test, npages, align);
 
-	KUNIT_ASSERT_NOT_NULL(test, s);
-	gh_span_init_large(s, gh_default, gh_span_bytes(s), false);
-	gh_arena_commit(s);
 	KUNIT_EXPECT_EQ(test, s->npages, npages);
 	return s;
 }
@@ -72,7 +51,7 @@ static void carve(struct kunit *test, const unsigned int *sizes, unsigned int n,
 	unsigned int i;
 
 	/* All of the chunk at once, to learn where it is. */
-	spans[0] = alloc(test, CHUNK_PAGES);
+	spans[0] = alloc(test, GH_TEST_CHUNK_PAGES);
 	addr = spans[0]->base;
 	KUNIT_ASSERT_EQ(test, gh_test_here()->idle, 0UL);
 	gh_arena_free(spans[0]);
@@ -175,8 +154,7 @@ static void coalesce(struct kunit *test, const unsigned int order[3])
 	gh_arena_free(spans[4]);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 1UL);
 	check(test);
-	gh_reclaim_trim();
-	gh_test_set_peak(1UL << 30);
+	gh_test_start_idle();
 }
 
 static void test_gh_arena_free_coalesces(struct kunit *test)
@@ -212,8 +190,7 @@ static bool needs_zeroing(struct kunit *test, unsigned int dirty)
 	gh_arena_free(s);
 	gh_arena_free(spans[0]);
 	gh_arena_free(spans[4]);
-	gh_reclaim_trim();
-	gh_test_set_peak(1UL << 30);
+	gh_test_start_idle();
 	return needzero;
 }
 
@@ -272,7 +249,7 @@ static void test_gh_arena_alloc_aligned_among_many(struct kunit *test)
 static void make_odd_runs(struct kunit *test, struct gh_span **spans)
 {
 	static const unsigned int sizes[] = { 1, 2, 1 };
-	unsigned int i, n = CHUNK_PAGES / GRID * 3, all[CHUNK_PAGES / GRID * 3];
+	unsigned int i, n = GH_TEST_CHUNK_PAGES / GRID * 3, all[GH_TEST_CHUNK_PAGES / GRID * 3];
 
 	for (i = 0; i < n; i++)
 		all[i] = sizes[i % 3];
@@ -285,7 +262,7 @@ static void free_rest(struct gh_span **spans)
 {
 	unsigned int i;
 
-	for (i = 0; i < CHUNK_PAGES / GRID * 3; i++)
+	for (i = 0; i < GH_TEST_CHUNK_PAGES / GRID * 3; i++)
 		if (i % 3 != 1)
 			gh_arena_free(spans[i]);
 }
@@ -293,7 +270,7 @@ static void free_rest(struct gh_span **spans)
 /* The lock is held, and interrupts are off, while they are looked at. */
 static void test_gh_arena_alloc_looks_at_few_runs(struct kunit *test)
 {
-	struct gh_span *spans[CHUNK_PAGES / GRID * 3], *s;
+	struct gh_span *spans[GH_TEST_CHUNK_PAGES / GRID * 3], *s;
 	struct gh_page_heap *ph = gh_test_here();
 	unsigned long before;
 
@@ -310,7 +287,7 @@ static void test_gh_arena_alloc_looks_at_few_runs(struct kunit *test)
 /* What was taken from the kernel is what the caller gets, or he would grow for ever. */
 static void test_gh_arena_alloc_grows_once_among_odd_runs(struct kunit *test)
 {
-	struct gh_span *spans[CHUNK_PAGES / GRID * 3], *s[8];
+	struct gh_span *spans[GH_TEST_CHUNK_PAGES / GRID * 3], *s[8];
 	struct gh_page_heap *ph = gh_test_here();
 	unsigned int order = get_order(2 * GH_PAGE_SIZE), i;
 	unsigned long before;
@@ -332,7 +309,7 @@ static void test_gh_arena_alloc_grows_once_among_odd_runs(struct kunit *test)
 /* Of runs that hold no whole page of the kernel, a few at a time. */
 static void test_gh_arena_scavenge_looks_at_few_runs(struct kunit *test)
 {
-	struct gh_span *spans[CHUNK_PAGES / GRID * 3];
+	struct gh_span *spans[GH_TEST_CHUNK_PAGES / GRID * 3];
 	struct gh_page_heap *ph = gh_test_here();
 	unsigned long before;
 
@@ -340,7 +317,7 @@ static void test_gh_arena_scavenge_looks_at_few_runs(struct kunit *test)
 	before = ph->looks;
 	gh_arena_scavenge(ph, ULONG_MAX);
 	/* Each is looked at once, whether it is given back or not. */
-	KUNIT_EXPECT_LE(test, ph->looks - before, CHUNK_PAGES / GRID * 2UL);
+	KUNIT_EXPECT_LE(test, ph->looks - before, GH_TEST_CHUNK_PAGES / GRID * 2UL);
 	check(test);
 	free_rest(spans);
 }
@@ -352,7 +329,7 @@ static void test_gh_arena_alloc_grows_by_a_chunk(struct kunit *test)
 	unsigned long taken = gh_test_here()->taken;
 	struct gh_span *s = alloc(test, 1);
 
-	KUNIT_EXPECT_GE(test, gh_test_here()->taken - taken, (unsigned long)CHUNK_PAGES);
+	KUNIT_EXPECT_GE(test, gh_test_here()->taken - taken, (unsigned long)GH_TEST_CHUNK_PAGES);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, gh_test_here()->taken - taken - 1);
 	gh_arena_free(s);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, gh_test_here()->taken - taken);
@@ -517,19 +494,18 @@ static void test_gh_arena_alloc_never_gives_poisoned_page(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, owns(addr));
 		KUNIT_EXPECT_EQ(test, gh_test_here()->nr_poisoned, 0UL);
 		forget_poison(test);
-		gh_reclaim_trim();
-		gh_test_set_peak(1UL << 30);
+		gh_test_start_idle();
 	}
 }
 
 static void test_gh_arena_alloc_large_around_poisoned_page(struct kunit *test)
 {
-	struct gh_span *s = alloc(test, CHUNK_PAGES), *t;
+	struct gh_span *s = alloc(test, GH_TEST_CHUNK_PAGES), *t;
 	unsigned long addr = s->base + 5 * GH_PAGE_SIZE;
 
 	gh_arena_free(s);
 	poison(addr);
-	t = alloc(test, CHUNK_PAGES);
+	t = alloc(test, GH_TEST_CHUNK_PAGES);
 	KUNIT_EXPECT_FALSE(test, is_in(addr, t));
 	check(test);
 	gh_arena_free(t);
@@ -745,9 +721,8 @@ struct model {
 	struct gh_span *span[SPANS];
 	unsigned long base[SPANS];
 	unsigned int npages[SPANS];
-	struct rnd_state rnd;
-	unsigned int errors;
 	unsigned long in_use;		/* heap pages before the test */
+	struct gh_test_walk walk;
 };
 
 static bool overlaps(const struct model *m, unsigned int i, unsigned long base,
@@ -792,16 +767,17 @@ static unsigned int marks_lost(const struct model *m, unsigned int i)
 	return lost;
 }
 
-static void do_alloc(struct kunit *test, struct model *m, unsigned int i)
+static void do_alloc(struct model *m, unsigned int i)
 {
-	unsigned int align = 1U << gh_test_below(&m->rnd, 5);
-	unsigned int npages = 1 + gh_test_below(&m->rnd, gh_test_below(&m->rnd, 8) ? 10 : 90);
-	struct gh_span *s = alloc_aligned(test, npages, align);
+	unsigned int align = 1U << gh_test_below(&m->walk.rnd, 5);
+	unsigned int most = gh_test_below(&m->walk.rnd, 8) ? 10 : 90;
+	unsigned int npages = 1 + gh_test_below(&m->walk.rnd, most);
+	struct gh_span *s = alloc_aligned(m->walk.test, npages, align);
 	unsigned int j;
 
 	for (j = 0; j < SPANS; j++)
-		m->errors += overlaps(m, j, s->base, npages);
-	m->errors += s->base % (align * GH_PAGE_SIZE) != 0;
+		m->walk.errors += overlaps(m, j, s->base, npages);
+	m->walk.errors += s->base % (align * GH_PAGE_SIZE) != 0;
 	m->span[i] = s;
 	m->base[i] = s->base;
 	m->npages[i] = npages;
@@ -810,21 +786,41 @@ static void do_alloc(struct kunit *test, struct model *m, unsigned int i)
 
 static void do_free(struct model *m, unsigned int i)
 {
-	m->errors += m->span[i]->base != m->base[i] || marks_lost(m, i);
+	m->walk.errors += m->span[i]->base != m->base[i] || marks_lost(m, i);
 	gh_arena_free(m->span[i]);
 	m->span[i] = NULL;
 }
 
-static void random_step(struct kunit *test, struct model *m)
+static bool step_change(struct gh_test_walk *w)
 {
-	unsigned int i = gh_test_below(&m->rnd, SPANS);
+	struct model *m = w->priv;
+	unsigned int i = gh_test_below(&w->rnd, SPANS);
 
-	if (!gh_test_below(&m->rnd, 64))
-		gh_arena_scavenge(gh_test_here(), gh_test_below(&m->rnd, 200));
-	else if (m->span[i])
+	if (m->span[i])
 		do_free(m, i);
 	else
-		do_alloc(test, m, i);
+		do_alloc(m, i);
+	return true;
+}
+
+static bool step_scavenge(struct gh_test_walk *w)
+{
+	gh_arena_scavenge(gh_test_here(), gh_test_below(&w->rnd, 200));
+	return true;
+}
+
+static const struct gh_test_op arena_ops[] = {
+	{ 63, step_change },
+	{ 1, step_scavenge },
+	{}
+};
+
+static void check_pages(struct gh_test_walk *w)
+{
+	struct gh_page_heap *ph = gh_test_here();
+
+	w->errors += gh_arena_validate(ph) != 0;
+	w->errors += ph->small + ph->large != model_pages(w->priv);
 }
 
 static void test_gh_arena_random(struct kunit *test)
@@ -833,17 +829,16 @@ static void test_gh_arena_random(struct kunit *test)
 	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, m);
-	gh_test_seed(&m->rnd, 42);
 	m->in_use = gh_test_here()->small + gh_test_here()->large;
-	for (i = 0; i < GH_TEST_ROUNDS(10000); i++) {
-		random_step(test, m);
-		m->errors += gh_arena_validate(gh_test_here()) != 0;
-		m->errors += gh_test_here()->small + gh_test_here()->large != model_pages(m);
-	}
-	KUNIT_EXPECT_EQ(test, m->errors, 0);
+	m->walk = (struct gh_test_walk){
+		.test = test, .priv = m, .ops = arena_ops, .check = check_pages,
+		.seed = 42, .rounds = GH_TEST_ROUNDS(10000),
+	};
+	gh_test_walk(&m->walk);
 	for (i = 0; i < SPANS; i++)
 		if (m->span[i])
 			do_free(m, i);
+	KUNIT_EXPECT_EQ(test, m->walk.errors, 0U);
 	check(test);
 }
 
@@ -881,8 +876,8 @@ static struct kunit_case arena_cases[] = {
 
 static struct kunit_suite arena_suite = {
 	.name = "goheap_arena",
-	.init = init,
-	.exit = finish,
+	.init = gh_test_init_idle,
+	.exit = gh_test_exit_idle,
 	.test_cases = arena_cases,
 };
 

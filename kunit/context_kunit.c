@@ -20,6 +20,9 @@
 #include <linux/topology.h>
 #include <linux/tracepoint.h>
 
+#include "lib_object.h"
+#include "lib_pages.h"
+#include "lib_report.h"
 #include "testlib.h"
 
 /* Two tiny, small, more than a page, large, and more than a cache parks. */
@@ -476,13 +479,10 @@ static void run_in_section(struct visit *v)
 /* Real ones are for selftests/goheap_nmi.sh. */
 static void run_nmi(struct visit *v)
 {
-	unsigned long flags;
+	unsigned long flags = gh_test_nmi_begin();
 
-	local_irq_save(flags);
-	WRITE_ONCE(gh_test_nmi, current);
 	enter(v);
-	WRITE_ONCE(gh_test_nmi, NULL);
-	local_irq_restore(flags);
+	gh_test_nmi_end(flags);
 }
 
 /* ---- reclaim --------------------------------------------------------------- */
@@ -684,7 +684,6 @@ static void visit_warm(struct kunit *test, struct visit *v, const struct context
 static void test_context_all(struct kunit *test)
 {
 	const struct context *context = test->param_value;
-	unsigned long misuses = gh_misuse_count();
 	struct visit *v = new_visit(test, visit_all);
 	unsigned int tries = 0;
 
@@ -697,7 +696,7 @@ static void test_context_all(struct kunit *test)
 	if (has_pages(context) || !context->central)
 		KUNIT_EXPECT_EQ_MSG(test, v->nulls, 0U, "the first one asked for %zu bytes",
 				    v->null_size);
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
+	gh_test_expect_silence(test);
 }
 
 static unsigned long pages_taken(void)
@@ -755,34 +754,49 @@ static void see_lock(void *data, struct lockdep_map *lock, unsigned int subclass
 		asked->times++;
 }
 
-#define EXPECT_ASKED(test, asked, allocation) do {			\
-	void *_p;							\
-									\
-	/* The second one comes from the CPU's cache. */		\
-	goheap_free(allocation);					\
-	(asked)->times = 0;						\
-	_p = allocation;						\
-	KUNIT_EXPECT_GT_MSG(test, (asked)->times, 0U, #allocation);	\
-	goheap_free(_p);						\
-} while (0)
+static void *alloc_by(unsigned int way)
+{
+	switch (way) {
+	case 0:
+		return goheap_alloc(100, GFP_KERNEL);
+	case 1:
+		return (goheap_alloc)(100, GFP_KERNEL);
+	case 2:
+		return goheap_zalloc(100, GFP_KERNEL);
+	case 3:
+		return goheap_alloc_noscan(100, GFP_KERNEL);
+	case 4:
+		return goheap_alloc_noscan(5, GFP_KERNEL);
+	case 5:
+		return goheap_alloc_aligned(100, 64, GFP_KERNEL);
+	case 6:
+		return goheap_heap_alloc(gh_default, 100, GFP_KERNEL, 0);
+	case 7:
+		return goheap_strdup("lockdep", GFP_KERNEL);
+	default:
+		return goheap_alloc(100000, GFP_KERNEL);
+	}
+}
+
+#define NR_ALLOC_WAYS	9
 
 /* On the fast paths as well, or it would depend on the cache who finds the bug. */
 static void test_goheap_alloc_asks_lockdep(struct kunit *test)
 {
 	struct asked asked = { .task = current };
 	void *p[NR_BULK];
+	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, lock_acquire_event);
 	KUNIT_ASSERT_EQ(test, tracepoint_probe_register(lock_acquire_event, see_lock, &asked), 0);
-	EXPECT_ASKED(test, &asked, goheap_alloc(100, GFP_KERNEL));
-	EXPECT_ASKED(test, &asked, (goheap_alloc)(100, GFP_KERNEL));
-	EXPECT_ASKED(test, &asked, goheap_zalloc(100, GFP_KERNEL));
-	EXPECT_ASKED(test, &asked, goheap_alloc_noscan(100, GFP_KERNEL));
-	EXPECT_ASKED(test, &asked, goheap_alloc_noscan(5, GFP_KERNEL));
-	EXPECT_ASKED(test, &asked, goheap_alloc_aligned(100, 64, GFP_KERNEL));
-	EXPECT_ASKED(test, &asked, goheap_heap_alloc(gh_default, 100, GFP_KERNEL, 0));
-	EXPECT_ASKED(test, &asked, goheap_strdup("lockdep", GFP_KERNEL));
-	EXPECT_ASKED(test, &asked, goheap_alloc(100000, GFP_KERNEL));
+	for (i = 0; i < NR_ALLOC_WAYS; i++) {
+		/* The second one comes from the CPU's cache. */
+		goheap_free(alloc_by(i));
+		asked.times = 0;
+		p[0] = alloc_by(i);
+		KUNIT_EXPECT_GT_MSG(test, asked.times, 0U, "way %u", i);
+		goheap_free(p[0]);
+	}
 	asked.times = 0;
 	KUNIT_EXPECT_EQ(test, goheap_alloc_bulk(100, GFP_KERNEL, NR_BULK, p), NR_BULK);
 	KUNIT_EXPECT_GT(test, asked.times, 0U);
@@ -807,38 +821,10 @@ static void test_goheap_alloc_asks_lockdep(struct kunit *test)
 /* More spans than are kept when a list of them is tidied up. */
 #define NR_MANY		(64 * PER_SPAN)
 
-static unsigned long nmi_begin(void)
-{
-	unsigned long flags;
-
-	local_irq_save(flags);
-	WRITE_ONCE(gh_test_nmi, current);
-	return flags;
-}
-
-static void nmi_end(unsigned long flags)
-{
-	WRITE_ONCE(gh_test_nmi, NULL);
-	local_irq_restore(flags);
-}
-
-static struct gh_page_heap *page_heap(void)
-{
-	return gh_page_heaps[numa_mem_id()];
-}
-
-static void *alloc(struct kunit *test, struct goheap *heap, size_t size)
-{
-	void *p = goheap_heap_alloc(heap, size, GFP_KERNEL, 0);
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	return p;
-}
-
 /* An object whose span is on the central list and has room. */
 static void *alloc_on_central(struct kunit *test, struct goheap *heap)
 {
-	void *p = alloc(test, heap, SIZE), *q = alloc(test, heap, SIZE);
+	void *p = gh_test_alloc(test, heap, SIZE), *q = gh_test_alloc(test, heap, SIZE);
 
 	goheap_free(q);
 	gh_reclaim_trim();
@@ -846,24 +832,19 @@ static void *alloc_on_central(struct kunit *test, struct goheap *heap)
 	return p;
 }
 
-static struct gh_central *central_of(struct goheap *heap)
-{
-	return &heap->nodes[numa_mem_id()]->central[gh_size_class(SIZE) * 2];
-}
-
 /* What was interrupted may hold the lock: it is not waited for. */
 static void test_nmi_alloc_central_lock_taken(struct kunit *test)
 {
 	struct goheap *heap = gh_test_heap(test, "kunit-nmi", NULL);
-	struct gh_central *central = central_of(heap);
+	struct gh_central *central = gh_test_central(heap, SIZE);
 	void *p = alloc_on_central(test, heap), *q, *r;
-	unsigned long flags = nmi_begin(), lock_flags;
+	unsigned long flags = gh_test_nmi_begin(), lock_flags;
 
 	gh_lock(&central->lock, lock_flags);
 	q = goheap_heap_alloc(heap, SIZE, GFP_NOWAIT, 0);
 	gh_unlock(&central->lock, lock_flags);
 	r = goheap_heap_alloc(heap, SIZE, GFP_NOWAIT, 0);
-	nmi_end(flags);
+	gh_test_nmi_end(flags);
 	KUNIT_EXPECT_PTR_EQ(test, q, NULL);
 	KUNIT_ASSERT_NOT_NULL(test, r);
 	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of(r), gh_test_span_of(p));
@@ -881,17 +862,17 @@ static void test_nmi_alloc_page_heap_lock_taken(struct kunit *test)
 
 	/* Pages, and descriptors; what is live meanwhile keeps them from going back. */
 	for (i = 0; i < ARRAY_SIZE(p); i++)
-		p[i] = alloc(test, gh_default, 300000);
+		p[i] = gh_test_alloc(test, gh_default, 300000);
 	for (i = 1; i < ARRAY_SIZE(p); i++)
 		goheap_free(p[i]);
 	for (i = 0; i < ARRAY_SIZE(sizes_here); i++) {
-		goheap_free(alloc(test, gh_default, sizes_here[i]));
-		flags = nmi_begin();
-		gh_lock(&page_heap()->lock, lock_flags);
+		goheap_free(gh_test_alloc(test, gh_default, sizes_here[i]));
+		flags = gh_test_nmi_begin();
+		gh_lock(&gh_test_here()->lock, lock_flags);
 		q = goheap_heap_alloc(heap, sizes_here[i], GFP_NOWAIT, 0);
-		gh_unlock(&page_heap()->lock, lock_flags);
+		gh_unlock(&gh_test_here()->lock, lock_flags);
 		r = goheap_heap_alloc(heap, sizes_here[i], GFP_NOWAIT, 0);
-		nmi_end(flags);
+		gh_test_nmi_end(flags);
 		KUNIT_EXPECT_PTR_EQ(test, q, NULL);
 		KUNIT_EXPECT_NOT_NULL_MSG(test, r, "%zu bytes", sizes_here[i]);
 		goheap_free(r);
@@ -905,17 +886,17 @@ static void test_nmi_alloc_in_section(struct kunit *test)
 	struct goheap *heap = gh_test_heap(test, "kunit-nmi", NULL);
 	void *p = alloc_on_central(test, heap), *q[PER_SPAN];
 	struct gh_cache *cache = gh_test_nest(heap);
-	unsigned long flags = nmi_begin();
+	unsigned long flags = gh_test_nmi_begin();
 	unsigned int i;
 
 	for (i = 0; i < PER_SPAN; i++)
 		q[i] = goheap_heap_alloc(heap, SIZE, GFP_NOWAIT, 0);
-	nmi_end(flags);
+	gh_test_nmi_end(flags);
 	gh_test_unnest(cache);
 	for (i = 0; i < PER_SPAN - 1; i++)
 		KUNIT_EXPECT_NOT_NULL(test, q[i]);
 	KUNIT_EXPECT_PTR_EQ(test, q[i], NULL);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 1);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(heap), 1L);
 	goheap_free_bulk(PER_SPAN, q);
 	goheap_free(p);
 }
@@ -924,27 +905,27 @@ static void test_nmi_alloc_in_section(struct kunit *test)
 static void test_nmi_free_waits_in_limbo(struct kunit *test)
 {
 	struct goheap *heap = gh_test_heap(test, "kunit-nmi", NULL);
-	struct gh_central *central = central_of(heap);
-	void *p = alloc_on_central(test, heap), *large = alloc(test, heap, 100000);
-	unsigned long flags = nmi_begin(), lock_flags;
+	struct gh_central *central = gh_test_central(heap, SIZE);
+	void *p = alloc_on_central(test, heap), *large = gh_test_alloc(test, heap, 100000);
+	unsigned long flags = gh_test_nmi_begin(), lock_flags;
 	long waiting;
 	size_t size;
 
 	gh_lock(&central->lock, lock_flags);
 	goheap_free(p);
 	gh_unlock(&central->lock, lock_flags);
-	gh_lock(&page_heap()->lock, lock_flags);
+	gh_lock(&gh_test_here()->lock, lock_flags);
 	goheap_free(large);
-	gh_unlock(&page_heap()->lock, lock_flags);
+	gh_unlock(&gh_test_here()->lock, lock_flags);
 	waiting = atomic_long_read(&heap->limbo);
 	size = goheap_size(p) + goheap_size(large);
-	nmi_end(flags);
+	gh_test_nmi_end(flags);
 	KUNIT_EXPECT_EQ(test, waiting, 2L);
 	KUNIT_EXPECT_EQ_MSG(test, size, 0UL, "freed, and live still");
 	gh_limbo_flush(heap);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->limbo), 0L);
 	gh_reclaim_trim();
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(heap), 0L);
 }
 
 struct flusher {
@@ -965,7 +946,7 @@ static int flush(void *arg)
 }
 
 /* Long enough for both to wait for whatever they wait for, if they do. */
-#define FLUSH_LOOPS	200
+#define FLUSH_MS	20
 
 /*
  * What an NMI put into limbo is dealt with by an irq_work, which one may wait for at a
@@ -982,18 +963,15 @@ static void test_gh_limbo_flush_by_two_after_nmi(struct kunit *test)
 
 	init_completion(&f.done);
 	for (i = 0; i < 2; i++) {
-		thread[i] = kthread_create(flush, &f, "kunit-flush");
-		KUNIT_ASSERT_FALSE(test, IS_ERR(thread[i]));
-		kthread_bind(thread[i], cpu);
+		thread[i] = gh_test_thread(test, cpu, flush, &f);
 		get_task_struct(thread[i]);
 		wake_up_process(thread[i]);
 	}
-	flags = nmi_begin();
+	flags = gh_test_nmi_begin();
 	goheap_free(p);
 	WRITE_ONCE(f.go, true);
-	for (i = 0; i < FLUSH_LOOPS; i++)
-		udelay(100);
-	nmi_end(flags);
+	mdelay(FLUSH_MS);
+	gh_test_nmi_end(flags);
 	for (i = 0; i < 2 && wait_for_completion_timeout(&f.done, 10 * HZ); i++)
 		;
 	KUNIT_EXPECT_EQ_MSG(test, i, 2U, "a flush hangs");
@@ -1011,32 +989,27 @@ static void test_gh_limbo_flush_by_two_after_nmi(struct kunit *test)
 static void test_nmi_free_many(struct kunit *test)
 {
 	struct goheap *heap = gh_test_heap(test, "kunit-nmi", NULL);
-	void **p = kunit_kcalloc(test, NR_MANY, sizeof(*p), GFP_KERNEL);
+	void **p = gh_test_alloc_many(test, heap, NR_MANY, SIZE);
 	unsigned long flags, lock_flags;
-	unsigned int i;
 	long pages;
 
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	for (i = 0; i < NR_MANY; i++)
-		p[i] = alloc(test, heap, SIZE);
-	pages = atomic_long_read(&heap->pages);
-	flags = nmi_begin();
-	gh_lock(&page_heap()->lock, lock_flags);
-	for (i = 0; i < NR_MANY; i++)
-		goheap_free(p[i]);
-	gh_unlock(&page_heap()->lock, lock_flags);
-	nmi_end(flags);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), pages);
-	p[0] = alloc(test, heap, SIZE);
+	pages = gh_test_pages(heap);
+	flags = gh_test_nmi_begin();
+	gh_lock(&gh_test_here()->lock, lock_flags);
+	gh_test_free_each(p, NR_MANY);
+	gh_unlock(&gh_test_here()->lock, lock_flags);
+	gh_test_nmi_end(flags);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(heap), pages);
+	p[0] = gh_test_alloc(test, heap, SIZE);
 	goheap_free(p[0]);
 	gh_reclaim_trim();
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(heap), 0L);
 }
 
 /* Whatever an instrument on a function of goheap does while this CPU has the lock. */
 static void use_nested(struct kunit *test, struct goheap *heap, raw_spinlock_t *lock)
 {
-	void *p = alloc_on_central(test, heap), *large = alloc(test, heap, 100000);
+	void *p = alloc_on_central(test, heap), *large = gh_test_alloc(test, heap, 100000);
 	unsigned long flags, size;
 	void *q[3];
 
@@ -1059,11 +1032,11 @@ static void test_nested_in_lock(struct kunit *test)
 {
 	struct goheap *heap = gh_test_heap(test, "kunit-nested", NULL);
 
-	use_nested(test, heap, &central_of(heap)->lock);
-	use_nested(test, heap, &page_heap()->lock);
+	use_nested(test, heap, &gh_test_central(heap, SIZE)->lock);
+	use_nested(test, heap, &gh_test_here()->lock);
 	KUNIT_EXPECT_FALSE(test, gh_is_nested());
 	gh_reclaim_trim();
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(heap), 0L);
 }
 
 static struct kunit_case context_cases[] = {

@@ -13,41 +13,13 @@
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
+#include "lib_model.h"
+#include "lib_object.h"
+#include "lib_pages.h"
+#include "lib_report.h"
 #include "testlib.h"
 
 /* ---- size, alignment, content -------------------------------------------- */
-
-static size_t promised_align(size_t size)
-{
-	return max_t(size_t, size & -size, ARCH_KMALLOC_MINALIGN);
-}
-
-static bool aligned(const void *p, size_t align)
-{
-	return !((unsigned long)p & (align - 1));
-}
-
-/* What is wrong with an object just allocated? */
-static const char *fault_of(void *p, size_t size)
-{
-	if (ZERO_OR_NULL_PTR(p))
-		return "no object";
-	if (!aligned(p, promised_align(size)))
-		return "alignment";
-	if (goheap_size(p) < size)
-		return "usable size";
-	if (goheap_base(p + size - 1) != p || goheap_base(p) != p)
-		return "base";
-	return NULL;
-}
-
-static void expect_good(struct kunit *test, void *p, size_t size)
-{
-	const char *fault = fault_of(p, size);
-
-	if (fault)
-		KUNIT_FAIL(test, "size %zu: %s", size, fault);
-}
 
 static void test_goheap_alloc_every_small_size(struct kunit *test)
 {
@@ -59,7 +31,7 @@ static void test_goheap_alloc_every_small_size(struct kunit *test)
 	gh_test_model_init(&m, test, 128);
 	for (size = 1; size <= 33000; size += step) {
 		p = goheap_alloc(size, GFP_KERNEL);
-		expect_good(test, p, size);
+		gh_test_expect_good(test, p, size);
 		gh_test_model_add(&m, p, size);
 		if (m.nr == m.max)
 			goheap_free(gh_test_model_del(&m, size % m.max));
@@ -75,7 +47,6 @@ static void test_goheap_alloc_every_small_size(struct kunit *test)
 static void alloc_all_sizes(struct kunit *test, size_t most, gfp_t gfp)
 {
 	unsigned int step = GH_TEST_SLOW ? 31 : 3, i = 0;
-	unsigned long misuses = gh_misuse_count();
 	size_t size, sizes[KEPT] = {};
 	void *p[KEPT] = {};
 
@@ -84,7 +55,7 @@ static void alloc_all_sizes(struct kunit *test, size_t most, gfp_t gfp)
 			goheap_free_sized(p[i], sizes[i]);
 		p[i] = (goheap_alloc)(size, gfp);
 		sizes[i] = size;
-		expect_good(test, p[i], size);
+		gh_test_expect_good(test, p[i], size);
 		if (p[i] && gfp & __GFP_ZERO)
 			KUNIT_EXPECT_NULL_MSG(test, memchr_inv(p[i], 0, size), "size %zu", size);
 		if (p[i])
@@ -93,21 +64,8 @@ static void alloc_all_sizes(struct kunit *test, size_t most, gfp_t gfp)
 	for (i = 0; i < KEPT; i++)
 		if (p[i])
 			goheap_free_sized(p[i], sizes[i]);
-	KUNIT_EXPECT_EQ_MSG(test, gh_misuse_count(), misuses, "a size is not the object's");
-}
-
-/* What is idle may be longer. */
-static void set_max_order(size_t bytes)
-{
-	gh_test_flush_limbo();
-	gh_reclaim_trim();
-	WRITE_ONCE(gh_test_max_order, get_order(bytes));
-}
-
-static void end_max_order(void)
-{
-	WRITE_ONCE(gh_test_max_order, UINT_MAX);
-	gh_test_here()->scarce_until = jiffies;
+	/* Whose size was wrong would be refused. */
+	gh_test_expect_silence(test);
 }
 
 static void test_goheap_alloc_every_size_from_32k_blocks(struct kunit *test)
@@ -117,9 +75,9 @@ static void test_goheap_alloc_every_size_from_32k_blocks(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {
-		set_max_order(SZ_32K);
+		gh_test_limit_blocks(SZ_32K);
 		alloc_all_sizes(test, SZ_32K, flags[i]);
-		end_max_order();
+		gh_test_unlimit_blocks();
 	}
 }
 
@@ -129,9 +87,9 @@ static void test_goheap_alloc_every_size_from_short_blocks(struct kunit *test)
 	size_t most;
 
 	for (most = SZ_8K; most <= SZ_32K; most *= 2) {
-		set_max_order(most);
+		gh_test_limit_blocks(most);
 		alloc_all_sizes(test, most, GFP_KERNEL);
-		end_max_order();
+		gh_test_unlimit_blocks();
 	}
 }
 
@@ -144,9 +102,9 @@ static void test_goheap_alloc_from_shorter_spans(struct kunit *test)
 
 	if (PAGE_SIZE > SZ_8K)
 		kunit_skip(test, "spans take few pages");
-	set_max_order(SZ_32K);
+	gh_test_limit_blocks(SZ_32K);
 	p = (goheap_alloc)(6784, GFP_ATOMIC);
-	end_max_order();
+	gh_test_unlimit_blocks();
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	KUNIT_EXPECT_EQ(test, goheap_size(p), 8192UL);
 	s = gh_test_span_of(p);
@@ -172,7 +130,7 @@ static void test_goheap_alloc_asks_once_for_scarce_blocks(struct kunit *test)
 	if (PAGE_SIZE > SZ_8K)
 		kunit_skip(test, "spans take few pages");
 	/* No block for the long spans, and enough for the short ones at once. */
-	set_max_order(SZ_32K);
+	gh_test_limit_blocks(SZ_32K);
 	p[0] = (goheap_alloc)(6784, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->scarce, 5U);
 	gh_test_here()->scarce_until = jiffies + 1000 * HZ;
@@ -185,7 +143,7 @@ static void test_goheap_alloc_asks_once_for_scarce_blocks(struct kunit *test)
 	p[4] = (goheap_alloc)(6784, GFP_KERNEL);
 	KUNIT_EXPECT_GT_MSG(test, gh_test_asked[order], before, "it may be so no more");
 	goheap_free_bulk(ARRAY_SIZE(p), p);
-	end_max_order();
+	gh_test_unlimit_blocks();
 }
 
 static void test_goheap_heap_alloc_debug_from_shorter_spans(struct kunit *test)
@@ -194,17 +152,16 @@ static void test_goheap_heap_alloc_debug_from_shorter_spans(struct kunit *test)
 		.flags = GOHEAP_POISON | GOHEAP_REDZONE | GOHEAP_TRACK,
 	};
 	struct goheap *heap = gh_test_heap(test, "kunit-short", &params);
-	unsigned long misuses = gh_misuse_count();
 	u8 *p;
 
-	set_max_order(SZ_32K);
+	gh_test_limit_blocks(SZ_32K);
 	p = goheap_heap_alloc(heap, 6700, GFP_KERNEL, 0);
-	end_max_order();
+	gh_test_unlimit_blocks();
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	KUNIT_EXPECT_EQ(test, goheap_size(p), 6700UL);
 	memset(p, 0, 6700);
 	goheap_free(p);
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
+	gh_test_expect_silence(test);
 	p = goheap_heap_alloc(heap, 6700, GFP_KERNEL, 0);
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	goheap_free(p);
@@ -215,23 +172,23 @@ static void test_goheap_alloc_nofail_reaches_the_kernel(struct kunit *test)
 {
 	void *p;
 
-	set_max_order(GH_PAGE_SIZE);
+	gh_test_limit_blocks(GH_PAGE_SIZE);
 	p = (goheap_alloc_node)(64, GFP_KERNEL | __GFP_NOFAIL | __GFP_THISNODE, numa_mem_id());
 	KUNIT_EXPECT_NOT_NULL(test, p);
 	KUNIT_EXPECT_TRUE(test, gh_test_gfp & __GFP_NOFAIL);
 	goheap_free(p);
-	end_max_order();
-	set_max_order(SZ_32K);
+	gh_test_unlimit_blocks();
+	gh_test_limit_blocks(SZ_32K);
 	p = (goheap_alloc_node)(SZ_32K, GFP_KERNEL | __GFP_NOFAIL | __GFP_THISNODE, numa_mem_id());
 	KUNIT_EXPECT_NOT_NULL(test, p);
 	KUNIT_EXPECT_TRUE(test, !(gh_test_gfp & __GFP_NOFAIL) == (get_order(SZ_32K) > 1));
 	goheap_free(p);
-	end_max_order();
+	gh_test_unlimit_blocks();
 }
 
 static void blocks_come_back(struct work_struct *work)
 {
-	end_max_order();
+	gh_test_unlimit_blocks();
 }
 
 static DECLARE_DELAYED_WORK(come_back, blocks_come_back);
@@ -244,14 +201,14 @@ static void test_goheap_alloc_nofail_waits_for_blocks(struct kunit *test)
 	void *p;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		set_max_order(0);
+		gh_test_limit_blocks(0);
 		schedule_delayed_work(&come_back, HZ / 10);
 		p = (goheap_alloc)(sizes[i], GFP_KERNEL | __GFP_NOFAIL);
 		KUNIT_EXPECT_NOT_NULL_MSG(test, p, "size %zu", sizes[i]);
 		flush_delayed_work(&come_back);
 		goheap_free(p);
 	}
-	end_max_order();
+	gh_test_unlimit_blocks();
 }
 
 static void test_goheap_alloc_large_sizes(struct kunit *test)
@@ -269,7 +226,7 @@ static void test_goheap_alloc_large_sizes(struct kunit *test)
 			if (size > goheap_max_size())
 				continue;
 			p = goheap_alloc(size, GFP_KERNEL);
-			expect_good(test, p, size);
+			gh_test_expect_good(test, p, size);
 			gh_test_model_add(&m, p, size);
 			if (i % 2)
 				goheap_free(gh_test_model_del(&m, m.nr - 1));
@@ -291,15 +248,13 @@ static void test_goheap_alloc_size_zero(struct kunit *test)
 
 static void test_goheap_free_nothing(struct kunit *test)
 {
-	unsigned long misuses = gh_misuse_count();
-
 	goheap_free(NULL);
 	goheap_free(ZERO_SIZE_PTR);
 	goheap_free_rcu(NULL);
 	goheap_free_rcu(ZERO_SIZE_PTR);
 	goheap_free_sized(NULL, 5);
 	goheap_heap_free(gh_default, ZERO_SIZE_PTR);
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
+	gh_test_expect_silence(test);
 }
 
 static void test_goheap_alloc_too_large(struct kunit *test)
@@ -349,22 +304,6 @@ static void test_goheap_alloc_refuses_zones(struct kunit *test)
 
 /* ---- zeroing ------------------------------------------------------------- */
 
-static const size_t some_sizes[] = { 5, 8, 100, 1024, 5000, 32768, 40000, 300000 };
-
-static void dirty_and_free(struct kunit *test, size_t size)
-{
-	void *p[16];
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(p); i++) {
-		p[i] = goheap_alloc(size, GFP_KERNEL);
-		KUNIT_ASSERT_NOT_NULL(test, p[i]);
-		memset(p[i], 0xa5, size);
-	}
-	for (i = 0; i < ARRAY_SIZE(p); i++)
-		goheap_free(p[i]);
-}
-
 static void expect_zeroes(struct kunit *test, size_t size, gfp_t gfp)
 {
 	void *p[16];
@@ -384,17 +323,15 @@ static void test_goheap_zalloc_after_use(struct kunit *test)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(some_sizes); i++) {
-		dirty_and_free(test, some_sizes[i]);
-		expect_zeroes(test, some_sizes[i], GFP_KERNEL | __GFP_ZERO);
+	for (i = 0; i < ARRAY_SIZE(gh_test_sizes); i++) {
+		gh_test_dirty(test, gh_test_sizes[i]);
+		expect_zeroes(test, gh_test_sizes[i], GFP_KERNEL | __GFP_ZERO);
 		/* The same with spans that went back to the page heap. */
-		dirty_and_free(test, some_sizes[i]);
+		gh_test_dirty(test, gh_test_sizes[i]);
 		gh_reclaim_trim();
-		expect_zeroes(test, some_sizes[i], GFP_KERNEL | __GFP_ZERO);
+		expect_zeroes(test, gh_test_sizes[i], GFP_KERNEL | __GFP_ZERO);
 	}
 }
-
-#define CHUNK_PAGES	(SZ_1M >> GH_PAGE_SHIFT)
 
 /* The next spans are of pages that are known to be zero, as with init_on_alloc=1. */
 static void provide_zeroes(struct kunit *test)
@@ -402,10 +339,7 @@ static void provide_zeroes(struct kunit *test)
 	struct gh_span *s;
 
 	gh_reclaim_trim();
-	s = gh_arena_alloc(CHUNK_PAGES, 1, GH_SC_LARGE, GFP_KERNEL, numa_mem_id());
-	KUNIT_ASSERT_NOT_NULL(test, s);
-	gh_span_init_large(s, gh_default, gh_span_bytes(s), false);
-	gh_arena_commit(s);
+	s = gh_test_pages_span(test, GH_TEST_CHUNK_PAGES, 1);
 	memset((void *)s->base, 0, gh_span_bytes(s));
 	s->needzero = false;
 	gh_arena_free(s);
@@ -417,11 +351,10 @@ static void provide_zeroes(struct kunit *test)
 static void test_goheap_zalloc_partly_used_span(struct kunit *test)
 {
 	static const size_t wordy[] = { 8, 16, 48, 64, 1024, 8192 };
-	void **p = kunit_kcalloc(test, NR_WORDY, sizeof(*p), GFP_KERNEL);
+	void **p = gh_test_array(test, NR_WORDY);
 	unsigned int i, j, used;
 	size_t size;
 
-	KUNIT_ASSERT_NOT_NULL(test, p);
 	for (i = 0; i < ARRAY_SIZE(wordy); i++) {
 		size = wordy[i];
 		for (used = 1; used < NR_WORDY; used += 33) {
@@ -490,11 +423,10 @@ static void *never_used(struct kunit *test, size_t size, void **p)
 static void test_goheap_zalloc_from_magazine(struct kunit *test)
 {
 	static const size_t some[] = { 8, 64, 1024 };
-	void **p = kunit_kcalloc(test, 1024, sizeof(*p), GFP_KERNEL), *q;
+	void **p = gh_test_array(test, 1024), *q;
 	struct gh_slot *slot;
 	unsigned int i;
 
-	KUNIT_ASSERT_NOT_NULL(test, p);
 	for (i = 0; i < ARRAY_SIZE(some); i++) {
 		memset(p, 0, 1024 * sizeof(*p));
 		slot = gh_test_slot(gh_default, some[i]);
@@ -515,11 +447,10 @@ static void test_goheap_zalloc_from_magazine(struct kunit *test)
 /* What is zero already is not cleared again: a mark in it stays. */
 static void test_goheap_zalloc_leaves_zeroes_alone(struct kunit *test)
 {
-	void **p = kunit_kcalloc(test, 1024, sizeof(*p), GFP_KERNEL);
+	void **p = gh_test_array(test, 1024);
 	struct gh_slot *slot = gh_test_slot(gh_default, 64);
 	u8 *next, *q;
 
-	KUNIT_ASSERT_NOT_NULL(test, p);
 	never_used(test, 64, p);
 	next = (u8 *)slot->base + __ffs(slot->avail) * slot->size;
 	gh_open(next, 64);
@@ -556,9 +487,9 @@ static void test_goheap_alloc_init_on_alloc(struct kunit *test)
 
 	if (!want_init_on_alloc(0))
 		kunit_skip(test, "booted without init_on_alloc=1");
-	for (i = 0; i < ARRAY_SIZE(some_sizes); i++) {
-		dirty_and_free(test, some_sizes[i]);
-		expect_zeroes(test, some_sizes[i], GFP_KERNEL);
+	for (i = 0; i < ARRAY_SIZE(gh_test_sizes); i++) {
+		gh_test_dirty(test, gh_test_sizes[i]);
+		expect_zeroes(test, gh_test_sizes[i], GFP_KERNEL);
 	}
 }
 
@@ -629,19 +560,19 @@ static void test_goheap_free_init_on_free(struct kunit *test)
 
 	if (!want_init_on_free())
 		kunit_skip(test, "booted without init_on_free=1");
-	for (i = 0; i < ARRAY_SIZE(some_sizes); i++) {
-		p = goheap_alloc(some_sizes[i], GFP_KERNEL);
+	for (i = 0; i < ARRAY_SIZE(gh_test_sizes); i++) {
+		p = goheap_alloc(gh_test_sizes[i], GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, p);
 		if (gh_test_span_of(p)->flags & GH_F_LARGE) {
 			goheap_free(p);
 			continue;
 		}
-		memset(p, 0xa5, some_sizes[i]);
+		memset(p, 0xa5, gh_test_sizes[i]);
 		goheap_free(p);
-		gh_open(p, some_sizes[i]);
-		KUNIT_EXPECT_PTR_EQ_MSG(test, memchr_inv(p, 0, some_sizes[i]), NULL,
-					"size %zu", some_sizes[i]);
-		gh_close(p, some_sizes[i]);
+		gh_open(p, gh_test_sizes[i]);
+		KUNIT_EXPECT_PTR_EQ_MSG(test, memchr_inv(p, 0, gh_test_sizes[i]), NULL,
+					"size %zu", gh_test_sizes[i]);
+		gh_close(p, gh_test_sizes[i]);
 	}
 }
 
@@ -727,9 +658,9 @@ static void test_goheap_alloc_aligned_all(struct kunit *test)
 	for (align = 1; align <= goheap_max_size(); align *= 2) {
 		for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 			p = goheap_alloc_aligned(sizes[i], align, GFP_KERNEL);
-			expect_good(test, p, sizes[i]);
-			KUNIT_EXPECT_TRUE_MSG(test, aligned(p, align), "%zu by %zu", sizes[i],
-					      align);
+			gh_test_expect_good(test, p, sizes[i]);
+			KUNIT_EXPECT_TRUE_MSG(test, IS_ALIGNED((unsigned long)p, align),
+					      "%zu by %zu", sizes[i], align);
 			goheap_free(p);
 		}
 	}
@@ -742,10 +673,10 @@ static void test_goheap_alloc_node_all(struct kunit *test)
 	void *r = goheap_alloc_node(100, GFP_KERNEL, NUMA_NO_NODE);
 	void *s = goheap_alloc_node(100000, GFP_KERNEL | __GFP_THISNODE, numa_mem_id());
 
-	expect_good(test, p, 100);
-	expect_good(test, q, 100);
-	expect_good(test, r, 100);
-	expect_good(test, s, 100000);
+	gh_test_expect_good(test, p, 100);
+	gh_test_expect_good(test, q, 100);
+	gh_test_expect_good(test, r, 100);
+	gh_test_expect_good(test, s, 100000);
 	KUNIT_EXPECT_EQ(test, page_to_nid(virt_to_page(q)), numa_mem_id());
 	KUNIT_EXPECT_EQ(test, page_to_nid(virt_to_page(s)), numa_mem_id());
 	goheap_free(p);
@@ -758,7 +689,7 @@ static void test_goheap_alloc_node_not_there(struct kunit *test)
 {
 	void *p = goheap_alloc_node(100, GFP_KERNEL, MAX_NUMNODES + 5);
 
-	expect_good(test, p, 100);
+	gh_test_expect_good(test, p, 100);
 	goheap_free(p);
 	KUNIT_EXPECT_PTR_EQ(test, goheap_alloc_node(100, GFP_KERNEL | __GFP_THISNODE,
 						    MAX_NUMNODES + 5), NULL);
@@ -768,7 +699,7 @@ static void test_goheap_alloc_noscan_has_spans_of_its_own(struct kunit *test)
 {
 	void *p = goheap_alloc(100, GFP_KERNEL), *q = goheap_alloc_noscan(100, GFP_KERNEL);
 
-	expect_good(test, q, 100);
+	gh_test_expect_good(test, q, 100);
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	KUNIT_EXPECT_TRUE(test, gh_sc_noscan(gh_test_span_of(q)->spanclass));
 	KUNIT_EXPECT_FALSE(test, gh_sc_noscan(gh_test_span_of(p)->spanclass));
@@ -896,7 +827,7 @@ static void resize(struct kunit *test, u8 **p, size_t *from, size_t to)
 	memset(*p, 0x3c, *from);
 	q = goheap_realloc(*p, to, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, q);
-	expect_good(test, q, to);
+	gh_test_expect_good(test, q, to);
 	KUNIT_EXPECT_PTR_EQ_MSG(test, memchr_inv(q, 0x3c, min(*from, to)), NULL,
 				"%zu to %zu", *from, to);
 	*p = q;
@@ -936,8 +867,8 @@ static void test_goheap_realloc_of_nothing_and_to_nothing(struct kunit *test)
 	void *p = goheap_realloc(NULL, 100, GFP_KERNEL);
 	void *q = goheap_realloc(ZERO_SIZE_PTR, 100, GFP_KERNEL);
 
-	expect_good(test, p, 100);
-	expect_good(test, q, 100);
+	gh_test_expect_good(test, p, 100);
+	gh_test_expect_good(test, q, 100);
 	KUNIT_EXPECT_PTR_EQ(test, goheap_realloc(p, 0, GFP_KERNEL), ZERO_SIZE_PTR);
 	KUNIT_EXPECT_EQ_MSG(test, goheap_size(p), 0UL, "it is not freed");
 	goheap_free(q);
@@ -1000,8 +931,8 @@ static void test_goheap_realloc_zeroes(struct kunit *test)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(some_sizes); i++)
-		dirty_and_free(test, some_sizes[i]);
+	for (i = 0; i < ARRAY_SIZE(gh_test_sizes); i++)
+		gh_test_dirty(test, gh_test_sizes[i]);
 	zero_grow(test, false);
 	zero_grow(test, true);
 }
@@ -1117,9 +1048,9 @@ static size_t random_size(struct rnd_state *rnd)
 	}
 }
 
-static void *random_alloc(struct rnd_state *rnd, size_t size)
+static void *random_alloc(struct gh_test_walk *w, size_t size)
 {
-	switch (gh_test_below(rnd, 4)) {
+	switch (gh_test_below(&w->rnd, 4)) {
 	case 0:
 		return goheap_alloc_noscan(size, GFP_KERNEL);
 	case 1:
@@ -1129,75 +1060,39 @@ static void *random_alloc(struct rnd_state *rnd, size_t size)
 	}
 }
 
+static const struct gh_test_op alloc_ops[] = {
+	{ 55, gh_test_step_alloc },
+	{ 39, gh_test_step_free },
+	{ 6, gh_test_step_free_rcu },
+	{}
+};
+
 static void test_goheap_alloc_free_random(struct kunit *test)
 {
-	struct gh_test_model m;
-	struct rnd_state rnd;
-	unsigned int i, victim;
-	size_t size;
+	struct gh_test_walk w = {
+		.test = test, .ops = alloc_ops, .size = random_size, .alloc = random_alloc,
+		.seed = 2026, .rounds = GH_TEST_ROUNDS(60000),
+	};
 
-	gh_test_model_init(&m, test, 400);
-	gh_test_seed(&rnd, 2026);
-	for (i = 0; i < GH_TEST_ROUNDS(60000); i++) {
-		if (m.nr < m.max && gh_test_below(&rnd, 100) < 55) {
-			size = random_size(&rnd);
-			gh_test_model_add(&m, random_alloc(&rnd, size), size);
-		} else if (m.nr) {
-			victim = gh_test_below(&rnd, m.nr);
-			if (gh_test_below(&rnd, 8))
-				goheap_free(gh_test_model_del(&m, victim));
-			else
-				goheap_free_rcu(gh_test_model_del(&m, victim));
-		}
-	}
-	gh_test_validate(test);
-	gh_test_model_free_all(&m);
+	gh_test_walk_objects(&w, 400);
+	gh_test_model_free_all(&w.m);
 }
 
 /* ---- grace periods ------------------------------------------------------- */
 
-#define FEW	1024		/* 8 objects of this size to a span */
-#define NR_FEW	8
-
-static bool take_all(struct goheap *heap, void **p, unsigned int n)
-{
-	unsigned int i;
-
-	/* Inside of a read-side critical section nothing may sleep. */
-	for (i = 0; i < n; i++) {
-		p[i] = goheap_heap_alloc(heap, FEW, GFP_ATOMIC, 0);
-		if (!p[i])
-			return false;
-	}
-	return true;
-}
-
-static bool among(const void *p, void * const *all, unsigned int n)
-{
-	while (n--)
-		if (all[n] == p)
-			return true;
-	return false;
-}
-
-static void free_all(void **p, unsigned int n)
-{
-	goheap_free_bulk(n, p);
-}
-
 static void test_goheap_free_rcu_waits_for_readers(struct kunit *test)
 {
 	struct goheap *heap = gh_test_heap(test, "kunit-rcu", NULL);
-	void *p[NR_FEW], *q[2 * NR_FEW], *again[NR_FEW];
+	void *p[GH_TEST_PER_SPAN], *q[2 * GH_TEST_PER_SPAN], *again[GH_TEST_PER_SPAN];
 	bool all, reused, kept;
 
-	KUNIT_ASSERT_TRUE(test, take_all(heap, p, NR_FEW));
-	memset(p[3], 0x77, FEW);
+	KUNIT_ASSERT_TRUE(test, gh_test_try_fill(heap, p, GH_TEST_PER_SPAN, GH_TEST_SIZE));
+	memset(p[3], 0x77, GH_TEST_SIZE);
 	rcu_read_lock();
 	goheap_free_rcu(p[3]);
-	all = take_all(heap, q, 2 * NR_FEW);
-	reused = among(p[3], q, 2 * NR_FEW);
-	kept = !memchr_inv(p[3], 0x77, FEW);
+	all = gh_test_try_fill(heap, q, 2 * GH_TEST_PER_SPAN, GH_TEST_SIZE);
+	reused = gh_test_is_among(p[3], q, 2 * GH_TEST_PER_SPAN);
+	kept = !memchr_inv(p[3], 0x77, GH_TEST_SIZE);
 	rcu_read_unlock();
 	KUNIT_ASSERT_TRUE(test, all);
 	KUNIT_EXPECT_FALSE_MSG(test, reused, "a reader's object was allocated");
@@ -1206,12 +1101,13 @@ static void test_goheap_free_rcu_waits_for_readers(struct kunit *test)
 
 	gh_test_grace_period();
 	gh_test_flush_limbo();
-	KUNIT_ASSERT_TRUE(test, take_all(heap, again, NR_FEW));
-	KUNIT_EXPECT_TRUE_MSG(test, among(p[3], again, NR_FEW), "it never comes back");
+	KUNIT_ASSERT_TRUE(test, gh_test_try_fill(heap, again, GH_TEST_PER_SPAN, GH_TEST_SIZE));
+	KUNIT_EXPECT_TRUE_MSG(test, gh_test_is_among(p[3], again, GH_TEST_PER_SPAN),
+			      "it never comes back");
 	p[3] = NULL;
-	free_all(p, NR_FEW);
-	free_all(q, 2 * NR_FEW);
-	free_all(again, NR_FEW);
+	goheap_free_bulk(GH_TEST_PER_SPAN, p);
+	goheap_free_bulk(2 * GH_TEST_PER_SPAN, q);
+	goheap_free_bulk(GH_TEST_PER_SPAN, again);
 }
 
 static void test_goheap_free_rcu_large(struct kunit *test)
@@ -1225,13 +1121,13 @@ static void test_goheap_free_rcu_large(struct kunit *test)
 	memset(p, 0x77, 100000);
 	rcu_read_lock();
 	goheap_free_rcu(p);
-	during = atomic_long_read(&heap->pages);
+	during = gh_test_pages(heap);
 	kept = !memchr_inv(p, 0x77, 100000);
 	rcu_read_unlock();
 	gh_test_grace_period();
 	gh_test_flush_limbo();
 	gh_reclaim_trim();
-	after = atomic_long_read(&heap->pages);
+	after = gh_test_pages(heap);
 	KUNIT_EXPECT_EQ(test, during, 13);
 	KUNIT_EXPECT_TRUE(test, kept);
 	KUNIT_EXPECT_EQ(test, after, 0);
@@ -1293,17 +1189,17 @@ static void test_goheap_free_large_counts(struct kunit *test)
 static void test_goheap_free_rcu_then_the_rest(struct kunit *test)
 {
 	struct goheap *heap = gh_test_heap(test, "kunit-rcu-rest", NULL);
-	void *p[NR_FEW];
+	void *p[GH_TEST_PER_SPAN];
 	unsigned int i;
 
-	KUNIT_ASSERT_TRUE(test, take_all(heap, p, NR_FEW));
+	KUNIT_ASSERT_TRUE(test, gh_test_try_fill(heap, p, GH_TEST_PER_SPAN, GH_TEST_SIZE));
 	goheap_free_rcu(p[0]);
-	for (i = 1; i < NR_FEW; i++)
+	for (i = 1; i < GH_TEST_PER_SPAN; i++)
 		goheap_free(p[i]);
 	gh_test_validate(test);
 	gh_test_flush_limbo();
 	gh_reclaim_trim();
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(heap), 0L);
 }
 
 /* ---- other CPUs ---------------------------------------------------------- */
@@ -1312,32 +1208,32 @@ static void test_goheap_free_from_other_cpu(struct kunit *test)
 {
 	int cpu = gh_test_other_cpu(test);
 	struct goheap *heap = gh_test_heap(test, "kunit-remote", NULL);
-	void *p[NR_FEW], *again[2];
+	void *p[GH_TEST_PER_SPAN], *again[2];
 
-	KUNIT_ASSERT_TRUE(test, take_all(heap, p, NR_FEW));
+	KUNIT_ASSERT_TRUE(test, gh_test_try_fill(heap, p, GH_TEST_PER_SPAN, GH_TEST_SIZE));
 	gh_test_free_on(cpu, p[2]);
 	gh_test_free_on(cpu, p[5]);
 	KUNIT_EXPECT_EQ(test, goheap_size(p[2]), 0UL);
 	/* The span is full, so the next allocation looks into the inbox. */
-	KUNIT_ASSERT_TRUE(test, take_all(heap, again, 2));
-	KUNIT_EXPECT_TRUE(test, among(p[2], again, 2));
-	KUNIT_EXPECT_TRUE(test, among(p[5], again, 2));
-	free_all(p, NR_FEW);
+	KUNIT_ASSERT_TRUE(test, gh_test_try_fill(heap, again, 2, GH_TEST_SIZE));
+	KUNIT_EXPECT_TRUE(test, gh_test_is_among(p[2], again, 2));
+	KUNIT_EXPECT_TRUE(test, gh_test_is_among(p[5], again, 2));
+	goheap_free_bulk(GH_TEST_PER_SPAN, p);
 }
 
 static void test_goheap_free_all_from_other_cpu(struct kunit *test)
 {
 	int cpu = gh_test_other_cpu(test);
 	struct goheap *heap = gh_test_heap(test, "kunit-remote-all", NULL);
-	void *p[3 * NR_FEW];
+	void *p[3 * GH_TEST_PER_SPAN];
 	unsigned int i;
 
-	KUNIT_ASSERT_TRUE(test, take_all(heap, p, ARRAY_SIZE(p)));
+	KUNIT_ASSERT_TRUE(test, gh_test_try_fill(heap, p, ARRAY_SIZE(p), GH_TEST_SIZE));
 	for (i = 0; i < ARRAY_SIZE(p); i++)
 		gh_test_free_on(cpu, p[i]);
 	KUNIT_EXPECT_EQ(test, gh_test_live(heap), 0UL);
 	gh_reclaim_trim();
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(heap), 0L);
 }
 
 static void test_goheap_free_large_from_other_cpu(struct kunit *test)
@@ -1350,7 +1246,7 @@ static void test_goheap_free_large_from_other_cpu(struct kunit *test)
 	gh_test_free_on(cpu, p);
 	KUNIT_EXPECT_EQ(test, gh_test_live(heap), 0UL);
 	gh_reclaim_trim();
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(heap), 0L);
 }
 
 /* A freed large span waits for the next allocation of its length, and no other. */
@@ -1363,7 +1259,7 @@ static void test_gh_cache_park_by_length(struct kunit *test)
 	memset(p, 0x33, 100000);
 	goheap_free(p);
 	KUNIT_EXPECT_EQ(test, goheap_size(p), 0UL);
-	KUNIT_EXPECT_EQ_MSG(test, atomic_long_read(&heap->pages), 13, "not parked");
+	KUNIT_EXPECT_EQ_MSG(test, gh_test_pages(heap), 13L, "not parked");
 	other = goheap_heap_alloc(heap, 110000, GFP_KERNEL, 0);
 	same = goheap_heap_alloc(heap, 99000, GFP_KERNEL | __GFP_ZERO, 0);
 	KUNIT_EXPECT_PTR_NE(test, other, p);
@@ -1398,31 +1294,31 @@ static void test_gh_cache_park_is_bounded(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(p); i++)
 		p[i] = goheap_heap_alloc(heap, 100000, GFP_KERNEL, 0);
 	goheap_free_bulk(ARRAY_SIZE(p), p);
-	KUNIT_EXPECT_LE(test, atomic_long_read(&heap->pages), (long)(SZ_1M >> GH_PAGE_SHIFT));
-	KUNIT_EXPECT_GT(test, atomic_long_read(&heap->pages), 13L);
+	KUNIT_EXPECT_LE(test, gh_test_pages(heap), (long)(SZ_1M >> GH_PAGE_SHIFT));
+	KUNIT_EXPECT_GT(test, gh_test_pages(heap), 13L);
 	p[0] = goheap_heap_alloc(heap, SZ_1M, GFP_KERNEL, 0);
 	gh_reclaim_trim();
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), (long)(SZ_1M >> GH_PAGE_SHIFT));
+	KUNIT_EXPECT_EQ(test, gh_test_pages(heap), (long)(SZ_1M >> GH_PAGE_SHIFT));
 	goheap_free(p[0]);
-	KUNIT_EXPECT_EQ_MSG(test, atomic_long_read(&heap->pages), 0, "too long to be parked");
+	KUNIT_EXPECT_EQ_MSG(test, gh_test_pages(heap), 0L, "too long to be parked");
 }
 
 /* A span that nobody owns takes remote frees under the central lock. */
 static void test_goheap_free_into_span_without_owner(struct kunit *test)
 {
 	struct goheap *heap = gh_test_heap(test, "kunit-unowned", NULL);
-	void *p[NR_FEW];
+	void *p[GH_TEST_PER_SPAN];
 	unsigned int i;
 
-	KUNIT_ASSERT_TRUE(test, take_all(heap, p, NR_FEW));
+	KUNIT_ASSERT_TRUE(test, gh_test_try_fill(heap, p, GH_TEST_PER_SPAN, GH_TEST_SIZE));
 	goheap_free(p[0]);
 	gh_reclaim_trim();
 	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of(p[1])->owner, NULL);
-	for (i = 1; i < NR_FEW; i++) {
+	for (i = 1; i < GH_TEST_PER_SPAN; i++) {
 		goheap_free(p[i]);
-		KUNIT_EXPECT_EQ(test, gh_test_live(heap), (unsigned long)NR_FEW - 1 - i);
+		KUNIT_EXPECT_EQ(test, gh_test_live(heap), (unsigned long)GH_TEST_PER_SPAN - 1 - i);
 	}
-	KUNIT_EXPECT_EQ_MSG(test, atomic_long_read(&heap->pages), 0, "the span is not freed");
+	KUNIT_EXPECT_EQ_MSG(test, gh_test_pages(heap), 0L, "the span is not freed");
 }
 
 struct exchange {
@@ -1464,7 +1360,6 @@ static void test_goheap_free_exchanged_between_cpus(struct kunit *test)
 	struct goheap *heap = gh_test_heap(test, "kunit-exchange", NULL);
 	struct exchange *x = kunit_kcalloc(test, 2, sizeof(*x), GFP_KERNEL);
 	atomic_long_t *box = kunit_kcalloc(test, BOXES, sizeof(*box), GFP_KERNEL);
-	unsigned long misuses = gh_misuse_count();
 	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, x);
@@ -1481,10 +1376,10 @@ static void test_goheap_free_exchanged_between_cpus(struct kunit *test)
 	}
 	for (i = 0; i < BOXES; i++)
 		goheap_free((void *)atomic_long_read(&box[i]));
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
+	gh_test_expect_silence(test);
 	gh_test_flush_limbo();
 	gh_reclaim_trim();
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(heap), 0L);
 }
 
 /* ---- interrupts ---------------------------------------------------------- */
@@ -1492,16 +1387,16 @@ static void test_goheap_free_exchanged_between_cpus(struct kunit *test)
 static void test_goheap_alloc_nested(struct kunit *test)
 {
 	struct goheap *heap = gh_test_heap(test, "kunit-nested", NULL);
-	void *p[NR_FEW], *q;
+	void *p[GH_TEST_PER_SPAN], *q;
 	struct gh_cache *cache;
 	struct gh_span *s;
 
 	/* A span on the central list, for kernels where no page could be had. */
-	KUNIT_ASSERT_TRUE(test, take_all(heap, p, 2));
+	KUNIT_ASSERT_TRUE(test, gh_test_try_fill(heap, p, 2, GH_TEST_SIZE));
 	goheap_free(p[1]);
 	gh_reclaim_trim();
 	cache = gh_test_nest(heap);
-	q = goheap_heap_alloc(heap, FEW, GFP_ATOMIC, 0);
+	q = goheap_heap_alloc(heap, GH_TEST_SIZE, GFP_ATOMIC, 0);
 	s = gh_span_of(q);
 	gh_test_unnest(cache);
 	KUNIT_ASSERT_NOT_NULL(test, q);
@@ -1509,23 +1404,23 @@ static void test_goheap_alloc_nested(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, s, gh_test_span_of(p[0]));
 	goheap_free(q);
 	goheap_free(p[0]);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(heap), 0L);
 }
 
 static void test_goheap_alloc_nested_new_span(struct kunit *test)
 {
 	struct goheap *heap = gh_test_heap(test, "kunit-nested-new", NULL);
 	struct gh_cache *cache = gh_test_nest(heap);
-	void *p = goheap_heap_alloc(heap, FEW, GFP_ATOMIC, 0);
+	void *p = goheap_heap_alloc(heap, GH_TEST_SIZE, GFP_ATOMIC, 0);
 	void *q = goheap_heap_alloc(heap, 5, GFP_ATOMIC, GOHEAP_NOSCAN);
 	void *r = goheap_heap_alloc(heap, 100000, GFP_ATOMIC, 0);
 
 	gh_test_unnest(cache);
 	/* On PREEMPT_RT the page allocator sleeps, so there may be nothing. */
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT)) {
-		expect_good(test, p, FEW);
+		gh_test_expect_good(test, p, GH_TEST_SIZE);
 		KUNIT_EXPECT_NOT_NULL(test, q);
-		expect_good(test, r, 100000);
+		gh_test_expect_good(test, r, 100000);
 	}
 	goheap_free(p);
 	goheap_free(q);
@@ -1536,11 +1431,11 @@ static void test_goheap_alloc_nested_new_span(struct kunit *test)
 static void test_goheap_free_nested(struct kunit *test)
 {
 	struct goheap *heap = gh_test_heap(test, "kunit-nested-free", NULL);
-	void *p[NR_FEW], *again[2];
+	void *p[GH_TEST_PER_SPAN], *again[2];
 	struct gh_cache *cache;
 	bool remote;
 
-	KUNIT_ASSERT_TRUE(test, take_all(heap, p, NR_FEW));
+	KUNIT_ASSERT_TRUE(test, gh_test_try_fill(heap, p, GH_TEST_PER_SPAN, GH_TEST_SIZE));
 	cache = gh_test_nest(heap);
 	goheap_free(p[1]);
 	goheap_free_rcu(p[6]);
@@ -1549,10 +1444,10 @@ static void test_goheap_free_nested(struct kunit *test)
 	KUNIT_EXPECT_TRUE_MSG(test, remote, "the bitmap was touched within the section");
 	gh_test_grace_period();
 	gh_test_flush_limbo();
-	KUNIT_ASSERT_TRUE(test, take_all(heap, again, 2));
-	KUNIT_EXPECT_TRUE(test, among(p[1], again, 2));
-	KUNIT_EXPECT_TRUE(test, among(p[6], again, 2));
-	free_all(p, NR_FEW);
+	KUNIT_ASSERT_TRUE(test, gh_test_try_fill(heap, again, 2, GH_TEST_SIZE));
+	KUNIT_EXPECT_TRUE(test, gh_test_is_among(p[1], again, 2));
+	KUNIT_EXPECT_TRUE(test, gh_test_is_among(p[6], again, 2));
+	goheap_free_bulk(GH_TEST_PER_SPAN, p);
 }
 
 struct interrupt {
@@ -1589,7 +1484,6 @@ static void test_goheap_alloc_free_interrupted(struct kunit *test)
 {
 	struct goheap *heap = gh_test_heap(test, "kunit-irq", NULL);
 	struct interrupt *in = kunit_kzalloc(test, sizeof(*in), GFP_KERNEL);
-	unsigned long misuses = gh_misuse_count();
 	struct gh_test_model m;
 	unsigned int i;
 	size_t size;
@@ -1612,9 +1506,9 @@ static void test_goheap_alloc_free_interrupted(struct kunit *test)
 	irq_work_sync(&in->work);
 	KUNIT_EXPECT_GT(test, atomic_read(&in->runs), 0);
 	KUNIT_EXPECT_EQ(test, in->overlaps, 0);
-	free_all(in->p, ARRAY_SIZE(in->p));
+	goheap_free_bulk(ARRAY_SIZE(in->p), in->p);
 	gh_test_model_free_all(&m);
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
+	gh_test_expect_silence(test);
 }
 
 /* ---- private heaps ------------------------------------------------------- */
@@ -1694,7 +1588,7 @@ static void test_goheap_heap_alloc_limit(struct kunit *test)
 	goheap_free(p[3]);
 	p[3] = goheap_heap_alloc(heap, 8192, gfp, 0);
 	KUNIT_EXPECT_NOT_NULL(test, p[3]);
-	free_all(p, ARRAY_SIZE(p));
+	goheap_free_bulk(ARRAY_SIZE(p), p);
 	gh_reclaim_trim();
 	p[0] = goheap_heap_alloc(heap, 8 * GH_PAGE_SIZE, gfp, 0);
 	KUNIT_EXPECT_NOT_NULL_MSG(test, p[0], "what was given back counts still");
@@ -1725,10 +1619,9 @@ static unsigned long yields(struct kunit *test, void *(*fn)(size_t, gfp_t), size
 			    unsigned long *refills)
 {
 	unsigned long before = gh_test_cache(gh_default)->refills, n;
-	void **p = kunit_kcalloc(test, YIELD_NR, sizeof(*p), GFP_KERNEL);
+	void **p = gh_test_array(test, YIELD_NR);
 	unsigned int i;
 
-	KUNIT_ASSERT_NOT_NULL(test, p);
 	gh_test_yields = 0;
 	WRITE_ONCE(gh_test_yielder, current);
 	for (i = 0; i < YIELD_NR; i++)
@@ -1736,7 +1629,7 @@ static unsigned long yields(struct kunit *test, void *(*fn)(size_t, gfp_t), size
 	WRITE_ONCE(gh_test_yielder, NULL);
 	n = gh_test_yields;
 	*refills = gh_test_cache(gh_default)->refills - before;
-	free_all(p, YIELD_NR);
+	goheap_free_bulk(YIELD_NR, p);
 	return n;
 }
 
@@ -1762,7 +1655,7 @@ static void test_goheap_alloc_yields_when_it_refills(struct kunit *test)
 
 static void test_goheap_alloc_bulk_yields_between_batches(struct kunit *test)
 {
-	void **p = kunit_kcalloc(test, YIELD_NR, sizeof(*p), GFP_KERNEL);
+	void **p = gh_test_array(test, YIELD_NR);
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	gh_test_yields = 0;
@@ -2029,15 +1922,14 @@ static void test_goheap_destroy_without_leaks(struct kunit *test)
 
 static void test_gh_reclaim_trim_returns_all(struct kunit *test)
 {
-	void **p = kunit_kcalloc(test, 200, sizeof(*p), GFP_KERNEL);
+	void **p = gh_test_array(test, 200);
 	unsigned long idle = 0, lost = 0;
 	unsigned int i;
 	int nid;
 
-	KUNIT_ASSERT_NOT_NULL(test, p);
 	for (i = 0; i < 200; i++)
 		p[i] = goheap_alloc_noscan(1 + i * i, GFP_KERNEL);
-	free_all(p, 200);
+	goheap_free_bulk(200, p);
 	gh_test_flush_limbo();
 	gh_reclaim_trim();
 	for_each_node(nid) {
@@ -2046,7 +1938,7 @@ static void test_gh_reclaim_trim_returns_all(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, idle, 0UL);
 	KUNIT_EXPECT_EQ_MSG(test, lost, 0UL, "pages are held though nothing is live");
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&gh_default->pages), 0);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(gh_default), 0);
 }
 
 static struct kunit_case front_cases[] = {

@@ -10,148 +10,111 @@
 #include <linux/mm.h>
 #include <linux/net.h>
 #include <linux/page_ref.h>
-#include <linux/ratelimit.h>
 #include <linux/rcupdate.h>
 #include <linux/uio.h>
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
+#include "lib_object.h"
+#include "lib_report.h"
 #include "testlib.h"
 
 #define SIZE	100	/* of class 112, or of 128 where DMA may have to bounce */
-
-/* What the count of misuses is to be, in test->priv. */
-static int init(struct kunit *test)
-{
-	test->priv = (void *)gh_misuse_count();
-	return gh_test_init(test);
-}
-
-static void expect_report(struct kunit *test, const char *text)
-{
-	test->priv++;
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), (unsigned long)test->priv);
-	test->priv = (void *)gh_misuse_count();
-	if (!strstr(gh_last_report, text))
-		KUNIT_FAIL(test, "'%s' is not in: %s", text, gh_last_report);
-	gh_test_validate(test);
-}
-
-static void expect_silence(struct kunit *test)
-{
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), (unsigned long)test->priv);
-}
-
-static u8 *alloc(struct kunit *test, size_t size)
-{
-	u8 *p = goheap_alloc(size, GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	memset(p, 0x42, size);
-	return p;
-}
-
-/* The object outlived the attempt. */
-static void expect_live(struct kunit *test, u8 *p, size_t size)
-{
-	KUNIT_EXPECT_GE(test, goheap_size(p), size);
-	KUNIT_EXPECT_PTR_EQ(test, memchr_inv(p, 0x42, size), NULL);
-}
 
 /* ---- double free --------------------------------------------------------- */
 
 static void test_goheap_free_twice(struct kunit *test)
 {
-	u8 *p = alloc(test, SIZE);
+	u8 *p = gh_test_victim(test, SIZE);
 	char bytes[20];
 
 	snprintf(bytes, sizeof(bytes), "%zu bytes", goheap_size(p));
 	goheap_free(p);
-	expect_silence(test);
+	gh_test_expect_silence(test);
 	goheap_free(p);
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 	KUNIT_EXPECT_NOT_NULL(test, strstr(gh_last_report, "heap default"));
 	KUNIT_EXPECT_NOT_NULL(test, strstr(gh_last_report, bytes));
 }
 
 static void test_goheap_free_twice_after_other_frees(struct kunit *test)
 {
-	u8 *p = alloc(test, SIZE), *q[50];
+	u8 *p = gh_test_victim(test, SIZE), *q[50];
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(q); i++)
-		q[i] = alloc(test, SIZE);
+		q[i] = gh_test_victim(test, SIZE);
 	goheap_free(p);
 	for (i = 0; i < ARRAY_SIZE(q) / 2; i++)
 		goheap_free(q[i]);
 	goheap_free(p);
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 	for (; i < ARRAY_SIZE(q); i++) {
-		expect_live(test, q[i], SIZE);
+		gh_test_expect_unharmed(test, q[i], SIZE);
 		goheap_free(q[i]);
 	}
-	expect_silence(test);
+	gh_test_expect_silence(test);
 }
 
 static void test_goheap_free_twice_second_on_other_cpu(struct kunit *test)
 {
 	int cpu = gh_test_other_cpu(test);
-	u8 *p = alloc(test, SIZE);
+	u8 *p = gh_test_victim(test, SIZE);
 
 	goheap_free(p);
 	gh_test_free_on(cpu, p);
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 }
 
 static void test_goheap_free_twice_first_on_other_cpu(struct kunit *test)
 {
 	int cpu = gh_test_other_cpu(test);
-	u8 *p = alloc(test, SIZE);
+	u8 *p = gh_test_victim(test, SIZE);
 
 	gh_test_free_on(cpu, p);
 	goheap_free(p);
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 }
 
 static void test_goheap_free_twice_both_on_other_cpu(struct kunit *test)
 {
 	int cpu = gh_test_other_cpu(test);
-	u8 *p = alloc(test, SIZE);
+	u8 *p = gh_test_victim(test, SIZE);
 
 	gh_test_free_on(cpu, p);
 	gh_test_free_on(cpu, p);
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 }
 
 static void test_goheap_free_twice_large(struct kunit *test)
 {
-	u8 *p = alloc(test, 100000), *q = alloc(test, 100000);
+	u8 *p = gh_test_victim(test, 100000), *q = gh_test_victim(test, 100000);
 
 	goheap_free(p);
 	goheap_free(p);
-	expect_report(test, "double free");
-	expect_live(test, q, 100000);
+	gh_test_expect_refused(test, "double free");
+	gh_test_expect_unharmed(test, q, 100000);
 	goheap_free(q);
 }
 
 static void test_goheap_free_twice_after_trim(struct kunit *test)
 {
-	u8 *p = alloc(test, 100000);
+	u8 *p = gh_test_victim(test, 100000);
 
 	goheap_free(p);
 	gh_reclaim_trim();
 	goheap_free(p);
 	/* Nobody could know that it was an object once. */
-	expect_report(test, "not a goheap object");
+	gh_test_expect_refused(test, "not a goheap object");
 }
 
 static void test_goheap_free_twice_in_bulk(struct kunit *test)
 {
-	u8 *p = alloc(test, SIZE), *q = alloc(test, SIZE);
+	u8 *p = gh_test_victim(test, SIZE), *q = gh_test_victim(test, SIZE);
 	void *all[] = { p, q, p };
 
 	goheap_free_bulk(ARRAY_SIZE(all), all);
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 }
 
 /* With what is in a magazine, which the fast paths do not look at bits for. */
@@ -160,7 +123,7 @@ static u8 *in_magazine(struct kunit *test)
 	u8 *p;
 
 	gh_test_magazine(test, gh_default, SIZE);
-	p = alloc(test, SIZE);
+	p = gh_test_victim(test, SIZE);
 	goheap_free(p);
 	KUNIT_ASSERT_PTR_EQ(test, gh_test_slot(gh_default, SIZE)->top->p, (void *)p);
 	return p;
@@ -171,15 +134,15 @@ static void expect_once(struct kunit *test, u8 *p)
 {
 	u8 *q;
 
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 	KUNIT_EXPECT_EQ(test, gh_test_magazine_nr(gh_default, SIZE), 1U);
-	q = alloc(test, SIZE);
+	q = gh_test_victim(test, SIZE);
 	KUNIT_EXPECT_PTR_EQ(test, q, p);
-	p = alloc(test, SIZE);
+	p = gh_test_victim(test, SIZE);
 	KUNIT_EXPECT_PTR_NE(test, q, p);
 	goheap_free(p);
 	goheap_free(q);
-	expect_silence(test);
+	gh_test_expect_silence(test);
 }
 
 static void test_goheap_free_twice_from_magazine(struct kunit *test)
@@ -202,10 +165,8 @@ static void test_goheap_free_twice_from_magazine_other_cpu(struct kunit *test)
 static void test_goheap_free_twice_from_magazine_nested(struct kunit *test)
 {
 	u8 *p = in_magazine(test);
-	struct gh_cache *cache = gh_test_nest(gh_default);
 
-	goheap_free(p);
-	gh_test_unnest(cache);
+	gh_test_free_nested(gh_default, p);
 	expect_once(test, p);
 }
 
@@ -248,7 +209,7 @@ static void expect_freed_but_one(struct kunit *test, void **p, const char *text)
 {
 	unsigned int i;
 
-	expect_report(test, text);
+	gh_test_expect_refused(test, text);
 	for (i = 0; i < NR_RUN; i++)
 		KUNIT_EXPECT_EQ_MSG(test, goheap_size(p[i]), 0UL, "object %u", i);
 	KUNIT_EXPECT_EQ(test, gh_test_live(gh_default), 0UL);
@@ -275,7 +236,6 @@ static void test_goheap_free_bulk_twice_the_same(struct kunit *test)
 /* Who is in the middle of a run was freed before: here, and by somebody else. */
 static void test_goheap_free_bulk_twice_in_the_middle(struct kunit *test)
 {
-	struct gh_cache *cache;
 	void *p[NR_RUN];
 
 	alloc_run(test, p);
@@ -284,9 +244,7 @@ static void test_goheap_free_bulk_twice_in_the_middle(struct kunit *test)
 	expect_freed_but_one(test, p, "double free");
 
 	alloc_run(test, p);
-	cache = gh_test_nest(gh_default);
-	goheap_free(p[5]);
-	gh_test_unnest(cache);
+	gh_test_free_nested(gh_default, p[5]);
 	goheap_free_bulk(NR_RUN, p);
 	expect_freed_but_one(test, p, "double free");
 
@@ -315,23 +273,23 @@ static void test_goheap_free_bulk_interior(struct kunit *test)
 /* It looks like the neighbour of the last object, and is none. */
 static void free_behind_last(struct kunit *test, size_t size, const char *text)
 {
-	void *all[2], *first = alloc(test, size), *p;
+	void *all[2], *first = gh_test_victim(test, size), *p;
 	struct gh_span *s = gh_test_span_of(first);
 	unsigned int n = s->nelems, i;
 
 	for (i = 1; i < n; i++) {
-		p = alloc(test, size);
+		p = gh_test_victim(test, size);
 		KUNIT_ASSERT_PTR_EQ(test, p, gh_span_object(s, i));
 	}
 	all[0] = gh_span_object(s, n - 1);
 	all[1] = all[0] + s->elemsize;
 	goheap_free_bulk(ARRAY_SIZE(all), all);
-	expect_report(test, text);
+	gh_test_expect_refused(test, text);
 	KUNIT_EXPECT_EQ(test, gh_test_live(gh_default), (unsigned long)n - 1);
 	for (i = 0; i < n - 1; i++)
 		goheap_free(gh_span_object(s, i));
 	KUNIT_EXPECT_EQ(test, gh_test_live(gh_default), 0UL);
-	expect_silence(test);
+	gh_test_expect_silence(test);
 }
 
 static void test_goheap_free_bulk_behind_last_object(struct kunit *test)
@@ -349,15 +307,15 @@ static void test_goheap_free_bulk_behind_last_object(struct kunit *test)
 
 static void free_rcu_twice(struct kunit *test, size_t size, void (*second)(const void *))
 {
-	u8 *p = alloc(test, size);
+	u8 *p = gh_test_victim(test, size);
 
 	rcu_read_lock();
 	goheap_free_rcu(p);
 	second(p);
 	rcu_read_unlock();
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 	gh_test_flush_limbo();
-	expect_silence(test);
+	gh_test_expect_silence(test);
 }
 
 static void test_goheap_free_rcu_then_free(struct kunit *test)
@@ -370,20 +328,20 @@ static void test_goheap_free_rcu_then_free(struct kunit *test)
 
 static void test_goheap_free_then_free_rcu(struct kunit *test)
 {
-	u8 *p = alloc(test, SIZE);
+	u8 *p = gh_test_victim(test, SIZE);
 
 	goheap_free(p);
 	goheap_free_rcu(p);
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 }
 
 static void test_goheap_realloc_after_free(struct kunit *test)
 {
-	u8 *p = alloc(test, SIZE);
+	u8 *p = gh_test_victim(test, SIZE);
 
 	goheap_free(p);
 	KUNIT_EXPECT_PTR_EQ(test, goheap_realloc(p, 1000, GFP_KERNEL), NULL);
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 }
 
 /* What happens when the owner and another CPU free at the very same time. */
@@ -402,7 +360,7 @@ static void test_gh_span_merge_finds_double_free(struct kunit *test)
 	preempt_disable();
 	KUNIT_EXPECT_EQ(test, gh_span_merge(s), 0);
 	preempt_enable();
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 	KUNIT_EXPECT_EQ(test, gh_span_nfree(s), before + 1);
 }
 
@@ -422,7 +380,7 @@ static void test_gh_tiny_merge_finds_double_free(struct kunit *test)
 	preempt_disable();
 	gh_span_merge(s);
 	preempt_enable();
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 	KUNIT_EXPECT_EQ(test, gh_test_live(heap), 0UL);
 	/* Or who gets the block next could not free it. */
 	KUNIT_EXPECT_FALSE(test, test_bit(idx * 4, gh_span_tiny_gone(s)));
@@ -466,16 +424,17 @@ static void test_goheap_free_twice_at_once(struct kunit *test)
 	struct racer *racers = kunit_kcalloc(test, 2, sizeof(*racers), GFP_KERNEL);
 	unsigned int i, rounds = GH_TEST_ROUNDS(300);
 	size_t size;
+	void *p;
 
 	KUNIT_ASSERT_NOT_NULL(test, racers);
 	for (i = 0; i < rounds; i++) {
 		size = i % 3 ? SIZE : 7;
-		race_for(i % 2 ? alloc(test, size) : goheap_alloc_noscan(size, GFP_KERNEL), cpus,
-			 racers);
+		p = i % 2 ? gh_test_victim(test, size) : gh_test_tiny_victim(test, size);
+		race_for(p, cpus, racers);
 	}
 	/* The last of them are found when the spans are merged. */
 	gh_reclaim_trim();
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), (unsigned long)test->priv + rounds);
+	gh_test_expect_reports(test, rounds, "double free");
 	gh_test_validate(test);
 }
 
@@ -487,8 +446,8 @@ static void test_goheap_free_large_twice_at_once(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, racers);
 	for (i = 0; i < rounds; i++)
-		race_for(alloc(test, 50000), cpus, racers);
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), (unsigned long)test->priv + rounds);
+		race_for(gh_test_victim(test, 50000), cpus, racers);
+	gh_test_expect_reports(test, rounds, "double free");
 	gh_test_validate(test);
 }
 
@@ -526,7 +485,7 @@ static void test_goheap_free_twice_at_once_then_central(struct kunit *test)
 	gh_remote_tell(s, false);
 	third = gh_central_alloc(s->heap, s->spanclass, s->nid, &fresh);
 	preempt_enable();
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 	KUNIT_EXPECT_PTR_EQ(test, first, gh_span_object(s, 0));
 	KUNIT_EXPECT_PTR_EQ_MSG(test, second, gh_span_object(s, 2), "freed twice, and handed out");
 	KUNIT_EXPECT_PTR_EQ_MSG(test, third, gh_span_object(s, 1), "merged, and lost");
@@ -534,7 +493,7 @@ static void test_goheap_free_twice_at_once_then_central(struct kunit *test)
 	goheap_free(first);
 	goheap_free(second);
 	goheap_free(third);
-	expect_silence(test);
+	gh_test_expect_silence(test);
 }
 
 /*
@@ -561,7 +520,7 @@ static void test_goheap_free_twice_at_once_then_tiny(struct kunit *test)
 		q = goheap_heap_alloc(heap, 12, GFP_KERNEL, GOHEAP_NOSCAN);
 	while (q && q != p && gh_test_live(heap) < 1000);
 	KUNIT_ASSERT_PTR_EQ(test, q, p);
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 	gh_word_set_remote(gh_span_word(s, idx), idx);
 	preempt_disable();
 	gh_remote_tell(s, false);
@@ -573,7 +532,7 @@ static void test_goheap_free_twice_at_once_then_tiny(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, goheap_size(q), 12UL, "the block's next tenant was freed");
 	goheap_free(q);
 	goheap_free(first);
-	expect_silence(test);
+	gh_test_expect_silence(test);
 }
 
 static void test_goheap_free_twice_at_once_then_release(struct kunit *test)
@@ -584,7 +543,7 @@ static void test_goheap_free_twice_at_once_then_release(struct kunit *test)
 	preempt_disable();
 	gh_heap_free_span(s);
 	preempt_enable();
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 }
 
 /* ---- reports and consoles ------------------------------------------------ */
@@ -614,21 +573,18 @@ static void expect_console_freed(struct kunit *test)
 	WRITE_ONCE(console_frees, NULL);
 }
 
-static void unregister(void *interval)
+static void unregister(void *unused)
 {
 	unregister_console(&console);
-	gh_misuse_limit.interval = (long)interval;
 }
 
 /* Every report is printed while the case runs, and on this console, too. */
 static void use_console(struct kunit *test)
 {
-	void *interval = (void *)(long)gh_misuse_limit.interval;
-
 	console.flags = CON_ENABLED | CON_ANYTIME;
 	register_console(&console);
-	gh_misuse_limit.interval = 0;
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, unregister, interval), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, unregister, NULL), 0);
+	KUNIT_ASSERT_EQ(test, gh_test_print_reports(test), 0);
 }
 
 /* What is found under the central lock, and printed by a driver that needs the lock. */
@@ -646,7 +602,7 @@ static void test_goheap_misuse_console_frees(struct kunit *test)
 	gh_remote_tell(s, false);
 	preempt_enable();
 	gh_misuse_flush();
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 	expect_console_freed(test);
 	KUNIT_EXPECT_EQ(test, goheap_size(first), 0UL);
 }
@@ -655,7 +611,7 @@ static void test_goheap_misuse_console_frees(struct kunit *test)
 static void test_goheap_misuse_in_lock(struct kunit *test)
 {
 	struct gh_span *s = new_span(test);
-	struct gh_central *central = &s->heap->nodes[s->nid]->central[s->spanclass];
+	struct gh_central *central = gh_test_central(s->heap, SIZE);
 	unsigned long flags;
 	void *p;
 	bool fresh;
@@ -669,7 +625,7 @@ static void test_goheap_misuse_in_lock(struct kunit *test)
 	goheap_free(p);
 	goheap_free(p);
 	gh_unlock(&central->lock, flags);
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 	gh_misuse_flush();
 	expect_console_freed(test);
 }
@@ -678,45 +634,45 @@ static void test_goheap_misuse_in_lock(struct kunit *test)
 
 static void test_goheap_free_interior_small(struct kunit *test)
 {
-	u8 *p = alloc(test, SIZE);
+	u8 *p = gh_test_victim(test, SIZE);
 
 	goheap_free(p + 1);
-	expect_report(test, "interior pointer");
+	gh_test_expect_refused(test, "interior pointer");
 	goheap_free(p + 8);
-	expect_report(test, "interior pointer");
+	gh_test_expect_refused(test, "interior pointer");
 	goheap_free_rcu(p + 99);
-	expect_report(test, "interior pointer");
+	gh_test_expect_refused(test, "interior pointer");
 	goheap_free_sized(p + 8, SIZE);
-	expect_report(test, "interior pointer");
-	expect_live(test, p, SIZE);
+	gh_test_expect_refused(test, "interior pointer");
+	gh_test_expect_unharmed(test, p, SIZE);
 	goheap_free(p);
-	expect_silence(test);
+	gh_test_expect_silence(test);
 }
 
 static void test_goheap_free_interior_large(struct kunit *test)
 {
-	u8 *p = alloc(test, 100000);
+	u8 *p = gh_test_victim(test, 100000);
 
 	goheap_free(p + 1);
-	expect_report(test, "interior pointer");
+	gh_test_expect_refused(test, "interior pointer");
 	goheap_free(p + 8192);
-	expect_report(test, "interior pointer");
+	gh_test_expect_refused(test, "interior pointer");
 	goheap_free_rcu(p + 99999);
-	expect_report(test, "interior pointer");
-	expect_live(test, p, 100000);
+	gh_test_expect_refused(test, "interior pointer");
+	gh_test_expect_unharmed(test, p, 100000);
 	goheap_free(p);
-	expect_silence(test);
+	gh_test_expect_silence(test);
 }
 
 static void test_goheap_free_behind_last_object(struct kunit *test)
 {
-	u8 *p = alloc(test, 384);	/* 21 of them leave 128 bytes */
+	u8 *p = gh_test_victim(test, 384);	/* 21 of them leave 128 bytes */
 	struct gh_span *s = gh_test_span_of(p);
 
 	KUNIT_EXPECT_EQ(test, s->limit, 21 * 384);
 	goheap_free((void *)s->base + 21 * 384);
-	expect_report(test, "interior pointer");
-	expect_live(test, p, 384);
+	gh_test_expect_refused(test, "interior pointer");
+	gh_test_expect_unharmed(test, p, 384);
 	goheap_free(p);
 }
 
@@ -725,11 +681,11 @@ static void test_goheap_free_behind_last_object(struct kunit *test)
 static void expect_foreign(struct kunit *test, const void *p)
 {
 	goheap_free(p);
-	expect_report(test, "not a goheap object");
+	gh_test_expect_refused(test, "not a goheap object");
 	goheap_free_rcu(p);
-	expect_report(test, "not a goheap object");
+	gh_test_expect_refused(test, "not a goheap object");
 	goheap_free_sized(p, 8);
-	expect_report(test, "not a goheap object");
+	gh_test_expect_refused(test, "not a goheap object");
 }
 
 static void test_goheap_free_stack(struct kunit *test)
@@ -762,7 +718,7 @@ static void test_goheap_free_null_page(struct kunit *test)
 {
 	/* Up to ZERO_SIZE_PTR, like kfree(), it does nothing. */
 	goheap_free((void *)8);
-	expect_silence(test);
+	gh_test_expect_silence(test);
 	expect_foreign(test, (void *)24);
 	expect_foreign(test, (void *)(PAGE_SIZE - 8));
 }
@@ -787,41 +743,47 @@ static void test_goheap_heap_free_wrong_heap(struct kunit *test)
 	u8 *p;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		p = goheap_heap_alloc(one, sizes[i], GFP_KERNEL, GOHEAP_NOSCAN);
-		KUNIT_ASSERT_NOT_NULL(test, p);
-		memset(p, 0x42, sizes[i]);
+		p = gh_test_victim_of(test, one, sizes[i], GOHEAP_NOSCAN);
 		goheap_heap_free(two, p);
-		expect_report(test, "wrong heap");
+		gh_test_expect_refused(test, "wrong heap");
 		KUNIT_EXPECT_NOT_NULL(test, strstr(gh_last_report, "kunit-one"));
 		goheap_heap_free(gh_default, p);
-		expect_report(test, "wrong heap");
-		expect_live(test, p, sizes[i]);
+		gh_test_expect_refused(test, "wrong heap");
+		gh_test_expect_unharmed(test, p, sizes[i]);
 		goheap_heap_free(one, p);
-		expect_silence(test);
+		gh_test_expect_silence(test);
 	}
 }
 
 static void expect_wrong_size(struct kunit *test, u8 *p, size_t size)
 {
 	goheap_free_sized(p, size);
-	expect_report(test, "wrong size");
+	gh_test_expect_refused(test, "wrong size");
 }
 
 static void test_goheap_free_sized_wrong_size(struct kunit *test)
 {
-	u8 *p = alloc(test, SIZE), *q = alloc(test, 100000);
+	u8 *p = gh_test_victim(test, SIZE), *q = gh_test_victim(test, 100000);
 
 	expect_wrong_size(test, p, 0);
 	expect_wrong_size(test, p, goheap_size(p) + 1);
 	expect_wrong_size(test, p, 8);
 	expect_wrong_size(test, p, SIZE_MAX);
-	expect_live(test, p, SIZE);
+	gh_test_expect_unharmed(test, p, SIZE);
 	expect_wrong_size(test, q, 200000);
 	expect_wrong_size(test, q, 100);
-	expect_live(test, q, 100000);
+	gh_test_expect_unharmed(test, q, 100000);
 	goheap_free(p);
 	goheap_free(q);
-	expect_silence(test);
+	gh_test_expect_silence(test);
+}
+
+static void heap_free_nested(struct goheap *heap, const void *p)
+{
+	struct gh_cache *cache = gh_test_nest(heap);
+
+	goheap_heap_free(heap, p);
+	gh_test_unnest(cache);
 }
 
 /* As an interrupt that hits a section of its own CPU: the checks are the same. */
@@ -829,48 +791,34 @@ static void test_goheap_heap_free_wrong_heap_nested(struct kunit *test)
 {
 	struct goheap *one = gh_test_heap(test, "kunit-one", NULL);
 	struct goheap *two = gh_test_heap(test, "kunit-two", NULL);
-	u8 *p = goheap_heap_alloc(one, SIZE, GFP_KERNEL, 0);
-	struct gh_cache *cache;
+	u8 *p = gh_test_victim_of(test, one, SIZE, 0);
 
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	memset(p, 0x42, SIZE);
-	preempt_disable();
-	cache = gh_test_nest(two);
-	goheap_heap_free(two, p);
-	gh_test_unnest(cache);
-	preempt_enable();
-	expect_report(test, "wrong heap");
-	expect_live(test, p, SIZE);
+	heap_free_nested(two, p);
+	gh_test_expect_refused(test, "wrong heap");
+	gh_test_expect_unharmed(test, p, SIZE);
 
-	preempt_disable();
-	cache = gh_test_nest(one);
-	goheap_heap_free(one, p);
-	gh_test_unnest(cache);
-	preempt_enable();
-	expect_silence(test);
+	heap_free_nested(one, p);
+	gh_test_expect_silence(test);
 	KUNIT_EXPECT_EQ(test, gh_test_live(one), 0);
 }
 
 static void free_sized_nested(const void *p, size_t size)
 {
-	struct gh_cache *cache;
+	struct gh_cache *cache = gh_test_nest(gh_default);
 
-	preempt_disable();
-	cache = gh_test_nest(gh_default);
 	goheap_free_sized(p, size);
 	gh_test_unnest(cache);
-	preempt_enable();
 }
 
 static void test_goheap_free_sized_wrong_size_nested(struct kunit *test)
 {
-	u8 *p = alloc(test, SIZE);
+	u8 *p = gh_test_victim(test, SIZE);
 
 	free_sized_nested(p, 1);
-	expect_report(test, "wrong size");
-	expect_live(test, p, SIZE);
+	gh_test_expect_refused(test, "wrong size");
+	gh_test_expect_unharmed(test, p, SIZE);
 	free_sized_nested(p, SIZE);
-	expect_silence(test);
+	gh_test_expect_silence(test);
 }
 
 /* The next free of a private heap's object needs no look at the map. */
@@ -899,44 +847,44 @@ static void test_goheap_heap_free_leaves_hint(struct kunit *test)
 static void test_gh_arena_scavenge_finds_stray_put(struct kunit *test)
 {
 	unsigned long foreign = gh_misuse_foreign();
-	u8 *p = alloc(test, LARGE);
+	u8 *p = gh_test_victim(test, LARGE);
 
 	goheap_free(p);
 	put_page(virt_to_page(p));
 	gh_reclaim_trim();
-	expect_report(test, "stray kfree() or put_page()");
+	gh_test_expect_refused(test, "stray kfree() or put_page()");
 	KUNIT_EXPECT_EQ(test, gh_misuse_foreign(), foreign + 1);
 }
 
 static void test_gh_arena_free_finds_stray_put(struct kunit *test)
 {
-	u8 *p = alloc(test, SIZE);
+	u8 *p = gh_test_victim(test, SIZE);
 	unsigned int i;
 
 	for (i = 0; i < 3; i++)
 		put_page(virt_to_page(p));
-	expect_live(test, p, SIZE);
+	gh_test_expect_unharmed(test, p, SIZE);
 	goheap_free(p);
-	expect_silence(test);
+	gh_test_expect_silence(test);
 	gh_reclaim_trim();
-	expect_report(test, "stray kfree() or put_page()");
+	gh_test_expect_refused(test, "stray kfree() or put_page()");
 	KUNIT_EXPECT_NOT_NULL(test, strstr(gh_last_report, "heap default"));
 	gh_reclaim_trim();
-	expect_silence(test);
+	gh_test_expect_silence(test);
 }
 
 static void test_gh_validate_finds_stray_put(struct kunit *test)
 {
-	u8 *p = alloc(test, SIZE);
+	u8 *p = gh_test_victim(test, SIZE);
 
 	put_page(virt_to_page(p));
-	expect_silence(test);
+	gh_test_expect_silence(test);
 	KUNIT_EXPECT_EQ(test, gh_validate(), 0);
-	expect_report(test, "stray kfree() or put_page()");
-	expect_live(test, p, SIZE);
+	gh_test_expect_refused(test, "stray kfree() or put_page()");
+	gh_test_expect_unharmed(test, p, SIZE);
 	goheap_free(p);
 	gh_reclaim_trim();
-	expect_silence(test);
+	gh_test_expect_silence(test);
 }
 
 /* Whoever is given a page that was freed a moment ago on this CPU is given this one. */
@@ -959,7 +907,7 @@ static bool is_handed_out(struct kunit *test, struct page *page)
 
 static void test_get_page_and_put_page_leave_object_its_page(struct kunit *test)
 {
-	u8 *p = alloc(test, SIZE);
+	u8 *p = gh_test_victim(test, SIZE);
 	unsigned int i;
 
 	for (i = 0; i < 3; i++) {
@@ -968,16 +916,16 @@ static void test_get_page_and_put_page_leave_object_its_page(struct kunit *test)
 		put_page(virt_to_page(p));
 	}
 	KUNIT_EXPECT_FALSE(test, is_handed_out(test, virt_to_page(p)));
-	expect_live(test, p, SIZE);
+	gh_test_expect_unharmed(test, p, SIZE);
 	goheap_free(p);
 	gh_reclaim_trim();
-	expect_silence(test);
+	gh_test_expect_silence(test);
 }
 
 /* What direct I/O from a bio's pages does in fuse, NFS, ceph and 9p. */
 static void test_iov_iter_get_pages_leaves_object_its_page(struct kunit *test)
 {
-	u8 *p = alloc(test, 2 * PAGE_SIZE);
+	u8 *p = gh_test_victim(test, 2 * PAGE_SIZE);
 	struct bio_vec bvec = {
 		.bv_page = virt_to_page(p),
 		.bv_len = 2 * PAGE_SIZE,
@@ -996,21 +944,21 @@ static void test_iov_iter_get_pages_leaves_object_its_page(struct kunit *test)
 		put_page(pages[i]);
 		KUNIT_EXPECT_FALSE(test, is_handed_out(test, pages[i]));
 	}
-	expect_live(test, p, 2 * PAGE_SIZE);
+	gh_test_expect_unharmed(test, p, 2 * PAGE_SIZE);
 	goheap_free(p);
 	gh_reclaim_trim();
-	expect_silence(test);
+	gh_test_expect_silence(test);
 }
 
 static void test_gh_arena_scavenge_leaves_page_to_its_last_holder(struct kunit *test)
 {
-	u8 *p = alloc(test, LARGE);
+	u8 *p = gh_test_victim(test, LARGE);
 	struct page *page = virt_to_page(p);
 
 	get_page(page);
 	goheap_free(p);
 	gh_reclaim_trim();
-	expect_report(test, "stray get_page()");
+	gh_test_expect_refused(test, "stray get_page()");
 	KUNIT_EXPECT_EQ(test, page_count(page), 1);
 	KUNIT_EXPECT_FALSE(test, is_handed_out(test, page));
 	if (page_count(page) == 1)	/* and ours to put */
@@ -1019,7 +967,7 @@ static void test_gh_arena_scavenge_leaves_page_to_its_last_holder(struct kunit *
 
 static void test_goheap_pages_look_like_nobody_elses(struct kunit *test)
 {
-	u8 *p = alloc(test, SIZE);
+	u8 *p = gh_test_victim(test, SIZE);
 	struct page *page = virt_to_page(p);
 
 	KUNIT_EXPECT_TRUE(test, page_has_type(page));
@@ -1036,59 +984,50 @@ static void test_goheap_pages_look_like_nobody_elses(struct kunit *test)
 
 /* ---- tiny objects -------------------------------------------------------- */
 
-static u8 *alloc_tiny(struct kunit *test, size_t size)
-{
-	u8 *p = goheap_alloc_noscan(size, GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	memset(p, 0x42, size);
-	return p;
-}
-
 static void test_goheap_free_twice_tiny(struct kunit *test)
 {
-	u8 *p, *q, *first = alloc_tiny(test, 15);
+	u8 *p, *q, *first = gh_test_tiny_victim(test, 15);
 
-	p = alloc_tiny(test, 8);
-	q = alloc_tiny(test, 7);
+	p = gh_test_tiny_victim(test, 8);
+	q = gh_test_tiny_victim(test, 7);
 	goheap_free(q);
-	expect_silence(test);
+	gh_test_expect_silence(test);
 	goheap_free(q);
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 	goheap_free_rcu(q);
-	expect_report(test, "double free");
-	expect_live(test, p, 8);
+	gh_test_expect_refused(test, "double free");
+	gh_test_expect_unharmed(test, p, 8);
 	goheap_free(p);
 	goheap_free(first);
-	expect_silence(test);
+	gh_test_expect_silence(test);
 	goheap_free(p);
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 }
 
 static void test_goheap_free_twice_tiny_on_other_cpu(struct kunit *test)
 {
 	int cpu = gh_test_other_cpu(test);
-	u8 *p = alloc_tiny(test, 8), *q = alloc_tiny(test, 8);
+	u8 *p = gh_test_tiny_victim(test, 8), *q = gh_test_tiny_victim(test, 8);
 
 	gh_test_free_on(cpu, p);
 	goheap_free(p);
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 	goheap_free(q);
 	gh_test_free_on(cpu, q);
-	expect_report(test, "double free");
+	gh_test_expect_refused(test, "double free");
 }
 
 static void test_goheap_free_interior_tiny(struct kunit *test)
 {
-	u8 *p = alloc_tiny(test, 15);
+	u8 *p = gh_test_tiny_victim(test, 15);
 
 	goheap_free(p + 1);
-	expect_report(test, "interior pointer");
+	gh_test_expect_refused(test, "interior pointer");
 	goheap_free(p + 15);
-	expect_report(test, "interior pointer");
-	expect_live(test, p, 15);
+	gh_test_expect_refused(test, "interior pointer");
+	gh_test_expect_unharmed(test, p, 15);
 	goheap_free(p);
-	expect_silence(test);
+	gh_test_expect_silence(test);
 }
 
 static struct kunit_case misuse_cases[] = {
@@ -1150,7 +1089,7 @@ static struct kunit_case misuse_cases[] = {
 
 static struct kunit_suite misuse_suite = {
 	.name = "goheap_misuse",
-	.init = init,
+	.init = gh_test_init,
 	.exit = gh_test_exit,
 	.test_cases = misuse_cases,
 };

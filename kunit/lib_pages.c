@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The page heap of the case's node. See lib_pages.h.
+ */
+
+#include <linux/sizes.h>
+
+#include "lib_pages.h"
+
+struct gh_page_heap *gh_test_here(void)
+{
+	return gh_page_heaps[numa_mem_id()];
+}
+
+void gh_test_set_peak(unsigned long pages)
+{
+	struct gh_page_heap *ph = gh_test_here();
+	unsigned long flags;
+
+	gh_lock(&ph->lock, flags);
+	ph->peak = pages;
+	gh_unlock(&ph->lock, flags);
+}
+
+void gh_test_start_idle(void)
+{
+	gh_reclaim_trim();
+	gh_test_set_peak(1UL << 30);
+}
+
+int gh_test_init_idle(struct kunit *test)
+{
+	int err = gh_test_init(test);
+
+	if (err)
+		return err;
+	gh_test_flush_limbo();
+	gh_test_start_idle();
+	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, 0UL);
+	return 0;
+}
+
+void gh_test_exit_idle(struct kunit *test)
+{
+	gh_test_set_peak(gh_test_here()->small + gh_test_here()->large);
+	gh_test_exit(test);
+}
+
+void gh_test_limit_blocks(size_t bytes)
+{
+	gh_test_flush_limbo();
+	gh_reclaim_trim();
+	WRITE_ONCE(gh_test_max_order, get_order(bytes));
+}
+
+void gh_test_unlimit_blocks(void)
+{
+	WRITE_ONCE(gh_test_max_order, UINT_MAX);
+	gh_test_here()->scarce_until = jiffies;
+}
+
+struct gh_span *gh_test_pages_span(struct kunit *test, unsigned int npages, unsigned int align)
+{
+	struct gh_span *s = gh_arena_alloc(npages, align, GH_SC_LARGE, GFP_KERNEL, numa_mem_id());
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	gh_span_init_large(s, gh_default, gh_span_bytes(s), false);
+	gh_arena_commit(s);
+	return s;
+}
