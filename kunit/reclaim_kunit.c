@@ -9,6 +9,7 @@
 #include <linux/sched.h>
 #include <linux/sizes.h>
 
+#include "lib_object.h"
 #include "lib_pages.h"
 #include "testlib.h"
 
@@ -170,6 +171,29 @@ static void test_gh_reclaim_last_resort_in_goheap_create(struct kunit *test)
 	goheap_free(p);
 }
 
+/* ---- trim ---------------------------------------------------------------- */
+
+static void test_gh_reclaim_trim_returns_all(struct kunit *test)
+{
+	void **p = gh_test_array(test, 200);
+	unsigned long idle = 0, lost = 0;
+	unsigned int i;
+	int nid;
+
+	for (i = 0; i < 200; i++)
+		p[i] = goheap_alloc_noscan(1 + i * i, GFP_KERNEL);
+	goheap_free_bulk(200, p);
+	gh_test_flush_limbo();
+	gh_reclaim_trim();
+	for_each_node(nid) {
+		idle += gh_page_heaps[nid]->idle;
+		lost += gh_page_heaps[nid]->taken - gh_page_heaps[nid]->returned;
+	}
+	KUNIT_EXPECT_EQ(test, idle, 0UL);
+	KUNIT_EXPECT_EQ_MSG(test, lost, 0UL, "pages are held though nothing is live");
+	KUNIT_EXPECT_EQ(test, gh_test_pages(gh_default), 0);
+}
+
 static struct kunit_case reclaim_cases[] = {
 	KUNIT_CASE(test_shrinker_credits_the_caller),
 	KUNIT_CASE(test_shrinker_without_anything_idle),
@@ -178,6 +202,7 @@ static struct kunit_case reclaim_cases[] = {
 	KUNIT_CASE(test_gh_reclaim_last_resort_cache),
 	KUNIT_CASE(test_gh_reclaim_last_resort_cache_of_other_cpu),
 	KUNIT_CASE(test_gh_reclaim_last_resort_in_goheap_create),
+	KUNIT_CASE(test_gh_reclaim_trim_returns_all),
 	{}
 };
 
