@@ -23,6 +23,9 @@ void gh_test_expect_refused(struct kunit *test, const char *text);
 /* Until the case ends every report is printed, however many there are. */
 int gh_test_print_reports(struct kunit *test);
 
+/* Of class 112, or of 128 where DMA may have to bounce. */
+#define VICTIM_SIZE	100
+
 /* An object of the default heap, one without pointers, or of another heap; with content. */
 u8 *gh_test_victim(struct kunit *test, size_t size);
 u8 *gh_test_tiny_victim(struct kunit *test, size_t size);
