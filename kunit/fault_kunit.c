@@ -400,7 +400,7 @@ static void test_gh_arena_alloc_loses_no_page(struct kunit *test)
  * It may wait, and does: what fails once is tried again. The kernel lets no request fail that
  * says it must not, so what there is to fail is what does not say so: chunks that are
  * longer than needed, an arena, and blocks of more than two pages. What becomes of those if
- * they fail for longer is in the front suite.
+ * they fail for longer is in goheap_scarce.
  */
 static void test_goheap_alloc_nofail(struct kunit *test)
 {
