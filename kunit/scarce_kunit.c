@@ -174,10 +174,13 @@ static void test_goheap_alloc_nofail_waits_for_blocks(struct kunit *test)
 	void *p;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		gh_test_limit_blocks(0);
+		gh_test_limit_blocks(PAGE_SIZE);
 		schedule_delayed_work(&come_back, HZ / 10);
 		p = (goheap_alloc)(sizes[i], GFP_KERNEL | __GFP_NOFAIL);
 		KUNIT_EXPECT_NOT_NULL_MSG(test, p, "size %zu", sizes[i]);
+		KUNIT_EXPECT_TRUE_MSG(test, PAGE_SIZE >= GH_PAGE_SIZE ||
+				      READ_ONCE(gh_test_max_order) == UINT_MAX,
+				      "size %zu did not wait", sizes[i]);
 		flush_delayed_work(&come_back);
 		goheap_free(p);
 	}
