@@ -12,56 +12,6 @@
 #include "lib_pages.h"
 #include "testlib.h"
 
-/* What the kernel takes back at a time, in heap pages. */
-#define KERNEL_PAGE	max(PAGE_SIZE >> GH_PAGE_SHIFT, 1UL)
-
-static struct gh_span *alloc_aligned(struct kunit *test, unsigned int npages, unsigned int align)
-{
-	struct gh_span *s = gh_test_pages_span(test, npages, align);
-
-	KUNIT_EXPECT_EQ(test, s->npages, npages);
-	return s;
-}
-
-static struct gh_span *alloc(struct kunit *test, unsigned int npages)
-{
-	return alloc_aligned(test, npages, 1);
-}
-
-static void check(struct kunit *test)
-{
-	KUNIT_EXPECT_EQ(test, gh_arena_validate(gh_test_here()), 0);
-}
-
-static bool owns(unsigned long addr)
-{
-	bool ret;
-
-	preempt_disable();
-	ret = gh_map_owns(addr);
-	preempt_enable();
-	return ret;
-}
-
-/* Spans side by side that fill a chunk: the n-th is sizes[n] pages long. */
-static void carve(struct kunit *test, const unsigned int *sizes, unsigned int n,
-		  struct gh_span **spans)
-{
-	unsigned long addr = 0;
-	unsigned int i;
-
-	/* All of the chunk at once, to learn where it is. */
-	spans[0] = alloc(test, GH_TEST_CHUNK_PAGES);
-	addr = spans[0]->base;
-	KUNIT_ASSERT_EQ(test, gh_test_here()->idle, 0UL);
-	gh_arena_free(spans[0]);
-	for (i = 0; i < n; i++) {
-		spans[i] = alloc(test, sizes[i]);
-		KUNIT_ASSERT_EQ(test, spans[i]->base, addr);
-		addr += gh_span_bytes(spans[i]);
-	}
-}
-
 /* ---- fit, split, coalesce ------------------------------------------------ */
 
 static void test_gh_arena_alloc_best_fit(struct kunit *test)
@@ -74,24 +24,24 @@ static void test_gh_arena_alloc_best_fit(struct kunit *test)
 	unsigned long base[ARRAY_SIZE(sizes)];
 	unsigned int i;
 
-	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	for (i = 0; i < ARRAY_SIZE(sizes); i += 2) {
 		base[i] = spans[i]->base;
 		gh_arena_free(spans[i]);
 	}
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 5UL);
-	check(test);
+	gh_test_check_pages(test);
 	for (i = 0; i < ARRAY_SIZE(want); i++) {
-		got[i] = alloc(test, want[i]);
+		got[i] = gh_test_pages_span(test, want[i], 1);
 		KUNIT_EXPECT_EQ_MSG(test, got[i]->base, base[from[i]], "%u pages", want[i]);
-		check(test);
+		gh_test_check_pages(test);
 	}
 	for (i = 0; i < ARRAY_SIZE(want); i++)
 		gh_arena_free(got[i]);
 	for (i = 1; i < ARRAY_SIZE(sizes); i += 2)
 		gh_arena_free(spans[i]);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 1UL);
-	check(test);
+	gh_test_check_pages(test);
 }
 
 static void test_gh_arena_alloc_lowest_of_equal_runs(struct kunit *test)
@@ -101,30 +51,30 @@ static void test_gh_arena_alloc_lowest_of_equal_runs(struct kunit *test)
 	unsigned long base;
 	unsigned int i;
 
-	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	base = spans[0]->base;
 	gh_arena_free(spans[4]);
 	gh_arena_free(spans[0]);
 	gh_arena_free(spans[2]);
-	s = alloc(test, 3);
+	s = gh_test_pages_span(test, 3, 1);
 	KUNIT_EXPECT_EQ(test, s->base, base);
 	gh_arena_free(s);
 	for (i = 1; i < ARRAY_SIZE(sizes); i += 2)
 		gh_arena_free(spans[i]);
-	check(test);
+	gh_test_check_pages(test);
 }
 
 static void test_gh_arena_alloc_splits(struct kunit *test)
 {
-	struct gh_span *s = alloc(test, 1), *t;
+	struct gh_span *s = gh_test_pages_span(test, 1, 1), *t;
 	unsigned long idle = gh_test_here()->idle;
 
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 1UL);
-	t = alloc(test, 5);
+	t = gh_test_pages_span(test, 5, 1);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, idle - 5);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 1UL);
 	KUNIT_EXPECT_EQ_MSG(test, t->base, s->base + GH_PAGE_SIZE, "from the front of the rest");
-	check(test);
+	gh_test_check_pages(test);
 	gh_arena_free(t);
 	gh_arena_free(s);
 }
@@ -137,11 +87,11 @@ static void coalesce(struct kunit *test, const unsigned int order[3])
 	unsigned long base;
 	unsigned int i;
 
-	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	base = spans[1]->base;
 	for (i = 0; i < 3; i++) {
 		gh_arena_free(spans[order[i]]);
-		check(test);
+		gh_test_check_pages(test);
 	}
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 2UL);
 	run = gh_test_span_of((void *)base);
@@ -153,7 +103,7 @@ static void coalesce(struct kunit *test, const unsigned int order[3])
 	gh_arena_free(spans[0]);
 	gh_arena_free(spans[4]);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 1UL);
-	check(test);
+	gh_test_check_pages(test);
 	gh_test_start_idle();
 }
 
@@ -176,7 +126,7 @@ static bool needs_zeroing(struct kunit *test, unsigned int dirty)
 	bool needzero;
 	unsigned int i;
 
-	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	for (i = 1; i <= 3; i++)
 		spans[i]->needzero = i == dirty;
 	gh_arena_free(spans[1]);
@@ -208,19 +158,19 @@ static void test_gh_arena_alloc_aligned(struct kunit *test)
 	struct gh_span *s, *odd;
 
 	for (align = 2; align <= most; align *= 2) {
-		odd = alloc(test, 1);
-		s = alloc_aligned(test, align, align);
+		odd = gh_test_pages_span(test, 1, 1);
+		s = gh_test_pages_span(test, align, align);
 		KUNIT_EXPECT_EQ_MSG(test, s->base & (align * GH_PAGE_SIZE - 1), 0UL,
 				    "%u pages", align);
-		check(test);
+		gh_test_check_pages(test);
 		gh_arena_free(s);
-		s = alloc_aligned(test, 1, align);
+		s = gh_test_pages_span(test, 1, align);
 		KUNIT_EXPECT_EQ_MSG(test, s->base & (align * GH_PAGE_SIZE - 1), 0UL,
 				    "1 page, by %u", align);
-		check(test);
+		gh_test_check_pages(test);
 		gh_arena_free(s);
 		gh_arena_free(odd);
-		check(test);
+		gh_test_check_pages(test);
 	}
 }
 
@@ -231,16 +181,16 @@ static void test_gh_arena_alloc_aligned_among_many(struct kunit *test)
 	struct gh_span *spans[ARRAY_SIZE(sizes)], *s;
 	unsigned int i;
 
-	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	for (i = 0; i < ARRAY_SIZE(sizes); i += 2)
 		gh_arena_free(spans[i]);
-	s = alloc_aligned(test, 2, 64);
+	s = gh_test_pages_span(test, 2, 64);
 	KUNIT_EXPECT_EQ(test, s->base & (64 * GH_PAGE_SIZE - 1), 0UL);
-	check(test);
+	gh_test_check_pages(test);
 	gh_arena_free(s);
 	for (i = 1; i < ARRAY_SIZE(sizes); i += 2)
 		gh_arena_free(spans[i]);
-	check(test);
+	gh_test_check_pages(test);
 }
 
 #define GRID	4		/* heap pages */
@@ -253,7 +203,7 @@ static void make_odd_runs(struct kunit *test, struct gh_span **spans)
 
 	for (i = 0; i < n; i++)
 		all[i] = sizes[i % 3];
-	carve(test, all, n, spans);
+	gh_test_carve(test, all, n, spans);
 	for (i = 1; i < n; i += 3)
 		gh_arena_free(spans[i]);
 }
@@ -276,10 +226,10 @@ static void test_gh_arena_alloc_looks_at_few_runs(struct kunit *test)
 
 	make_odd_runs(test, spans);
 	before = ph->looks;
-	s = alloc_aligned(test, 2, 2);
+	s = gh_test_pages_span(test, 2, 2);
 	KUNIT_EXPECT_LE(test, ph->looks - before, 16UL);
 	KUNIT_EXPECT_EQ(test, s->base & (2 * GH_PAGE_SIZE - 1), 0UL);
-	check(test);
+	gh_test_check_pages(test);
 	gh_arena_free(s);
 	free_rest(spans);
 }
@@ -296,11 +246,11 @@ static void test_gh_arena_alloc_grows_once_among_odd_runs(struct kunit *test)
 	before = ph->taken;
 	WRITE_ONCE(gh_test_max_order, order);
 	for (i = 0; i < ARRAY_SIZE(s); i++)
-		s[i] = alloc_aligned(test, 2, 2);
+		s[i] = gh_test_pages_span(test, 2, 2);
 	WRITE_ONCE(gh_test_max_order, UINT_MAX);
 	KUNIT_EXPECT_LE(test, ph->taken - before,
 			ARRAY_SIZE(s) * ((PAGE_SIZE << order) >> GH_PAGE_SHIFT));
-	check(test);
+	gh_test_check_pages(test);
 	for (i = 0; i < ARRAY_SIZE(s); i++)
 		gh_arena_free(s[i]);
 	free_rest(spans);
@@ -318,7 +268,7 @@ static void test_gh_arena_scavenge_looks_at_few_runs(struct kunit *test)
 	gh_arena_scavenge(ph, ULONG_MAX);
 	/* Each is looked at once, whether it is given back or not. */
 	KUNIT_EXPECT_LE(test, ph->looks - before, GH_TEST_CHUNK_PAGES / GRID * 2UL);
-	check(test);
+	gh_test_check_pages(test);
 	free_rest(spans);
 }
 
@@ -327,7 +277,7 @@ static void test_gh_arena_scavenge_looks_at_few_runs(struct kunit *test)
 static void test_gh_arena_alloc_grows_by_a_chunk(struct kunit *test)
 {
 	unsigned long taken = gh_test_here()->taken;
-	struct gh_span *s = alloc(test, 1);
+	struct gh_span *s = gh_test_pages_span(test, 1, 1);
 
 	KUNIT_EXPECT_GE(test, gh_test_here()->taken - taken, (unsigned long)GH_TEST_CHUNK_PAGES);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, gh_test_here()->taken - taken - 1);
@@ -337,25 +287,26 @@ static void test_gh_arena_alloc_grows_by_a_chunk(struct kunit *test)
 
 static void test_gh_arena_scavenge_returns_pages(struct kunit *test)
 {
-	struct gh_span *s = alloc(test, 2);
+	struct gh_span *s = gh_test_pages_span(test, 2, 1);
 	unsigned long idle = gh_test_here()->idle, returned = gh_test_here()->returned;
 	unsigned long end = s->base + (idle + 2) * GH_PAGE_SIZE;
 	/* Only whole pages of the kernel go, so what shares one with the span stays. */
-	unsigned long some = round_up(10, KERNEL_PAGE), stuck = round_up(2, KERNEL_PAGE) - 2;
+	unsigned long some = round_up(10, GH_TEST_KERNEL_PAGE);
+	unsigned long stuck = round_up(2, GH_TEST_KERNEL_PAGE) - 2;
 
-	KUNIT_EXPECT_TRUE(test, owns(end - 1));
+	KUNIT_EXPECT_TRUE(test, gh_test_owns(end - 1));
 	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(gh_test_here(), 10), some);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, idle - some);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->returned, returned + some);
-	check(test);
-	KUNIT_EXPECT_FALSE(test, owns(end - some * GH_PAGE_SIZE));
-	KUNIT_EXPECT_TRUE(test, owns(end - some * GH_PAGE_SIZE - 1));
+	gh_test_check_pages(test);
+	KUNIT_EXPECT_FALSE(test, gh_test_owns(end - some * GH_PAGE_SIZE));
+	KUNIT_EXPECT_TRUE(test, gh_test_owns(end - some * GH_PAGE_SIZE - 1));
 	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(gh_test_here(), ULONG_MAX), idle - some - stuck);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, stuck);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, (unsigned long)!!stuck);
-	KUNIT_EXPECT_TRUE_MSG(test, owns(s->base + 2 * GH_PAGE_SIZE - 1), "it is in use");
+	KUNIT_EXPECT_TRUE_MSG(test, gh_test_owns(s->base + 2 * GH_PAGE_SIZE - 1), "it is in use");
 	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(gh_test_here(), 1), 0UL);
-	check(test);
+	gh_test_check_pages(test);
 	gh_arena_free(s);
 }
 
@@ -364,39 +315,39 @@ static void test_gh_arena_scavenge_without_spares(struct kunit *test)
 {
 	struct gh_span *s, *next, *rest;
 
-	if (KERNEL_PAGE == 1)
+	if (GH_TEST_KERNEL_PAGE == 1)
 		kunit_skip(test, "every run ends where a page of the kernel does");
-	s = alloc(test, KERNEL_PAGE + 1);
-	next = alloc(test, 1);
-	rest = alloc(test, gh_test_here()->idle);
+	s = gh_test_pages_span(test, GH_TEST_KERNEL_PAGE + 1, 1);
+	next = gh_test_pages_span(test, 1, 1);
+	rest = gh_test_pages_span(test, gh_test_here()->idle, 1);
 	gh_arena_trim_spares(gh_test_here(), 0);
 	gh_arena_free(s);
-	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, KERNEL_PAGE + 1);
-	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(gh_test_here(), ULONG_MAX), KERNEL_PAGE);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, GH_TEST_KERNEL_PAGE + 1);
+	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(gh_test_here(), ULONG_MAX), GH_TEST_KERNEL_PAGE);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, 1UL);
-	check(test);
+	gh_test_check_pages(test);
 	gh_arena_free(next);
 	gh_arena_free(rest);
 }
 
 static void test_gh_arena_scavenge_last_page_of_arena(struct kunit *test)
 {
-	struct gh_span *s = alloc(test, 1);
+	struct gh_span *s = gh_test_pages_span(test, 1, 1);
 	unsigned long addr = s->base;
 
 	gh_arena_free(s);
 	gh_arena_scavenge(gh_test_here(), ULONG_MAX);
-	KUNIT_EXPECT_FALSE(test, owns(addr));
+	KUNIT_EXPECT_FALSE(test, gh_test_owns(addr));
 	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of((void *)addr), NULL);
 	rcu_barrier();	/* an arena that has gone */
-	s = alloc(test, 1);
-	KUNIT_EXPECT_TRUE(test, owns(s->base));
+	s = gh_test_pages_span(test, 1, 1);
+	KUNIT_EXPECT_TRUE(test, gh_test_owns(s->base));
 	gh_arena_free(s);
 }
 
 static void test_gh_arena_release_idle_counts_kernel_pages(struct kunit *test)
 {
-	struct gh_span *s = alloc(test, 1);
+	struct gh_span *s = gh_test_pages_span(test, 1, 1);
 	unsigned long idle = gh_arena_idle_pages(gh_test_here());
 
 	KUNIT_EXPECT_EQ(test, idle, (gh_test_here()->idle << GH_PAGE_SHIFT) >> PAGE_SHIFT);
@@ -412,7 +363,7 @@ static void test_gh_arena_trim_spares_keeps_some(struct kunit *test)
 	unsigned long before;
 	unsigned int i;
 
-	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
 		gh_arena_free(spans[i]);
 	KUNIT_EXPECT_GE(test, gh_test_here()->nr_spare[GH_KIND_1], 19U);
@@ -420,7 +371,7 @@ static void test_gh_arena_trim_spares_keeps_some(struct kunit *test)
 	gh_arena_trim_spares(gh_test_here(), 4);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_spare[GH_KIND_1], 4U);
 	KUNIT_EXPECT_LT(test, gh_arena_metadata(), before);
-	check(test);
+	gh_test_check_pages(test);
 }
 
 /* Where no descriptor can be had, in an interrupt on PREEMPT_RT, there was none for this. */
@@ -430,18 +381,18 @@ static void test_gh_arena_alloc_exact_run_needs_no_spares(struct kunit *test)
 	struct gh_span *spans[ARRAY_SIZE(sizes)], *s;
 	unsigned long before, base;
 
-	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	base = spans[1]->base;
 	gh_arena_free(spans[1]);
 	gh_arena_trim_spares(gh_test_here(), 0);
 	before = gh_arena_metadata();
-	s = alloc(test, 5);
+	s = gh_test_pages_span(test, 5, 1);
 	KUNIT_EXPECT_EQ(test, s->base, base);
 	KUNIT_EXPECT_EQ_MSG(test, gh_arena_metadata(), before, "a descriptor was made");
 	gh_arena_free(s);
 	gh_arena_free(spans[0]);
 	gh_arena_free(spans[2]);
-	check(test);
+	gh_test_check_pages(test);
 }
 
 /* ---- memory errors ------------------------------------------------------- */
@@ -457,7 +408,7 @@ static void forget_poison(struct kunit *test)
 	WRITE_ONCE(gh_test_poison, NULL);
 	gh_arena_forgive(gh_test_here());
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_poisoned, 0UL);
-	check(test);
+	gh_test_check_pages(test);
 }
 
 static bool is_in(unsigned long addr, const struct gh_span *s)
@@ -475,23 +426,24 @@ static void test_gh_arena_alloc_never_gives_poisoned_page(struct kunit *test)
 	unsigned int i, j;
 
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		carve(test, sizes, ARRAY_SIZE(sizes), spans);
+		gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 		addr = spans[0]->base + bad[i] * GH_PAGE_SIZE;
 		poison(addr);
 		gh_arena_free(spans[0]);
 		taken = gh_test_here()->taken;
 		for (j = 0; j < 32; j++) {
-			s[j] = alloc(test, 1);
+			s[j] = gh_test_pages_span(test, 1, 1);
 			KUNIT_EXPECT_FALSE_MSG(test, is_in(addr, s[j]), "page %u", bad[i]);
-			check(test);
+			gh_test_check_pages(test);
 		}
-		KUNIT_EXPECT_EQ_MSG(test, gh_test_here()->nr_poisoned, KERNEL_PAGE, "%u", bad[i]);
+		KUNIT_EXPECT_EQ_MSG(test, gh_test_here()->nr_poisoned, GH_TEST_KERNEL_PAGE,
+				    "%u", bad[i]);
 		KUNIT_EXPECT_EQ_MSG(test, gh_test_here()->taken, taken, "the rest sufficed");
 		for (j = 0; j < 32; j++)
 			gh_arena_free(s[j]);
 		gh_arena_free(spans[1]);
 		gh_reclaim_trim();
-		KUNIT_EXPECT_FALSE(test, owns(addr));
+		KUNIT_EXPECT_FALSE(test, gh_test_owns(addr));
 		KUNIT_EXPECT_EQ(test, gh_test_here()->nr_poisoned, 0UL);
 		forget_poison(test);
 		gh_test_start_idle();
@@ -500,14 +452,14 @@ static void test_gh_arena_alloc_never_gives_poisoned_page(struct kunit *test)
 
 static void test_gh_arena_alloc_large_around_poisoned_page(struct kunit *test)
 {
-	struct gh_span *s = alloc(test, GH_TEST_CHUNK_PAGES), *t;
+	struct gh_span *s = gh_test_pages_span(test, GH_TEST_CHUNK_PAGES, 1), *t;
 	unsigned long addr = s->base + 5 * GH_PAGE_SIZE;
 
 	gh_arena_free(s);
 	poison(addr);
-	t = alloc(test, GH_TEST_CHUNK_PAGES);
+	t = gh_test_pages_span(test, GH_TEST_CHUNK_PAGES, 1);
 	KUNIT_EXPECT_FALSE(test, is_in(addr, t));
-	check(test);
+	gh_test_check_pages(test);
 	gh_arena_free(t);
 	forget_poison(test);
 }
@@ -515,13 +467,13 @@ static void test_gh_arena_alloc_large_around_poisoned_page(struct kunit *test)
 /* What arrives from the kernel is looked at as well. */
 static void test_gh_arena_alloc_grows_by_poisoned_page(struct kunit *test)
 {
-	struct gh_span *s = alloc(test, 1);
+	struct gh_span *s = gh_test_pages_span(test, 1, 1);
 	unsigned long addr = round_up(s->base + 1, PAGE_SIZE), last;
 
 	poison(addr);
 	last = addr + round_up(GH_PAGE_SIZE, PAGE_SIZE);
 	gh_arena_free(s);
-	s = alloc(test, (last - ALIGN_DOWN(s->base, 1UL << 20)) >> GH_PAGE_SHIFT);
+	s = gh_test_pages_span(test, (last - ALIGN_DOWN(s->base, SZ_1M)) >> GH_PAGE_SHIFT, 1);
 	KUNIT_EXPECT_FALSE(test, is_in(addr, s));
 	gh_arena_free(s);
 	forget_poison(test);
@@ -531,27 +483,27 @@ static void test_gh_arena_alloc_grows_by_poisoned_page(struct kunit *test)
 static void test_gh_arena_scavenge_keeps_part_of_poisoned_page(struct kunit *test)
 {
 	struct gh_span *s[16], *t;
-	unsigned int i, nr = KERNEL_PAGE;
+	unsigned int i, nr = GH_TEST_KERNEL_PAGE;
 	unsigned long addr;
 
 	if (nr == 1)
 		kunit_skip(test, "a page of the kernel is no more than one of the heap");
 	for (i = 0; i < nr; i++)
-		s[i] = alloc(test, 1);
+		s[i] = gh_test_pages_span(test, 1, 1);
 	addr = s[0]->base;
 	poison(addr);
 	gh_arena_free(s[0]);
-	t = alloc(test, 1);
+	t = gh_test_pages_span(test, 1, 1);
 	KUNIT_EXPECT_FALSE(test, is_in(addr, t));
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_poisoned, 1UL);
 	gh_arena_scavenge(gh_test_here(), ULONG_MAX);
-	KUNIT_EXPECT_TRUE(test, owns(addr));
+	KUNIT_EXPECT_TRUE(test, gh_test_owns(addr));
 	for (i = 1; i < nr; i++)
 		gh_arena_free(s[i]);
-	s[0] = alloc(test, nr - 1);
+	s[0] = gh_test_pages_span(test, nr - 1, 1);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_poisoned, (unsigned long)nr);
 	gh_arena_scavenge(gh_test_here(), 0);
-	KUNIT_EXPECT_FALSE(test, owns(addr));
+	KUNIT_EXPECT_FALSE(test, gh_test_owns(addr));
 	gh_arena_free(s[0]);
 	gh_arena_free(t);
 	forget_poison(test);
@@ -577,25 +529,25 @@ static void test_gh_cache_unpark_leaves_poisoned_span(struct kunit *test)
 
 static void test_gh_span_of_every_page(struct kunit *test)
 {
-	struct gh_span *s = alloc(test, 7);
+	struct gh_span *s = gh_test_pages_span(test, 7, 1);
 	unsigned long off;
 
 	for (off = 0; off < gh_span_bytes(s); off += GH_PAGE_SIZE / 2) {
 		KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of((void *)(s->base + off)), s);
-		KUNIT_EXPECT_TRUE(test, owns(s->base + off));
+		KUNIT_EXPECT_TRUE(test, gh_test_owns(s->base + off));
 	}
 	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of((void *)(s->base + off - 1)), s);
 	KUNIT_EXPECT_PTR_NE(test, gh_test_span_of((void *)(s->base + off)), s);
 	KUNIT_EXPECT_PTR_NE(test, gh_test_span_of((void *)(s->base - 1)), s);
 	gh_arena_free(s);
-	KUNIT_EXPECT_TRUE_MSG(test, owns(s->base), "free, but not given back");
+	KUNIT_EXPECT_TRUE_MSG(test, gh_test_owns(s->base), "free, but not given back");
 }
 
 static void expect_foreign(struct kunit *test, unsigned long addr)
 {
 	struct gh_span *s = gh_test_span_of((void *)addr);
 
-	KUNIT_EXPECT_FALSE_MSG(test, owns(addr), "%#lx", addr);
+	KUNIT_EXPECT_FALSE_MSG(test, gh_test_owns(addr), "%#lx", addr);
 	KUNIT_EXPECT_TRUE_MSG(test, !s || addr - s->base >= s->limit, "%#lx", addr);
 }
 
@@ -674,7 +626,7 @@ static bool find_span(struct gh_span *s, void *arg)
 
 static void test_gh_map_walk_finds_span(struct kunit *test)
 {
-	struct gh_span *s = alloc(test, 3), *wanted = s;
+	struct gh_span *s = gh_test_pages_span(test, 3, 1), *wanted = s;
 
 	gh_map_walk(gh_default, find_span, &wanted);
 	KUNIT_EXPECT_PTR_EQ(test, wanted, NULL);
@@ -689,11 +641,11 @@ static void test_gh_map_walk_finds_span(struct kunit *test)
 static void test_gh_arena_validate_finds_damage(struct kunit *test)
 {
 	struct gh_page_heap *ph = gh_test_here();
-	struct gh_span *s = alloc(test, 1), *run;
+	struct gh_span *s = gh_test_pages_span(test, 1, 1), *run;
 
 	run = gh_test_span_of((void *)(s->base + GH_PAGE_SIZE));
 	KUNIT_ASSERT_NOT_NULL(test, run);
-	check(test);
+	gh_test_check_pages(test);
 	ph->idle++;
 	KUNIT_EXPECT_NE_MSG(test, gh_arena_validate(ph), 0, "idle pages");
 	ph->idle--;
@@ -709,7 +661,7 @@ static void test_gh_arena_validate_finds_damage(struct kunit *test)
 	run->npages--;
 	KUNIT_EXPECT_NE_MSG(test, gh_arena_validate(ph), 0, "length");
 	run->npages++;
-	check(test);
+	gh_test_check_pages(test);
 	gh_arena_free(s);
 }
 
@@ -772,7 +724,7 @@ static void do_alloc(struct model *m, unsigned int i)
 	unsigned int align = 1U << gh_test_below(&m->walk.rnd, 5);
 	unsigned int most = gh_test_below(&m->walk.rnd, 8) ? 10 : 90;
 	unsigned int npages = 1 + gh_test_below(&m->walk.rnd, most);
-	struct gh_span *s = alloc_aligned(m->walk.test, npages, align);
+	struct gh_span *s = gh_test_pages_span(m->walk.test, npages, align);
 	unsigned int j;
 
 	for (j = 0; j < SPANS; j++)
@@ -839,7 +791,7 @@ static void test_gh_arena_random(struct kunit *test)
 		if (m->span[i])
 			do_free(m, i);
 	KUNIT_EXPECT_EQ(test, m->walk.errors, 0U);
-	check(test);
+	gh_test_check_pages(test);
 }
 
 static struct kunit_case arena_cases[] = {

@@ -66,5 +66,39 @@ struct gh_span *gh_test_pages_span(struct kunit *test, unsigned int npages, unsi
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	gh_span_init_large(s, gh_default, gh_span_bytes(s), false);
 	gh_arena_commit(s);
+	KUNIT_EXPECT_EQ(test, s->npages, npages);
 	return s;
+}
+
+void gh_test_carve(struct kunit *test, const unsigned int *sizes, unsigned int n,
+		   struct gh_span **spans)
+{
+	unsigned long addr = 0;
+	unsigned int i;
+
+	/* All of the chunk at once, to learn where it is. */
+	spans[0] = gh_test_pages_span(test, GH_TEST_CHUNK_PAGES, 1);
+	addr = spans[0]->base;
+	KUNIT_ASSERT_EQ(test, gh_test_here()->idle, 0UL);
+	gh_arena_free(spans[0]);
+	for (i = 0; i < n; i++) {
+		spans[i] = gh_test_pages_span(test, sizes[i], 1);
+		KUNIT_ASSERT_EQ(test, spans[i]->base, addr);
+		addr += gh_span_bytes(spans[i]);
+	}
+}
+
+void gh_test_check_pages(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, gh_arena_validate(gh_test_here()), 0);
+}
+
+bool gh_test_owns(unsigned long addr)
+{
+	bool ret;
+
+	preempt_disable();
+	ret = gh_map_owns(addr);
+	preempt_enable();
+	return ret;
 }

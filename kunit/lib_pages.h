@@ -25,7 +25,18 @@ void gh_test_start_idle(void);
 void gh_test_limit_blocks(size_t bytes);
 void gh_test_unlimit_blocks(void);
 
+/* What the kernel takes back at a time, in heap pages. */
+#define GH_TEST_KERNEL_PAGE	max(PAGE_SIZE >> GH_PAGE_SHIFT, 1UL)
+
 /* A span of so many pages that is nobody's object: for gh_arena_free(). */
 struct gh_span *gh_test_pages_span(struct kunit *test, unsigned int npages, unsigned int align);
+/* Spans side by side that fill a chunk: the n-th is sizes[n] pages long. */
+void gh_test_carve(struct kunit *test, const unsigned int *sizes, unsigned int n,
+		   struct gh_span **spans);
+
+/* The page heap is in order. */
+void gh_test_check_pages(struct kunit *test);
+/* Is there a span, or a free run? */
+bool gh_test_owns(unsigned long addr);
 
 #endif /* _GOHEAP_LIB_PAGES_H */
