@@ -4,89 +4,11 @@
  * is carved out of a fresh chunk lies side by side and free runs have known sizes.
  */
 
-#include <linux/mm.h>
-#include <linux/rcupdate.h>
-#include <linux/vmalloc.h>
+#include <linux/topology.h>
 
+#include "lib_model.h"
+#include "lib_pages.h"
 #include "testlib.h"
-
-#define CHUNK_PAGES	((1U << 20) >> GH_PAGE_SHIFT)
-/* What the kernel takes back at a time, in heap pages. */
-#define KERNEL_PAGE	max(PAGE_SIZE >> GH_PAGE_SHIFT, 1UL)
-
-static int init(struct kunit *test)
-{
-	int err = gh_test_init(test);
-
-	if (err)
-		return err;
-	gh_test_flush_limbo();
-	gh_reclaim_trim();
-	gh_test_set_peak(1UL << 30);
-	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, 0UL);
-	return 0;
-}
-
-static void finish(struct kunit *test)
-{
-	gh_test_set_peak(gh_test_here()->small + gh_test_here()->large);
-	gh_test_exit(test);
-}
-
-static struct gh_span *alloc_aligned(struct kunit *test, unsigned int npages, unsigned int align)
-{
-	const struct gh_want w = {
-		.npages = npages,
-		.align = align,
-		.state = GH_SPAN_LARGE,
-	};
-	struct gh_span *s = gh_arena_alloc(&w, GFP_KERNEL, numa_mem_id());
-
-	KUNIT_ASSERT_NOT_NULL(test, s);
-	gh_span_init_large(s, gh_default, gh_span_bytes(s), false);
-	gh_arena_commit(s);
-	KUNIT_EXPECT_EQ(test, s->npages, npages);
-	return s;
-}
-
-static struct gh_span *alloc(struct kunit *test, unsigned int npages)
-{
-	return alloc_aligned(test, npages, 1);
-}
-
-static void check(struct kunit *test)
-{
-	KUNIT_EXPECT_EQ(test, gh_pageheap_validate(gh_test_here()), 0);
-}
-
-static bool owns(unsigned long addr)
-{
-	bool ret;
-
-	preempt_disable();
-	ret = gh_map_owns(addr);
-	preempt_enable();
-	return ret;
-}
-
-/* Spans side by side that fill a chunk: the n-th is sizes[n] pages long. */
-static void carve(struct kunit *test, const unsigned int *sizes, unsigned int n,
-		  struct gh_span **spans)
-{
-	unsigned long addr = 0;
-	unsigned int i;
-
-	/* All of the chunk at once, to learn where it is. */
-	spans[0] = alloc(test, CHUNK_PAGES);
-	addr = spans[0]->base;
-	KUNIT_ASSERT_EQ(test, gh_test_here()->idle, 0UL);
-	gh_arena_free(spans[0]);
-	for (i = 0; i < n; i++) {
-		spans[i] = alloc(test, sizes[i]);
-		KUNIT_ASSERT_EQ(test, spans[i]->base, addr);
-		addr += gh_span_bytes(spans[i]);
-	}
-}
 
 /* ---- fit, split, coalesce ------------------------------------------------ */
 
@@ -100,24 +22,24 @@ static void test_gh_arena_alloc_best_fit(struct kunit *test)
 	unsigned long base[ARRAY_SIZE(sizes)];
 	unsigned int i;
 
-	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	for (i = 0; i < ARRAY_SIZE(sizes); i += 2) {
 		base[i] = spans[i]->base;
 		gh_arena_free(spans[i]);
 	}
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 5UL);
-	check(test);
+	gh_test_check_pages(test);
 	for (i = 0; i < ARRAY_SIZE(want); i++) {
-		got[i] = alloc(test, want[i]);
+		got[i] = gh_test_pages_span(test, want[i], 1);
 		KUNIT_EXPECT_EQ_MSG(test, got[i]->base, base[from[i]], "%u pages", want[i]);
-		check(test);
+		gh_test_check_pages(test);
 	}
 	for (i = 0; i < ARRAY_SIZE(want); i++)
 		gh_arena_free(got[i]);
 	for (i = 1; i < ARRAY_SIZE(sizes); i += 2)
 		gh_arena_free(spans[i]);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 1UL);
-	check(test);
+	gh_test_check_pages(test);
 }
 
 static void test_gh_arena_alloc_lowest_of_equal_runs(struct kunit *test)
@@ -127,30 +49,30 @@ static void test_gh_arena_alloc_lowest_of_equal_runs(struct kunit *test)
 	unsigned long base;
 	unsigned int i;
 
-	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	base = spans[0]->base;
 	gh_arena_free(spans[4]);
 	gh_arena_free(spans[0]);
 	gh_arena_free(spans[2]);
-	s = alloc(test, 3);
+	s = gh_test_pages_span(test, 3, 1);
 	KUNIT_EXPECT_EQ(test, s->base, base);
 	gh_arena_free(s);
 	for (i = 1; i < ARRAY_SIZE(sizes); i += 2)
 		gh_arena_free(spans[i]);
-	check(test);
+	gh_test_check_pages(test);
 }
 
 static void test_gh_arena_alloc_splits(struct kunit *test)
 {
-	struct gh_span *s = alloc(test, 1), *t;
+	struct gh_span *s = gh_test_pages_span(test, 1, 1), *t;
 	unsigned long idle = gh_test_here()->idle;
 
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 1UL);
-	t = alloc(test, 5);
+	t = gh_test_pages_span(test, 5, 1);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, idle - 5);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 1UL);
 	KUNIT_EXPECT_EQ_MSG(test, t->base, s->base + GH_PAGE_SIZE, "from the front of the rest");
-	check(test);
+	gh_test_check_pages(test);
 	gh_arena_free(t);
 	gh_arena_free(s);
 }
@@ -163,11 +85,11 @@ static void coalesce(struct kunit *test, const unsigned int order[3])
 	unsigned long base;
 	unsigned int i;
 
-	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	base = spans[1]->base;
 	for (i = 0; i < 3; i++) {
 		gh_arena_free(spans[order[i]]);
-		check(test);
+		gh_test_check_pages(test);
 	}
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 2UL);
 	run = gh_test_span_of((void *)base);
@@ -179,9 +101,8 @@ static void coalesce(struct kunit *test, const unsigned int order[3])
 	gh_arena_free(spans[0]);
 	gh_arena_free(spans[4]);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 1UL);
-	check(test);
-	gh_reclaim_trim();
-	gh_test_set_peak(1UL << 30);
+	gh_test_check_pages(test);
+	gh_test_start_idle();
 }
 
 static void test_gh_arena_free_coalesces(struct kunit *test)
@@ -204,7 +125,7 @@ static bool needs_zeroing(struct kunit *test, unsigned int dirty)
 	bool needzero;
 	unsigned int i;
 
-	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	for (i = 1; i <= 3; i++)
 		spans[i]->needzero = i == dirty;
 	gh_arena_free(spans[1]);
@@ -218,8 +139,7 @@ static bool needs_zeroing(struct kunit *test, unsigned int dirty)
 	gh_arena_free(s);
 	gh_arena_free(spans[0]);
 	gh_arena_free(spans[4]);
-	gh_reclaim_trim();
-	gh_test_set_peak(1UL << 30);
+	gh_test_start_idle();
 	return needzero;
 }
 
@@ -237,19 +157,19 @@ static void test_gh_arena_alloc_aligned(struct kunit *test)
 	struct gh_span *s, *odd;
 
 	for (align = 2; align <= most; align *= 2) {
-		odd = alloc(test, 1);
-		s = alloc_aligned(test, align, align);
+		odd = gh_test_pages_span(test, 1, 1);
+		s = gh_test_pages_span(test, align, align);
 		KUNIT_EXPECT_EQ_MSG(test, s->base & (align * GH_PAGE_SIZE - 1), 0UL,
 				    "%u pages", align);
-		check(test);
+		gh_test_check_pages(test);
 		gh_arena_free(s);
-		s = alloc_aligned(test, 1, align);
+		s = gh_test_pages_span(test, 1, align);
 		KUNIT_EXPECT_EQ_MSG(test, s->base & (align * GH_PAGE_SIZE - 1), 0UL,
 				    "1 page, by %u", align);
-		check(test);
+		gh_test_check_pages(test);
 		gh_arena_free(s);
 		gh_arena_free(odd);
-		check(test);
+		gh_test_check_pages(test);
 	}
 }
 
@@ -260,16 +180,16 @@ static void test_gh_arena_alloc_aligned_among_many(struct kunit *test)
 	struct gh_span *spans[ARRAY_SIZE(sizes)], *s;
 	unsigned int i;
 
-	carve(test, sizes, ARRAY_SIZE(sizes), spans);
+	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	for (i = 0; i < ARRAY_SIZE(sizes); i += 2)
 		gh_arena_free(spans[i]);
-	s = alloc_aligned(test, 2, 64);
+	s = gh_test_pages_span(test, 2, 64);
 	KUNIT_EXPECT_EQ(test, s->base & (64 * GH_PAGE_SIZE - 1), 0UL);
-	check(test);
+	gh_test_check_pages(test);
 	gh_arena_free(s);
 	for (i = 1; i < ARRAY_SIZE(sizes); i += 2)
 		gh_arena_free(spans[i]);
-	check(test);
+	gh_test_check_pages(test);
 }
 
 #define GRID	4		/* heap pages */
@@ -278,11 +198,11 @@ static void test_gh_arena_alloc_aligned_among_many(struct kunit *test)
 static void make_odd_runs(struct kunit *test, struct gh_span **spans)
 {
 	static const unsigned int sizes[] = { 1, 2, 1 };
-	unsigned int i, n = CHUNK_PAGES / GRID * 3, all[CHUNK_PAGES / GRID * 3];
+	unsigned int i, n = GH_TEST_CHUNK_PAGES / GRID * 3, all[GH_TEST_CHUNK_PAGES / GRID * 3];
 
 	for (i = 0; i < n; i++)
 		all[i] = sizes[i % 3];
-	carve(test, all, n, spans);
+	gh_test_carve(test, all, n, spans);
 	for (i = 1; i < n; i += 3)
 		gh_arena_free(spans[i]);
 }
@@ -291,7 +211,7 @@ static void free_rest(struct gh_span **spans)
 {
 	unsigned int i;
 
-	for (i = 0; i < CHUNK_PAGES / GRID * 3; i++)
+	for (i = 0; i < GH_TEST_CHUNK_PAGES / GRID * 3; i++)
 		if (i % 3 != 1)
 			gh_arena_free(spans[i]);
 }
@@ -299,16 +219,16 @@ static void free_rest(struct gh_span **spans)
 /* The lock is held, and interrupts are off, while they are looked at. */
 static void test_gh_arena_alloc_looks_at_few_runs(struct kunit *test)
 {
-	struct gh_span *spans[CHUNK_PAGES / GRID * 3], *s;
+	struct gh_span *spans[GH_TEST_CHUNK_PAGES / GRID * 3], *s;
 	struct gh_page_heap *ph = gh_test_here();
 	unsigned long before;
 
 	make_odd_runs(test, spans);
 	before = ph->looks;
-	s = alloc_aligned(test, 2, 2);
+	s = gh_test_pages_span(test, 2, 2);
 	KUNIT_EXPECT_LE(test, ph->looks - before, 16UL);
 	KUNIT_EXPECT_EQ(test, s->base & (2 * GH_PAGE_SIZE - 1), 0UL);
-	check(test);
+	gh_test_check_pages(test);
 	gh_arena_free(s);
 	free_rest(spans);
 }
@@ -316,7 +236,7 @@ static void test_gh_arena_alloc_looks_at_few_runs(struct kunit *test)
 /* What was taken from the kernel is what the caller gets, or he would grow for ever. */
 static void test_gh_arena_alloc_grows_once_among_odd_runs(struct kunit *test)
 {
-	struct gh_span *spans[CHUNK_PAGES / GRID * 3], *s[8];
+	struct gh_span *spans[GH_TEST_CHUNK_PAGES / GRID * 3], *s[8];
 	struct gh_page_heap *ph = gh_test_here();
 	unsigned int order = get_order(2 * GH_PAGE_SIZE), i;
 	unsigned long before;
@@ -325,11 +245,11 @@ static void test_gh_arena_alloc_grows_once_among_odd_runs(struct kunit *test)
 	before = ph->taken;
 	WRITE_ONCE(gh_test_max_order, order);
 	for (i = 0; i < ARRAY_SIZE(s); i++)
-		s[i] = alloc_aligned(test, 2, 2);
+		s[i] = gh_test_pages_span(test, 2, 2);
 	WRITE_ONCE(gh_test_max_order, UINT_MAX);
 	KUNIT_EXPECT_LE(test, ph->taken - before,
 			ARRAY_SIZE(s) * ((PAGE_SIZE << order) >> GH_PAGE_SHIFT));
-	check(test);
+	gh_test_check_pages(test);
 	for (i = 0; i < ARRAY_SIZE(s); i++)
 		gh_arena_free(s[i]);
 	free_rest(spans);
@@ -338,7 +258,7 @@ static void test_gh_arena_alloc_grows_once_among_odd_runs(struct kunit *test)
 /* Of runs that hold no whole page of the kernel, a few at a time. */
 static void test_gh_arena_scavenge_looks_at_few_runs(struct kunit *test)
 {
-	struct gh_span *spans[CHUNK_PAGES / GRID * 3];
+	struct gh_span *spans[GH_TEST_CHUNK_PAGES / GRID * 3];
 	struct gh_page_heap *ph = gh_test_here();
 	unsigned long before;
 
@@ -346,372 +266,9 @@ static void test_gh_arena_scavenge_looks_at_few_runs(struct kunit *test)
 	before = ph->looks;
 	gh_arena_scavenge(ph, ULONG_MAX);
 	/* Each is looked at once, whether it is given back or not. */
-	KUNIT_EXPECT_LE(test, ph->looks - before, CHUNK_PAGES / GRID * 2UL);
-	check(test);
+	KUNIT_EXPECT_LE(test, ph->looks - before, GH_TEST_CHUNK_PAGES / GRID * 2UL);
+	gh_test_check_pages(test);
 	free_rest(spans);
-}
-
-/* ---- growth and the way back --------------------------------------------- */
-
-static void test_gh_arena_alloc_grows_by_a_chunk(struct kunit *test)
-{
-	unsigned long taken = gh_test_here()->taken;
-	struct gh_span *s = alloc(test, 1);
-
-	KUNIT_EXPECT_GE(test, gh_test_here()->taken - taken, (unsigned long)CHUNK_PAGES);
-	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, gh_test_here()->taken - taken - 1);
-	gh_arena_free(s);
-	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, gh_test_here()->taken - taken);
-}
-
-static void test_gh_arena_scavenge_returns_pages(struct kunit *test)
-{
-	struct gh_span *s = alloc(test, 2);
-	unsigned long idle = gh_test_here()->idle, returned = gh_test_here()->returned;
-	unsigned long end = s->base + (idle + 2) * GH_PAGE_SIZE;
-	/* Only whole pages of the kernel go, so what shares one with the span stays. */
-	unsigned long some = round_up(10, KERNEL_PAGE), stuck = round_up(2, KERNEL_PAGE) - 2;
-
-	KUNIT_EXPECT_TRUE(test, owns(end - 1));
-	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(gh_test_here(), 10), some);
-	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, idle - some);
-	KUNIT_EXPECT_EQ(test, gh_test_here()->returned, returned + some);
-	check(test);
-	KUNIT_EXPECT_FALSE(test, owns(end - some * GH_PAGE_SIZE));
-	KUNIT_EXPECT_TRUE(test, owns(end - some * GH_PAGE_SIZE - 1));
-	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(gh_test_here(), ULONG_MAX), idle - some - stuck);
-	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, stuck);
-	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, (unsigned long)!!stuck);
-	KUNIT_EXPECT_TRUE_MSG(test, owns(s->base + 2 * GH_PAGE_SIZE - 1), "it is in use");
-	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(gh_test_here(), 1), 0UL);
-	check(test);
-	gh_arena_free(s);
-}
-
-/* A run that ends within a page of the kernel is cut in two, which takes a descriptor. */
-static void test_gh_arena_scavenge_without_spares(struct kunit *test)
-{
-	struct gh_span *s, *next, *rest;
-
-	if (KERNEL_PAGE == 1)
-		kunit_skip(test, "every run ends where a page of the kernel does");
-	s = alloc(test, KERNEL_PAGE + 1);
-	next = alloc(test, 1);
-	rest = alloc(test, gh_test_here()->idle);
-	gh_pageheap_trim_spares(gh_test_here(), 0);
-	gh_arena_free(s);
-	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, KERNEL_PAGE + 1);
-	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(gh_test_here(), ULONG_MAX), KERNEL_PAGE);
-	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, 1UL);
-	check(test);
-	gh_arena_free(next);
-	gh_arena_free(rest);
-}
-
-static void test_gh_arena_scavenge_last_page_of_arena(struct kunit *test)
-{
-	struct gh_span *s = alloc(test, 1);
-	unsigned long addr = s->base;
-
-	gh_arena_free(s);
-	gh_arena_scavenge(gh_test_here(), ULONG_MAX);
-	KUNIT_EXPECT_FALSE(test, owns(addr));
-	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of((void *)addr), NULL);
-	rcu_barrier();	/* an arena that has gone */
-	s = alloc(test, 1);
-	KUNIT_EXPECT_TRUE(test, owns(s->base));
-	gh_arena_free(s);
-}
-
-static void test_gh_arena_release_idle_counts_kernel_pages(struct kunit *test)
-{
-	struct gh_span *s = alloc(test, 1);
-	unsigned long idle = gh_pageheap_idle_pages(gh_test_here());
-
-	KUNIT_EXPECT_EQ(test, idle, (gh_test_here()->idle << GH_PAGE_SHIFT) >> PAGE_SHIFT);
-	KUNIT_EXPECT_EQ(test, gh_arena_release_idle(gh_test_here(), 8), 8UL);
-	KUNIT_EXPECT_EQ(test, gh_pageheap_idle_pages(gh_test_here()), idle - 8);
-	gh_arena_free(s);
-}
-
-static void test_gh_arena_trim_spares_keeps_some(struct kunit *test)
-{
-	static const unsigned int sizes[] = { [0 ... 19] = 1 };
-	struct gh_span *spans[ARRAY_SIZE(sizes)];
-	unsigned long before;
-	unsigned int i;
-
-	carve(test, sizes, ARRAY_SIZE(sizes), spans);
-	for (i = 0; i < ARRAY_SIZE(sizes); i++)
-		gh_arena_free(spans[i]);
-	KUNIT_EXPECT_GE(test, gh_test_here()->nr_spare[GH_KIND_1], 19U);
-	before = gh_arena_metadata();
-	gh_pageheap_trim_spares(gh_test_here(), 4);
-	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_spare[GH_KIND_1], 4U);
-	KUNIT_EXPECT_LT(test, gh_arena_metadata(), before);
-	check(test);
-}
-
-/* Where no descriptor can be had, in an interrupt on PREEMPT_RT, there was none for this. */
-static void test_gh_arena_alloc_exact_run_needs_no_spares(struct kunit *test)
-{
-	static const unsigned int sizes[] = { 1, 5, 1 };
-	struct gh_span *spans[ARRAY_SIZE(sizes)], *s;
-	unsigned long before, base;
-
-	carve(test, sizes, ARRAY_SIZE(sizes), spans);
-	base = spans[1]->base;
-	gh_arena_free(spans[1]);
-	gh_pageheap_trim_spares(gh_test_here(), 0);
-	before = gh_arena_metadata();
-	s = alloc(test, 5);
-	KUNIT_EXPECT_EQ(test, s->base, base);
-	KUNIT_EXPECT_EQ_MSG(test, gh_arena_metadata(), before, "a descriptor was made");
-	gh_arena_free(s);
-	gh_arena_free(spans[0]);
-	gh_arena_free(spans[2]);
-	check(test);
-}
-
-/* ---- memory errors ------------------------------------------------------- */
-
-static void poison(unsigned long addr)
-{
-	WRITE_ONCE(gh_test_poison, virt_to_page((void *)addr));
-}
-
-/* The kernel takes them back at once, if none of it is in use. */
-static void forget_poison(struct kunit *test)
-{
-	WRITE_ONCE(gh_test_poison, NULL);
-	gh_pageheap_forgive(gh_test_here());
-	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_poisoned, 0UL);
-	check(test);
-}
-
-static bool is_in(unsigned long addr, const struct gh_span *s)
-{
-	return addr - s->base < gh_span_bytes(s);
-}
-
-/* A page at each end of a run and one in the middle goes bad, one at a time. */
-static void test_gh_arena_alloc_never_gives_poisoned_page(struct kunit *test)
-{
-	static const unsigned int sizes[] = { 32, 1 };
-	static const unsigned int bad[] = { 0, 13, 31 };
-	struct gh_span *spans[ARRAY_SIZE(sizes)], *s[32];
-	unsigned long addr, taken;
-	unsigned int i, j;
-
-	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		carve(test, sizes, ARRAY_SIZE(sizes), spans);
-		addr = spans[0]->base + bad[i] * GH_PAGE_SIZE;
-		poison(addr);
-		gh_arena_free(spans[0]);
-		taken = gh_test_here()->taken;
-		for (j = 0; j < 32; j++) {
-			s[j] = alloc(test, 1);
-			KUNIT_EXPECT_FALSE_MSG(test, is_in(addr, s[j]), "page %u", bad[i]);
-			check(test);
-		}
-		KUNIT_EXPECT_EQ_MSG(test, gh_test_here()->nr_poisoned, KERNEL_PAGE, "%u", bad[i]);
-		KUNIT_EXPECT_EQ_MSG(test, gh_test_here()->taken, taken, "the rest sufficed");
-		for (j = 0; j < 32; j++)
-			gh_arena_free(s[j]);
-		gh_arena_free(spans[1]);
-		gh_reclaim_trim();
-		KUNIT_EXPECT_FALSE(test, owns(addr));
-		KUNIT_EXPECT_EQ(test, gh_test_here()->nr_poisoned, 0UL);
-		forget_poison(test);
-		gh_reclaim_trim();
-		gh_test_set_peak(1UL << 30);
-	}
-}
-
-static void test_gh_arena_alloc_large_around_poisoned_page(struct kunit *test)
-{
-	struct gh_span *s = alloc(test, CHUNK_PAGES), *t;
-	unsigned long addr = s->base + 5 * GH_PAGE_SIZE;
-
-	gh_arena_free(s);
-	poison(addr);
-	t = alloc(test, CHUNK_PAGES);
-	KUNIT_EXPECT_FALSE(test, is_in(addr, t));
-	check(test);
-	gh_arena_free(t);
-	forget_poison(test);
-}
-
-/* What arrives from the kernel is looked at as well. */
-static void test_gh_arena_alloc_grows_by_poisoned_page(struct kunit *test)
-{
-	struct gh_span *s = alloc(test, 1);
-	unsigned long addr = round_up(s->base + 1, PAGE_SIZE), last;
-
-	poison(addr);
-	last = addr + round_up(GH_PAGE_SIZE, PAGE_SIZE);
-	gh_arena_free(s);
-	s = alloc(test, (last - ALIGN_DOWN(s->base, 1UL << 20)) >> GH_PAGE_SHIFT);
-	KUNIT_EXPECT_FALSE(test, is_in(addr, s));
-	gh_arena_free(s);
-	forget_poison(test);
-}
-
-/* Only some of the kernel's page is free: the rest is set aside when it is. */
-static void test_gh_arena_scavenge_keeps_part_of_poisoned_page(struct kunit *test)
-{
-	struct gh_span *s[16], *t;
-	unsigned int i, nr = KERNEL_PAGE;
-	unsigned long addr;
-
-	if (nr == 1)
-		kunit_skip(test, "a page of the kernel is no more than one of the heap");
-	for (i = 0; i < nr; i++)
-		s[i] = alloc(test, 1);
-	addr = s[0]->base;
-	poison(addr);
-	gh_arena_free(s[0]);
-	t = alloc(test, 1);
-	KUNIT_EXPECT_FALSE(test, is_in(addr, t));
-	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_poisoned, 1UL);
-	gh_arena_scavenge(gh_test_here(), ULONG_MAX);
-	KUNIT_EXPECT_TRUE(test, owns(addr));
-	for (i = 1; i < nr; i++)
-		gh_arena_free(s[i]);
-	s[0] = alloc(test, nr - 1);
-	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_poisoned, (unsigned long)nr);
-	gh_arena_scavenge(gh_test_here(), 0);
-	KUNIT_EXPECT_FALSE(test, owns(addr));
-	gh_arena_free(s[0]);
-	gh_arena_free(t);
-	forget_poison(test);
-}
-
-static void test_gh_cache_unpark_leaves_poisoned_span(struct kunit *test)
-{
-	void *p = goheap_alloc(100000, GFP_KERNEL), *q;
-	unsigned long addr = (unsigned long)p;
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	goheap_free(p);
-	poison(addr + 5 * GH_PAGE_SIZE);
-	q = goheap_alloc(100000, GFP_KERNEL);
-	KUNIT_EXPECT_NOT_NULL(test, q);
-	KUNIT_EXPECT_PTR_NE(test, q, p);
-	goheap_free(q);
-	gh_reclaim_trim();
-	forget_poison(test);
-}
-
-/* ---- the map ------------------------------------------------------------- */
-
-static void test_gh_span_of_every_page(struct kunit *test)
-{
-	struct gh_span *s = alloc(test, 7);
-	unsigned long off;
-
-	for (off = 0; off < gh_span_bytes(s); off += GH_PAGE_SIZE / 2) {
-		KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of((void *)(s->base + off)), s);
-		KUNIT_EXPECT_TRUE(test, owns(s->base + off));
-	}
-	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of((void *)(s->base + off - 1)), s);
-	KUNIT_EXPECT_PTR_NE(test, gh_test_span_of((void *)(s->base + off)), s);
-	KUNIT_EXPECT_PTR_NE(test, gh_test_span_of((void *)(s->base - 1)), s);
-	gh_arena_free(s);
-	KUNIT_EXPECT_TRUE_MSG(test, owns(s->base), "free, but not given back");
-}
-
-static void expect_foreign(struct kunit *test, unsigned long addr)
-{
-	struct gh_span *s = gh_test_span_of((void *)addr);
-
-	KUNIT_EXPECT_FALSE_MSG(test, owns(addr), "%#lx", addr);
-	KUNIT_EXPECT_TRUE_MSG(test, !s || addr - s->base >= s->limit, "%#lx", addr);
-}
-
-static void test_gh_span_of_foreign_addresses(struct kunit *test)
-{
-	void *slab = kunit_kmalloc(test, 64, GFP_KERNEL);
-	void *pages = vmalloc(PAGE_SIZE);
-	unsigned int bit;
-	int on_stack;
-
-	KUNIT_ASSERT_NOT_NULL(test, slab);
-	KUNIT_ASSERT_NOT_NULL(test, pages);
-	expect_foreign(test, (unsigned long)slab);
-	expect_foreign(test, (unsigned long)pages);
-	expect_foreign(test, (unsigned long)&on_stack);
-	expect_foreign(test, (unsigned long)test_gh_span_of_foreign_addresses);
-	expect_foreign(test, (unsigned long)jiffies);
-	expect_foreign(test, PAGE_OFFSET - 1);
-	expect_foreign(test, 0);
-	expect_foreign(test, ULONG_MAX);
-	for (bit = 0; bit < BITS_PER_LONG; bit++) {
-		if (BIT(bit) < PAGE_OFFSET)
-			expect_foreign(test, BIT(bit));
-		expect_foreign(test, ~0UL << bit << 1);
-	}
-	vfree(pages);
-}
-
-/* Is the arena, which is in short blocks only, from vmalloc()? */
-static bool claims_by_vmalloc(unsigned long addr, gfp_t gfp)
-{
-	bool ret;
-
-	WRITE_ONCE(gh_test_max_order, 0);
-	ret = !gh_map_claim(addr, 1, gfp);
-	WRITE_ONCE(gh_test_max_order, UINT_MAX);
-	if (!ret)
-		return false;
-	rcu_read_lock();
-	ret = is_vmalloc_addr(gh_arena_of(addr));
-	rcu_read_unlock();
-	gh_map_unclaim(addr, 1);
-	rcu_barrier();	/* for the arena */
-	return ret;
-}
-
-/* Whatever flags a caller has: vmalloc() warns of those that it does not take. */
-static void test_gh_map_claim_asks_vmalloc_rightly(struct kunit *test)
-{
-	static const gfp_t flags[] = {
-		GFP_KERNEL | __GFP_MEMALLOC, GFP_KERNEL | __GFP_NOMEMALLOC,
-		GFP_KERNEL | __GFP_NOFAIL, GFP_NOFS | __GFP_HIGH,
-	};
-	unsigned long addr, bare;
-	unsigned int i;
-
-	/* A whole heap page that is not goheap's. */
-	addr = __get_free_pages(GFP_KERNEL, get_order(GH_PAGE_SIZE));
-	KUNIT_ASSERT_NE(test, addr, 0UL);
-	bare = (unsigned long)kasan_reset_tag((void *)addr);
-	for (i = 0; i < ARRAY_SIZE(flags); i++)
-		KUNIT_EXPECT_TRUE_MSG(test, claims_by_vmalloc(bare, flags[i]), "row %u", i);
-	free_pages(addr, get_order(GH_PAGE_SIZE));
-	KUNIT_EXPECT_FALSE(test, gh_test_log_has("Unexpected gfp"));
-}
-
-static bool find_span(struct gh_span *s, void *arg)
-{
-	struct gh_span **wanted = arg;
-
-	if (s != *wanted)
-		return true;
-	*wanted = NULL;
-	return false;
-}
-
-static void test_gh_map_walk_finds_span(struct kunit *test)
-{
-	struct gh_span *s = alloc(test, 3), *wanted = s;
-
-	gh_map_walk(gh_default, find_span, &wanted);
-	KUNIT_EXPECT_PTR_EQ(test, wanted, NULL);
-	gh_arena_free(s);
-	wanted = s;
-	gh_map_walk(NULL, find_span, &wanted);
-	KUNIT_EXPECT_PTR_EQ_MSG(test, wanted, s, "it is free");
 }
 
 /* ---- validate ------------------------------------------------------------ */
@@ -719,11 +276,11 @@ static void test_gh_map_walk_finds_span(struct kunit *test)
 static void test_gh_arena_validate_finds_damage(struct kunit *test)
 {
 	struct gh_page_heap *ph = gh_test_here();
-	struct gh_span *s = alloc(test, 1), *run;
+	struct gh_span *s = gh_test_pages_span(test, 1, 1), *run;
 
 	run = gh_test_span_of((void *)(s->base + GH_PAGE_SIZE));
 	KUNIT_ASSERT_NOT_NULL(test, run);
-	check(test);
+	gh_test_check_pages(test);
 	ph->idle++;
 	KUNIT_EXPECT_NE_MSG(test, gh_pageheap_validate(ph), 0, "idle pages");
 	ph->idle--;
@@ -739,7 +296,7 @@ static void test_gh_arena_validate_finds_damage(struct kunit *test)
 	run->npages--;
 	KUNIT_EXPECT_NE_MSG(test, gh_pageheap_validate(ph), 0, "length");
 	run->npages++;
-	check(test);
+	gh_test_check_pages(test);
 	gh_arena_free(s);
 }
 
@@ -751,9 +308,8 @@ struct model {
 	struct gh_span *span[SPANS];
 	unsigned long base[SPANS];
 	unsigned int npages[SPANS];
-	struct rnd_state rnd;
-	unsigned int errors;
 	unsigned long in_use;		/* heap pages before the test */
+	struct gh_test_walk walk;
 };
 
 static bool overlaps(const struct model *m, unsigned int i, unsigned long base,
@@ -798,16 +354,17 @@ static unsigned int marks_lost(const struct model *m, unsigned int i)
 	return lost;
 }
 
-static void do_alloc(struct kunit *test, struct model *m, unsigned int i)
+static void do_alloc(struct model *m, unsigned int i)
 {
-	unsigned int align = 1U << gh_test_below(&m->rnd, 5);
-	unsigned int npages = 1 + gh_test_below(&m->rnd, gh_test_below(&m->rnd, 8) ? 10 : 90);
-	struct gh_span *s = alloc_aligned(test, npages, align);
+	unsigned int align = 1U << gh_test_below(&m->walk.rnd, 5);
+	unsigned int most = gh_test_below(&m->walk.rnd, 8) ? 10 : 90;
+	unsigned int npages = 1 + gh_test_below(&m->walk.rnd, most);
+	struct gh_span *s = gh_test_pages_span(m->walk.test, npages, align);
 	unsigned int j;
 
 	for (j = 0; j < SPANS; j++)
-		m->errors += overlaps(m, j, s->base, npages);
-	m->errors += s->base % (align * GH_PAGE_SIZE) != 0;
+		m->walk.errors += overlaps(m, j, s->base, npages);
+	m->walk.errors += s->base % (align * GH_PAGE_SIZE) != 0;
 	m->span[i] = s;
 	m->base[i] = s->base;
 	m->npages[i] = npages;
@@ -816,21 +373,41 @@ static void do_alloc(struct kunit *test, struct model *m, unsigned int i)
 
 static void do_free(struct model *m, unsigned int i)
 {
-	m->errors += m->span[i]->base != m->base[i] || marks_lost(m, i);
+	m->walk.errors += m->span[i]->base != m->base[i] || marks_lost(m, i);
 	gh_arena_free(m->span[i]);
 	m->span[i] = NULL;
 }
 
-static void random_step(struct kunit *test, struct model *m)
+static bool step_change(struct gh_test_walk *w)
 {
-	unsigned int i = gh_test_below(&m->rnd, SPANS);
+	struct model *m = w->priv;
+	unsigned int i = gh_test_below(&w->rnd, SPANS);
 
-	if (!gh_test_below(&m->rnd, 64))
-		gh_arena_scavenge(gh_test_here(), gh_test_below(&m->rnd, 200));
-	else if (m->span[i])
+	if (m->span[i])
 		do_free(m, i);
 	else
-		do_alloc(test, m, i);
+		do_alloc(m, i);
+	return true;
+}
+
+static bool step_scavenge(struct gh_test_walk *w)
+{
+	gh_arena_scavenge(gh_test_here(), gh_test_below(&w->rnd, 200));
+	return true;
+}
+
+static const struct gh_test_op arena_ops[] = {
+	{ 63, step_change },
+	{ 1, step_scavenge },
+	{}
+};
+
+static void check_pages(struct gh_test_walk *w)
+{
+	struct gh_page_heap *ph = gh_test_here();
+
+	w->errors += gh_pageheap_validate(ph) != 0;
+	w->errors += ph->small + ph->large != model_pages(w->priv);
 }
 
 static void test_gh_arena_random(struct kunit *test)
@@ -839,18 +416,17 @@ static void test_gh_arena_random(struct kunit *test)
 	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, m);
-	gh_test_seed(&m->rnd, 42);
 	m->in_use = gh_test_here()->small + gh_test_here()->large;
-	for (i = 0; i < GH_TEST_ROUNDS(10000); i++) {
-		random_step(test, m);
-		m->errors += gh_pageheap_validate(gh_test_here()) != 0;
-		m->errors += gh_test_here()->small + gh_test_here()->large != model_pages(m);
-	}
-	KUNIT_EXPECT_EQ(test, m->errors, 0);
+	m->walk = (struct gh_test_walk){
+		.test = test, .priv = m, .ops = arena_ops, .check = check_pages,
+		.seed = 42, .rounds = GH_TEST_ROUNDS(10000),
+	};
+	gh_test_walk(&m->walk);
 	for (i = 0; i < SPANS; i++)
 		if (m->span[i])
 			do_free(m, i);
-	check(test);
+	KUNIT_EXPECT_EQ(test, m->walk.errors, 0U);
+	gh_test_check_pages(test);
 }
 
 static struct kunit_case arena_cases[] = {
@@ -864,22 +440,6 @@ static struct kunit_case arena_cases[] = {
 	KUNIT_CASE(test_gh_arena_alloc_looks_at_few_runs),
 	KUNIT_CASE(test_gh_arena_alloc_grows_once_among_odd_runs),
 	KUNIT_CASE(test_gh_arena_scavenge_looks_at_few_runs),
-	KUNIT_CASE(test_gh_arena_alloc_grows_by_a_chunk),
-	KUNIT_CASE(test_gh_arena_scavenge_returns_pages),
-	KUNIT_CASE(test_gh_arena_scavenge_without_spares),
-	KUNIT_CASE(test_gh_arena_scavenge_last_page_of_arena),
-	KUNIT_CASE(test_gh_arena_release_idle_counts_kernel_pages),
-	KUNIT_CASE(test_gh_arena_trim_spares_keeps_some),
-	KUNIT_CASE(test_gh_arena_alloc_exact_run_needs_no_spares),
-	KUNIT_CASE(test_gh_arena_alloc_never_gives_poisoned_page),
-	KUNIT_CASE(test_gh_arena_alloc_large_around_poisoned_page),
-	KUNIT_CASE(test_gh_arena_alloc_grows_by_poisoned_page),
-	KUNIT_CASE(test_gh_arena_scavenge_keeps_part_of_poisoned_page),
-	KUNIT_CASE(test_gh_cache_unpark_leaves_poisoned_span),
-	KUNIT_CASE(test_gh_span_of_every_page),
-	KUNIT_CASE(test_gh_span_of_foreign_addresses),
-	KUNIT_CASE(test_gh_map_claim_asks_vmalloc_rightly),
-	KUNIT_CASE(test_gh_map_walk_finds_span),
 	KUNIT_CASE(test_gh_arena_validate_finds_damage),
 	KUNIT_CASE(test_gh_arena_random),
 	{}
@@ -887,8 +447,8 @@ static struct kunit_case arena_cases[] = {
 
 static struct kunit_suite arena_suite = {
 	.name = "goheap_arena",
-	.init = init,
-	.exit = finish,
+	.init = gh_test_init_idle,
+	.exit = gh_test_exit_idle,
 	.test_cases = arena_cases,
 };
 

@@ -8,6 +8,9 @@
 #include <linux/sort.h>
 #include <linux/string.h>
 
+#include "lib_model.h"
+#include "lib_object.h"
+#include "lib_report.h"
 #include "testlib.h"
 
 #define MOST	300
@@ -101,7 +104,6 @@ static void free_somehow(void **p, unsigned int n, struct rnd_state *rnd)
 static void test_goheap_alloc_bulk_every_count(struct kunit *test)
 {
 	unsigned int i, n, step = GH_TEST_SLOW ? 23 : 1;
-	unsigned long misuses = gh_misuse_count();
 	struct rnd_state rnd;
 	void **p;
 
@@ -115,16 +117,15 @@ static void test_goheap_alloc_bulk_every_count(struct kunit *test)
 		}
 		expect_gone(test, p, n - step, 0);
 	}
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
+	gh_test_expect_silence(test);
 }
 
 /* From words that others have holes in, and from a magazine. */
 static void test_goheap_alloc_bulk_fills_holes(struct kunit *test)
 {
-	void **keep = kunit_kcalloc(test, MOST, sizeof(*keep), GFP_KERNEL), **p;
+	void **keep = gh_test_array(test, MOST), **p;
 	unsigned int i, j, bad;
 
-	KUNIT_ASSERT_NOT_NULL(test, keep);
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		gh_test_magazine(test, gh_default, sizes[i]);
 		p = alloc_bulk(test, sizes[i], MOST);
@@ -171,7 +172,6 @@ static void test_goheap_alloc_bulk_uses_magazine(struct kunit *test)
 
 static void test_goheap_free_bulk_orders(struct kunit *test)
 {
-	unsigned long misuses = gh_misuse_count();
 	struct rnd_state rnd;
 	unsigned int i;
 	void **p;
@@ -190,12 +190,11 @@ static void test_goheap_free_bulk_orders(struct kunit *test)
 		goheap_free_bulk(MOST, p);
 		expect_gone(test, p, MOST, 0);
 	}
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
+	gh_test_expect_silence(test);
 }
 
 static void test_goheap_free_bulk_nothing_between(struct kunit *test)
 {
-	unsigned long misuses = gh_misuse_count();
 	void **p = alloc_bulk(test, 64, 100);
 	unsigned int i;
 
@@ -209,7 +208,7 @@ static void test_goheap_free_bulk_nothing_between(struct kunit *test)
 		p[i] = NULL;
 	goheap_free_bulk(100, p);
 	goheap_free_bulk(0, p);
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
+	gh_test_expect_silence(test);
 }
 
 /* Every part of a span's objects, so that runs start and end anywhere. */
@@ -289,14 +288,12 @@ static void free_across(struct kunit *test, size_t size)
 
 static void test_goheap_free_bulk_across_spans(struct kunit *test)
 {
-	unsigned long misuses = gh_misuse_count();
-
 	free_across(test, 64);
 	free_across(test, 128);
 	free_across(test, 256);
 	free_across(test, 1024);
 	free_across(test, 8192);
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
+	gh_test_expect_silence(test);
 }
 
 static long alloc_there(void *arg)
@@ -342,7 +339,6 @@ static void test_goheap_free_bulk_mixed(struct kunit *test)
 {
 	int cpu = gh_test_other_cpu(test);
 	struct goheap *heap = gh_test_heap(test, "kunit-bulk", NULL);
-	unsigned long misuses = gh_misuse_count();
 	struct rnd_state rnd;
 	unsigned int i;
 
@@ -355,13 +351,12 @@ static void test_goheap_free_bulk_mixed(struct kunit *test)
 		expect_gone(test, test->priv, MOST, 0);
 		KUNIT_EXPECT_EQ(test, gh_test_live(heap), 0UL);
 	}
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
+	gh_test_expect_silence(test);
 }
 
 /* In an interrupt that hit the section nothing is freed by runs, but all is freed. */
 static void test_goheap_free_bulk_nested(struct kunit *test)
 {
-	unsigned long misuses = gh_misuse_count();
 	void **p = alloc_bulk(test, 64, 100);
 	struct gh_cache *cache = gh_test_nest(gh_default);
 	bool remote;
@@ -371,7 +366,7 @@ static void test_goheap_free_bulk_nested(struct kunit *test)
 	gh_test_unnest(cache);
 	KUNIT_EXPECT_TRUE_MSG(test, remote, "the bitmap was touched within the section");
 	expect_gone(test, p, 100, 0);
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
+	gh_test_expect_silence(test);
 }
 
 static struct kunit_case bulk_cases[] = {

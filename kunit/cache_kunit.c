@@ -10,6 +10,7 @@
 #include <linux/string.h>
 #include <linux/workqueue.h>
 
+#include "lib_object.h"
 #include "testlib.h"
 
 static int init(struct kunit *test)
@@ -19,40 +20,6 @@ static int init(struct kunit *test)
 	if (!err)
 		test->priv = gh_test_heap(test, "kunit-cache", NULL);
 	return err;
-}
-
-static long pages_of(struct kunit *test)
-{
-	struct goheap *heap = test->priv;
-
-	return atomic_long_read(&heap->pages);
-}
-
-static void fill(struct kunit *test, void **p, unsigned int n, size_t size)
-{
-	unsigned int i;
-
-	for (i = 0; i < n; i++) {
-		p[i] = goheap_heap_alloc(test->priv, size, GFP_KERNEL, 0);
-		KUNIT_ASSERT_NOT_NULL(test, p[i]);
-	}
-}
-
-static void **alloc_many(struct kunit *test, unsigned int n, size_t size)
-{
-	void **p = kunit_kcalloc(test, n, sizeof(*p), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	fill(test, p, n, size);
-	return p;
-}
-
-static void free_many(void **p, unsigned int n)
-{
-	unsigned int i;
-
-	for (i = 0; i < n; i++)
-		goheap_free(p[i]);
 }
 
 /* ---- arrivals ------------------------------------------------------------ */
@@ -93,12 +60,12 @@ struct arrival {
 
 static void test_gh_cache_refill_merges_oldest_arrival(struct kunit *test)
 {
-	void **p = alloc_many(test, NR, SIZE);
+	void **p = gh_test_alloc_many(test, test->priv, NR, SIZE);
 	struct gh_cache *cache = gh_test_cache(test->priv);
 	struct arrival seen[3];
 	unsigned int i;
 
-	KUNIT_ASSERT_EQ(test, pages_of(test), (long)NR_SPANS);
+	KUNIT_ASSERT_EQ(test, gh_test_pages(test->priv), (long)NR_SPANS);
 	/* Without interruption by work that drains. The last span is the current one. */
 	preempt_disable();
 	seen[0].drained = cache->drained;
@@ -113,7 +80,7 @@ static void test_gh_cache_refill_merges_oldest_arrival(struct kunit *test)
 		seen[i].more = gh_cache_has_arrivals(cache);
 	}
 	preempt_enable();
-	KUNIT_EXPECT_EQ(test, pages_of(test), (long)NR_SPANS);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(test->priv), (long)NR_SPANS);
 	for (i = 0; i < 3; i++)
 		KUNIT_EXPECT_PTR_EQ_MSG(test, seen[i].p, p[i * PER_SPAN + 1], "arrival %u", i);
 	KUNIT_EXPECT_EQ(test, seen[0].drained, 1UL);
@@ -125,13 +92,13 @@ static void test_gh_cache_refill_merges_oldest_arrival(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, seen[0].more);
 	KUNIT_EXPECT_TRUE(test, seen[1].more);
 	KUNIT_EXPECT_FALSE(test, seen[2].more);
-	free_many(p, NR);
+	gh_test_free_each(p, NR);
 }
 
 /* Those that were taken from the inbox already, and those that were not. */
 static void test_gh_cache_drain_merges_all(struct kunit *test)
 {
-	void **p = alloc_many(test, NR, SIZE), *q;
+	void **p = gh_test_alloc_many(test, test->priv, NR, SIZE), *q;
 	struct gh_cache *cache = gh_test_cache(test->priv);
 	unsigned int waiting, left;
 	unsigned long drained;
@@ -156,26 +123,27 @@ static void test_gh_cache_drain_merges_all(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, more);
 	KUNIT_EXPECT_EQ(test, drained, 4UL);
 	/* They can be allocated. */
-	fill(test, &p[PER_SPAN + 1], 1, SIZE);
-	fill(test, &p[2 * PER_SPAN + 1], 1, SIZE);
-	fill(test, &p[3 * PER_SPAN + 1], 1, SIZE);
-	KUNIT_EXPECT_EQ(test, pages_of(test), (long)NR_SPANS);
+	gh_test_fill(test, test->priv, &p[PER_SPAN + 1], 1, SIZE);
+	gh_test_fill(test, test->priv, &p[2 * PER_SPAN + 1], 1, SIZE);
+	gh_test_fill(test, test->priv, &p[3 * PER_SPAN + 1], 1, SIZE);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(test->priv), (long)NR_SPANS);
 	KUNIT_EXPECT_EQ(test, gh_test_live(test->priv), (unsigned long)NR);
-	free_many(p, NR);
+	gh_test_free_each(p, NR);
 }
 
 static void test_goheap_free_arrives_from_other_cpu(struct kunit *test)
 {
 	int cpu = gh_test_other_cpu(test);
-	void **p = alloc_many(test, NR, SIZE);
+	void **p = gh_test_alloc_many(test, test->priv, NR, SIZE);
 	unsigned int i;
 
 	for (i = 0; i < NR; i++)
 		gh_test_free_on(cpu, p[i]);
 	KUNIT_EXPECT_EQ(test, gh_test_live(test->priv), 0UL);
-	fill(test, p, NR, SIZE);
-	KUNIT_EXPECT_EQ_MSG(test, pages_of(test), (long)NR_SPANS, "new spans instead of ours");
-	free_many(p, NR);
+	gh_test_fill(test, test->priv, p, NR, SIZE);
+	KUNIT_EXPECT_EQ_MSG(test, gh_test_pages(test->priv), (long)NR_SPANS,
+			    "new spans instead of ours");
+	gh_test_free_each(p, NR);
 }
 
 /* ---- extra empty spans --------------------------------------------------- */
@@ -193,11 +161,11 @@ static struct gh_bin *lone_bin(struct kunit *test)
 /* Allocate and free so many spans; how many heap pages are kept then? */
 static long cycle(struct kunit *test, unsigned int n, size_t size)
 {
-	void **p = alloc_many(test, n, size);
+	void **p = gh_test_alloc_many(test, test->priv, n, size);
 
-	free_many(p, n);
+	gh_test_free_each(p, n);
 	kunit_kfree(test, p);
-	return pages_of(test);
+	return gh_test_pages(test->priv);
 }
 
 static void expect_extra(struct kunit *test, unsigned int extra)
@@ -258,7 +226,7 @@ static void test_gh_cache_flush_forgets_misses(struct kunit *test)
 	gh_reclaim_trim();
 	expect_extra(test, 0);
 	KUNIT_EXPECT_EQ(test, lone_bin(test)->released, 0U);
-	KUNIT_EXPECT_EQ(test, pages_of(test), 0L);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(test->priv), 0L);
 	cycle(test, NR_LONE, LONE);
 	expect_extra(test, 0);
 }
@@ -282,7 +250,7 @@ static void test_gh_cache_work_relaxes_by_halves(struct kunit *test)
 		gh_drain_work(&cache->drain);
 		KUNIT_EXPECT_FALSE(test, cache->relax);
 		expect_extra(test, extra);
-		pages = pages_of(test);
+		pages = gh_test_pages(test->priv);
 		KUNIT_EXPECT_LE(test, pages, before);
 	}
 	KUNIT_EXPECT_LE_MSG(test, pages, first, "spans are kept that nobody remembers");
@@ -310,16 +278,16 @@ static void test_gh_heap_count_large_parked(struct kunit *test)
 	void *p[3];
 
 	expect_large(test, 0, 0);
-	fill(test, p, 3, LARGE);
+	gh_test_fill(test, test->priv, p, 3, LARGE);
 	expect_large(test, 3, 3);
 	goheap_free(p[0]);
 	goheap_free(p[1]);
 	KUNIT_EXPECT_NOT_NULL(test, cache->parked);
 	expect_large(test, 3, 1);
-	fill(test, p, 2, LARGE);
+	gh_test_fill(test, test->priv, p, 2, LARGE);
 	KUNIT_EXPECT_NULL(test, cache->parked);
 	expect_large(test, 5, 3);
-	free_many(p, 3);
+	gh_test_free_each(p, 3);
 	expect_large(test, 5, 0);
 	gh_reclaim_trim();
 	KUNIT_EXPECT_NULL(test, cache->parked);
@@ -331,23 +299,23 @@ static void test_gh_heap_count_large_other_cpu(struct kunit *test)
 	int cpu = gh_test_other_cpu(test);
 	void *p[3];
 
-	fill(test, p, 3, LARGE);
+	gh_test_fill(test, test->priv, p, 3, LARGE);
 	gh_test_free_on(cpu, p[0]);
 	expect_large(test, 3, 2);
 	gh_test_free_on(cpu, p[1]);
 	expect_large(test, 3, 1);
 	/* Those are parked there, and not to be had here. */
-	fill(test, p, 2, LARGE);
+	gh_test_fill(test, test->priv, p, 2, LARGE);
 	expect_large(test, 5, 3);
 	goheap_free(p[0]);
-	fill(test, p, 1, LARGE);
+	gh_test_fill(test, test->priv, p, 1, LARGE);
 	gh_test_free_on(cpu, p[0]);
 	gh_test_free_on(cpu, p[1]);
 	goheap_free(p[2]);
 	expect_large(test, 6, 0);
 	gh_reclaim_trim();
 	expect_large(test, 6, 0);
-	KUNIT_EXPECT_EQ(test, pages_of(test), 0L);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(test->priv), 0L);
 }
 
 static void test_gh_heap_count_large_nested(struct kunit *test)
@@ -355,7 +323,7 @@ static void test_gh_heap_count_large_nested(struct kunit *test)
 	struct gh_cache *cache;
 	void *p[2], *q;
 
-	fill(test, p, 2, LARGE);
+	gh_test_fill(test, test->priv, p, 2, LARGE);
 	goheap_free(p[0]);
 	cache = gh_test_nest(test->priv);
 	goheap_free(p[1]);
@@ -371,11 +339,11 @@ static void test_gh_heap_count_large_rcu(struct kunit *test)
 {
 	void *p[2];
 
-	fill(test, p, 2, LARGE);
+	gh_test_fill(test, test->priv, p, 2, LARGE);
 	goheap_free_rcu(p[0]);
 	gh_test_flush_limbo();
 	expect_large(test, 2, 1);
-	fill(test, p, 1, LARGE);
+	gh_test_fill(test, test->priv, p, 1, LARGE);
 	goheap_free_rcu(p[0]);
 	goheap_free(p[1]);
 	gh_test_flush_limbo();
@@ -399,7 +367,7 @@ static unsigned int nr_owned(struct gh_cache *cache)
 /* Full ones, that no other list has; of other heaps nothing is looked at. */
 static void test_gh_cache_owned_has_all_spans(struct kunit *test)
 {
-	void **p = alloc_many(test, NR, SIZE);
+	void **p = gh_test_alloc_many(test, test->priv, NR, SIZE);
 	struct gh_cache *cache = gh_test_cache(test->priv);
 
 	KUNIT_EXPECT_EQ(test, nr_owned(cache), (unsigned int)NR_SPANS);
@@ -407,16 +375,16 @@ static void test_gh_cache_owned_has_all_spans(struct kunit *test)
 	gh_reclaim_trim();
 	KUNIT_EXPECT_EQ(test, nr_owned(cache), NR_SPANS - 1U);
 	/* From the central list. */
-	fill(test, &p[1], 1, SIZE);
+	gh_test_fill(test, test->priv, &p[1], 1, SIZE);
 	KUNIT_EXPECT_EQ(test, nr_owned(cache), (unsigned int)NR_SPANS);
-	free_many(p, NR);
+	gh_test_free_each(p, NR);
 	gh_reclaim_trim();
 	KUNIT_EXPECT_TRUE(test, list_empty(&cache->owned));
 }
 
 static void test_gh_map_span_at_skips_others_unseen(struct kunit *test)
 {
-	void **p = alloc_many(test, 1, SIZE);
+	void **p = gh_test_alloc_many(test, test->priv, 1, SIZE);
 	struct gh_span *s = gh_test_span_of(p[0]), *seen, *unseen;
 	unsigned int page = gh_arena_page(s->base);
 	struct goheap *heap = test->priv;
@@ -431,7 +399,7 @@ static void test_gh_map_span_at_skips_others_unseen(struct kunit *test)
 	preempt_enable();
 	KUNIT_EXPECT_PTR_EQ(test, seen, s);
 	KUNIT_EXPECT_NULL(test, unseen);
-	free_many(p, 1);
+	gh_test_free_each(p, 1);
 }
 
 /* Or the tick would look for something in all bins of all caches, for ever. */
@@ -441,12 +409,12 @@ static void test_gh_cache_filled_until_flushed(struct kunit *test)
 	void *p;
 
 	KUNIT_EXPECT_FALSE(test, cache->filled);
-	fill(test, &p, 1, SIZE);
+	gh_test_fill(test, test->priv, &p, 1, SIZE);
 	KUNIT_EXPECT_TRUE(test, cache->filled);
 	gh_reclaim_trim();
 	KUNIT_EXPECT_FALSE(test, cache->filled);
 	goheap_free(p);
-	fill(test, &p, 1, LARGE);
+	gh_test_fill(test, test->priv, &p, 1, LARGE);
 	gh_reclaim_trim();
 	KUNIT_EXPECT_FALSE(test, cache->filled);
 	goheap_free(p);
@@ -509,10 +477,8 @@ static void expect_no_owners(struct kunit *test, void **p)
 
 static void expect_central(struct kunit *test, unsigned int nr_spans)
 {
-	struct goheap *heap = test->priv;
-	struct gh_central *central;
+	struct gh_central *central = gh_test_central(test->priv, SIZE);
 
-	central = &heap->nodes[gh_mem_node()]->central[gh_size_class(SIZE) * 2];
 	KUNIT_EXPECT_EQ(test, central->nr_spans, nr_spans);
 	KUNIT_EXPECT_EQ(test, gh_central_validate(central), 0);
 }
@@ -525,7 +491,7 @@ static void test_gh_heap_abandon_waits_for_no_token_in_limbo(struct kunit *test)
 
 	if (IS_ENABLED(CONFIG_TINY_RCU))
 		kunit_skip(test, "no grace period is for ever where RCU is tiny");
-	p = alloc_many(test, NR, SIZE);
+	p = gh_test_alloc_many(test, test->priv, NR, SIZE);
 	t.cache = let_die(test->priv);
 	set_cookies(p, NR_SPANS, FOR_EVER);
 	for (i = 0; i < NR_SPANS; i++)
@@ -546,15 +512,15 @@ static void test_gh_heap_abandon_waits_for_no_token_in_limbo(struct kunit *test)
 	revive(t.cache);
 	/* What was freed can be allocated. */
 	for (i = 0; i < NR_SPANS; i++)
-		fill(test, &p[i * PER_SPAN + 1], 1, SIZE);
-	KUNIT_EXPECT_EQ(test, pages_of(test), (long)NR_SPANS);
-	free_many(p, NR);
+		gh_test_fill(test, test->priv, &p[i * PER_SPAN + 1], 1, SIZE);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(test->priv), (long)NR_SPANS);
+	gh_test_free_each(p, NR);
 }
 
 /* What is in the inbox, and what was taken out of it but not merged. */
 static void test_gh_heap_abandon_merges_inbox(struct kunit *test)
 {
-	void **p = alloc_many(test, NR, SIZE), *q;
+	void **p = gh_test_alloc_many(test, test->priv, NR, SIZE), *q;
 	struct gh_cache *cache;
 	unsigned int i;
 
@@ -574,9 +540,9 @@ static void test_gh_heap_abandon_merges_inbox(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, gh_cache_has_arrivals(cache));
 	revive(cache);
 	for (i = 1; i < 4; i++)
-		fill(test, &p[i * PER_SPAN + 1], 1, SIZE);
-	KUNIT_EXPECT_EQ(test, pages_of(test), (long)NR_SPANS);
-	free_many(p, NR);
+		gh_test_fill(test, test->priv, &p[i * PER_SPAN + 1], 1, SIZE);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(test->priv), (long)NR_SPANS);
+	gh_test_free_each(p, NR);
 }
 
 struct late_free {
@@ -599,7 +565,7 @@ static void deliver(struct work_struct *work)
 static void test_gh_remote_deliver_to_closed_inbox_looks_again(struct kunit *test)
 {
 	int cpu = gh_test_other_cpu(test);
-	void **p = alloc_many(test, NR, SIZE);
+	void **p = gh_test_alloc_many(test, test->priv, NR, SIZE);
 	struct late_free f = { .span = gh_test_span_of(p[0]) };
 	struct gh_cache *cache;
 
@@ -620,8 +586,8 @@ static void test_gh_remote_deliver_to_closed_inbox_looks_again(struct kunit *tes
 	KUNIT_EXPECT_FALSE(test, gh_span_has_remote(f.span));
 	KUNIT_EXPECT_EQ(test, atomic_read(&f.span->queued), 0);
 	revive(cache);
-	fill(test, &p[1], 1, SIZE);
-	free_many(p, NR);
+	gh_test_fill(test, test->priv, &p[1], 1, SIZE);
+	gh_test_free_each(p, NR);
 }
 
 /* ---- the end of a heap --------------------------------------------------- */
@@ -654,25 +620,20 @@ static void test_goheap_destroy_idle_heap_waits_for_nobody(struct kunit *test)
 	goheap_free_rcu(p);
 	gh_limbo_flush(heap);
 	gh_reclaim_trim();
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0L);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(heap), 0L);
 	KUNIT_EXPECT_EQ(test, destroy(heap), 0);
 }
 
 /* Spans in a cache, in its inbox, parked, on a central list and in limbo. */
 static void fill_everywhere(struct kunit *test, struct goheap *heap)
 {
-	struct gh_cache *cache;
 	void *p[6];
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(p); i++) {
-		p[i] = goheap_heap_alloc(heap, i < 4 ? SIZE << i : LARGE, GFP_KERNEL, 0);
-		KUNIT_ASSERT_NOT_NULL(test, p[i]);
-	}
+	for (i = 0; i < ARRAY_SIZE(p); i++)
+		p[i] = gh_test_alloc(test, heap, i < 4 ? SIZE << i : LARGE);
 	goheap_free(p[0]);
-	cache = gh_test_nest(heap);
-	goheap_free(p[1]);
-	gh_test_unnest(cache);
+	gh_test_free_nested(heap, p[1]);
 	set_cookies(&p[2], 1, FOR_EVER);
 	goheap_free_rcu(p[2]);
 	goheap_free_rcu(p[3]);

@@ -5,6 +5,7 @@
 
 #include <linux/rcupdate.h>
 
+#include "lib_model.h"
 #include "testlib.h"
 
 #define SC		(10 * 2)	/* 128 bytes, 64 objects */
@@ -72,13 +73,6 @@ static void free_remotely(struct gh_span *s, unsigned int idx)
 	atomic_long_or(BIT(idx % BITS_PER_LONG), &s->words[idx / BITS_PER_LONG].remote);
 }
 
-static long held_pages(struct kunit *test)
-{
-	struct goheap *heap = test->priv;
-
-	return atomic_long_read(&heap->pages);
-}
-
 static void check(struct kunit *test, unsigned int nr_spans)
 {
 	KUNIT_EXPECT_EQ(test, gh_central_validate(central_of(test)), 0);
@@ -142,7 +136,7 @@ static void test_gh_central_put_empty_span(struct kunit *test)
 	KUNIT_EXPECT_EQ_MSG(test, atomic_read(&s->queued), 1, "the token is the caller's");
 	check(test, 0);
 	gh_spans_free(s);
-	KUNIT_EXPECT_EQ(test, held_pages(test), 0);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(test->priv), 0L);
 }
 
 static void test_gh_central_put_merges(struct kunit *test)
@@ -182,7 +176,7 @@ static void test_gh_central_put_rcu_pending(struct kunit *test)
 	/* It comes back from limbo by itself, is found empty, and goes. */
 	gh_test_flush_limbo();
 	check(test, 0);
-	KUNIT_EXPECT_EQ(test, held_pages(test), 0);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(test->priv), 0L);
 }
 
 static int merge(struct gh_span *s)
@@ -218,7 +212,7 @@ static void test_gh_central_merge_last_object(struct kunit *test)
 	free_remotely(s, 0);
 	KUNIT_EXPECT_EQ(test, merge(s), 0);
 	check(test, 0);
-	KUNIT_EXPECT_EQ_MSG(test, held_pages(test), 0, "an empty span stays");
+	KUNIT_EXPECT_EQ_MSG(test, gh_test_pages(test->priv), 0L, "an empty span stays");
 }
 
 static void test_gh_central_merge_owned(struct kunit *test)
@@ -341,8 +335,7 @@ static void test_gh_central_validate_finds_damage(struct kunit *test)
 struct model {
 	struct gh_span *span[SPANS];	/* NULL: not there */
 	bool owned[SPANS];		/* by us, otherwise listed */
-	struct rnd_state rnd;
-	unsigned int errors;
+	struct gh_test_walk walk;
 };
 
 static unsigned int model_listed(const struct model *m)
@@ -364,7 +357,7 @@ static void do_put(struct model *m, unsigned int i)
 {
 	bool empty = gh_span_is_empty(m->span[i]);
 
-	m->errors += put(m->span[i]) == empty;
+	m->walk.errors += put(m->span[i]) == empty;
 	m->owned[i] = false;
 	if (!empty)
 		return;
@@ -384,11 +377,11 @@ static void do_fetch(struct kunit *test, struct model *m)
 			best = min(best, quarters(m->span[i]));
 	}
 	if (!s) {
-		m->errors += best != 5;
+		m->walk.errors += best != 5;
 		return;
 	}
 	KUNIT_ASSERT_LT(test, found, SPANS);
-	m->errors += m->owned[found] || quarters(s) != best;
+	m->walk.errors += m->owned[found] || quarters(s) != best;
 	m->owned[found] = true;
 }
 
@@ -396,7 +389,7 @@ static void do_fetch(struct kunit *test, struct model *m)
 static void do_remote_free(struct model *m, unsigned int i)
 {
 	struct gh_span *s = m->span[i];
-	unsigned int idx = gh_test_below(&m->rnd, OBJECTS);
+	unsigned int idx = gh_test_below(&m->walk.rnd, OBJECTS);
 	bool last = gh_span_nfree(s) == OBJECTS - 1;
 
 	if (!gh_span_is_live(s, idx))
@@ -412,44 +405,61 @@ static void do_own(struct model *m, unsigned int i)
 {
 	struct gh_span *s = m->span[i];
 
-	if (gh_test_below(&m->rnd, 2) && gh_span_nfree(s))
+	if (gh_test_below(&m->walk.rnd, 2) && gh_span_nfree(s))
 		gh_test_take(s);
 	else
-		gh_span_give(s, gh_test_below(&m->rnd, OBJECTS));
+		gh_span_give(s, gh_test_below(&m->walk.rnd, OBJECTS));
 }
 
-static void random_step(struct kunit *test, struct model *m)
+static bool step_change(struct gh_test_walk *w)
 {
-	unsigned int i = gh_test_below(&m->rnd, SPANS);
+	struct model *m = w->priv;
+	unsigned int i = gh_test_below(&w->rnd, SPANS);
 
 	if (!m->span[i]) {
-		m->span[i] = new_span(test, gh_test_below(&m->rnd, OBJECTS + 1));
+		m->span[i] = new_span(w->test, gh_test_below(&w->rnd, OBJECTS + 1));
 		m->owned[i] = true;
 	} else if (!m->owned[i]) {
 		do_remote_free(m, i);
-	} else if (gh_test_below(&m->rnd, 4)) {
+	} else if (gh_test_below(&w->rnd, 4)) {
 		do_own(m, i);
 	} else {
 		do_put(m, i);
 	}
-	if (!gh_test_below(&m->rnd, 8))
-		do_fetch(test, m);
+	return true;
+}
+
+static bool step_fetch(struct gh_test_walk *w)
+{
+	do_fetch(w->test, w->priv);
+	return true;
+}
+
+static const struct gh_test_op central_ops[] = {
+	{ 8, step_change },
+	{ 1, step_fetch },
+	{}
+};
+
+static void check_list(struct gh_test_walk *w)
+{
+	struct gh_central *central = central_of(w->test);
+
+	w->errors += gh_central_validate(central) != 0;
+	w->errors += central->nr_spans != model_listed(w->priv);
 }
 
 static void test_gh_central_random(struct kunit *test)
 {
 	struct model *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
-	unsigned int i, invalid = 0;
+	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, m);
-	gh_test_seed(&m->rnd, 4711);
-	for (i = 0; i < GH_TEST_ROUNDS(20000); i++) {
-		random_step(test, m);
-		invalid += gh_central_validate(central_of(test)) != 0;
-		m->errors += central_of(test)->nr_spans != model_listed(m);
-	}
-	KUNIT_EXPECT_EQ(test, invalid, 0);
-	KUNIT_EXPECT_EQ(test, m->errors, 0);
+	m->walk = (struct gh_test_walk){
+		.test = test, .priv = m, .ops = central_ops, .check = check_list,
+		.seed = 4711, .rounds = GH_TEST_ROUNDS(22500),
+	};
+	gh_test_walk(&m->walk);
 	/* What is still ours has no owner that destroying the heap would know. */
 	for (i = 0; i < SPANS; i++)
 		if (m->span[i] && m->owned[i])

@@ -8,11 +8,12 @@
 
 #include <linux/bottom_half.h>
 #include <linux/completion.h>
-#include <linux/delay.h>
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
-#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/nodemask.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -20,6 +21,7 @@
 #include <linux/topology.h>
 #include <linux/tracepoint.h>
 
+#include "lib_report.h"
 #include "testlib.h"
 
 /* Two tiny, small, more than a page, large, and more than a cache parks. */
@@ -233,7 +235,7 @@ static void visit_cold(struct visit *v)
 static struct visit *traced;
 
 #ifdef CONFIG_TRACEPOINTS
-static struct tracepoint *mm_page_alloc, *lock_acquire_event;
+static struct tracepoint *mm_page_alloc;
 
 static void see_page_alloc(void *data, struct page *page, unsigned int order, gfp_t gfp,
 			   int migratetype)
@@ -250,8 +252,6 @@ static void find_tracepoint(struct tracepoint *tp, void *arg)
 {
 	if (!strcmp(tp->name, "mm_page_alloc"))
 		mm_page_alloc = tp;
-	else if (!strcmp(tp->name, "lock_acquire"))
-		lock_acquire_event = tp;
 }
 
 static int suite_init(struct kunit_suite *suite)
@@ -476,13 +476,10 @@ static void run_in_section(struct visit *v)
 /* Real ones are for selftests/goheap_nmi.sh. */
 static void run_nmi(struct visit *v)
 {
-	unsigned long flags;
+	unsigned long flags = gh_test_nmi_begin();
 
-	local_irq_save(flags);
-	WRITE_ONCE(gh_test_nmi, current);
 	enter(v);
-	WRITE_ONCE(gh_test_nmi, NULL);
-	local_irq_restore(flags);
+	gh_test_nmi_end(flags);
 }
 
 /* ---- reclaim --------------------------------------------------------------- */
@@ -684,7 +681,6 @@ static void visit_warm(struct kunit *test, struct visit *v, const struct context
 static void test_context_all(struct kunit *test)
 {
 	const struct context *context = test->param_value;
-	unsigned long misuses = gh_misuse_count();
 	struct visit *v = new_visit(test, visit_all);
 	unsigned int tries = 0;
 
@@ -697,7 +693,7 @@ static void test_context_all(struct kunit *test)
 	if (has_pages(context) || !context->central)
 		KUNIT_EXPECT_EQ_MSG(test, v->nulls, 0U, "the first one asked for %zu bytes",
 				    v->null_size);
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
+	gh_test_expect_silence(test);
 }
 
 static unsigned long pages_taken(void)
@@ -737,346 +733,9 @@ static void test_context_cold(struct kunit *test)
 	}
 }
 
-/* ---- callers that may not do what they ask for ------------------------------- */
-
-#if defined(CONFIG_TRACEPOINTS) && defined(CONFIG_PROVE_LOCKING)
-struct asked {
-	struct task_struct *task;
-	unsigned int times;
-};
-
-/* What lockdep is told by everything that may reclaim. */
-static void see_lock(void *data, struct lockdep_map *lock, unsigned int subclass, int trylock,
-		     int read, int check, struct lockdep_map *nest, unsigned long ip)
-{
-	struct asked *asked = data;
-
-	if (asked->task == current && lock->name && !strcmp(lock->name, "fs_reclaim"))
-		asked->times++;
-}
-
-#define EXPECT_ASKED(test, asked, allocation) do {			\
-	void *_p;							\
-									\
-	/* The second one comes from the CPU's cache. */		\
-	goheap_free(allocation);					\
-	(asked)->times = 0;						\
-	_p = allocation;						\
-	KUNIT_EXPECT_GT_MSG(test, (asked)->times, 0U, #allocation);	\
-	goheap_free(_p);						\
-} while (0)
-
-/* On the fast paths as well, or it would depend on the cache who finds the bug. */
-static void test_goheap_alloc_asks_lockdep(struct kunit *test)
-{
-	struct asked asked = { .task = current };
-	void *p[NR_BULK];
-
-	KUNIT_ASSERT_NOT_NULL(test, lock_acquire_event);
-	KUNIT_ASSERT_EQ(test, tracepoint_probe_register(lock_acquire_event, see_lock, &asked), 0);
-	EXPECT_ASKED(test, &asked, goheap_alloc(100, GFP_KERNEL));
-	EXPECT_ASKED(test, &asked, (goheap_alloc)(100, GFP_KERNEL));
-	EXPECT_ASKED(test, &asked, goheap_zalloc(100, GFP_KERNEL));
-	EXPECT_ASKED(test, &asked, goheap_alloc_noscan(100, GFP_KERNEL));
-	EXPECT_ASKED(test, &asked, goheap_alloc_noscan(5, GFP_KERNEL));
-	EXPECT_ASKED(test, &asked, goheap_alloc_aligned(100, 64, GFP_KERNEL));
-	EXPECT_ASKED(test, &asked, goheap_heap_alloc(gh_default, 100, GFP_KERNEL, 0));
-	EXPECT_ASKED(test, &asked, goheap_strdup("lockdep", GFP_KERNEL));
-	EXPECT_ASKED(test, &asked, goheap_alloc(100000, GFP_KERNEL));
-	asked.times = 0;
-	KUNIT_EXPECT_EQ(test, goheap_alloc_bulk(100, GFP_KERNEL, NR_BULK, p), NR_BULK);
-	KUNIT_EXPECT_GT(test, asked.times, 0U);
-	goheap_free_bulk(NR_BULK, p);
-	asked.times = 0;
-	goheap_free(goheap_alloc(100, GFP_ATOMIC));
-	KUNIT_EXPECT_EQ(test, asked.times, 0U);
-	tracepoint_probe_unregister(lock_acquire_event, see_lock, &asked);
-	tracepoint_synchronize_unregister();
-}
-#else
-static void test_goheap_alloc_asks_lockdep(struct kunit *test)
-{
-	kunit_skip(test, "needs CONFIG_PROVE_LOCKING and CONFIG_TRACEPOINTS");
-}
-#endif
-
-/* ---- in NMI ------------------------------------------------------------------ */
-
-#define SIZE		1024
-#define PER_SPAN	8
-/* More spans than are kept when a list of them is tidied up. */
-#define NR_MANY		(64 * PER_SPAN)
-
-static unsigned long nmi_begin(void)
-{
-	unsigned long flags;
-
-	local_irq_save(flags);
-	WRITE_ONCE(gh_test_nmi, current);
-	return flags;
-}
-
-static void nmi_end(unsigned long flags)
-{
-	WRITE_ONCE(gh_test_nmi, NULL);
-	local_irq_restore(flags);
-}
-
-static struct gh_page_heap *page_heap(void)
-{
-	return gh_page_heaps[numa_mem_id()];
-}
-
-static void *alloc(struct kunit *test, struct goheap *heap, size_t size)
-{
-	void *p = goheap_heap_alloc(heap, size, GFP_KERNEL, 0);
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	return p;
-}
-
-/* An object whose span is on the central list and has room. */
-static void *alloc_on_central(struct kunit *test, struct goheap *heap)
-{
-	void *p = alloc(test, heap, SIZE), *q = alloc(test, heap, SIZE);
-
-	goheap_free(q);
-	gh_reclaim_trim();
-	KUNIT_ASSERT_PTR_EQ(test, gh_test_span_of(p)->owner, NULL);
-	return p;
-}
-
-static struct gh_central *central_of(struct goheap *heap)
-{
-	return &heap->nodes[numa_mem_id()]->central[gh_size_class(SIZE) * 2];
-}
-
-/* What was interrupted may hold the lock: it is not waited for. */
-static void test_nmi_alloc_central_lock_taken(struct kunit *test)
-{
-	struct goheap *heap = gh_test_heap(test, "kunit-nmi", NULL);
-	struct gh_central *central = central_of(heap);
-	void *p = alloc_on_central(test, heap), *q, *r;
-	unsigned long flags = nmi_begin(), lock_flags;
-
-	gh_lock(&central->lock, lock_flags);
-	q = goheap_heap_alloc(heap, SIZE, GFP_NOWAIT, 0);
-	gh_unlock(&central->lock, lock_flags);
-	r = goheap_heap_alloc(heap, SIZE, GFP_NOWAIT, 0);
-	nmi_end(flags);
-	KUNIT_EXPECT_PTR_EQ(test, q, NULL);
-	KUNIT_ASSERT_NOT_NULL(test, r);
-	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of(r), gh_test_span_of(p));
-	goheap_free(p);
-	goheap_free(r);
-}
-
-static void test_nmi_alloc_page_heap_lock_taken(struct kunit *test)
-{
-	static const size_t sizes_here[] = { SIZE, 100000 };
-	struct goheap *heap = gh_test_heap(test, "kunit-nmi", NULL);
-	unsigned long flags, lock_flags;
-	void *p[8], *q, *r;
-	unsigned int i;
-
-	/* Pages, and descriptors; what is live meanwhile keeps them from going back. */
-	for (i = 0; i < ARRAY_SIZE(p); i++)
-		p[i] = alloc(test, gh_default, 300000);
-	for (i = 1; i < ARRAY_SIZE(p); i++)
-		goheap_free(p[i]);
-	for (i = 0; i < ARRAY_SIZE(sizes_here); i++) {
-		goheap_free(alloc(test, gh_default, sizes_here[i]));
-		flags = nmi_begin();
-		gh_lock(&page_heap()->lock, lock_flags);
-		q = goheap_heap_alloc(heap, sizes_here[i], GFP_NOWAIT, 0);
-		gh_unlock(&page_heap()->lock, lock_flags);
-		r = goheap_heap_alloc(heap, sizes_here[i], GFP_NOWAIT, 0);
-		nmi_end(flags);
-		KUNIT_EXPECT_PTR_EQ(test, q, NULL);
-		KUNIT_EXPECT_NOT_NULL_MSG(test, r, "%zu bytes", sizes_here[i]);
-		goheap_free(r);
-	}
-	goheap_free(p[0]);
-}
-
-/* In a section there is the central list; a new span could not be put there for sure. */
-static void test_nmi_alloc_in_section(struct kunit *test)
-{
-	struct goheap *heap = gh_test_heap(test, "kunit-nmi", NULL);
-	void *p = alloc_on_central(test, heap), *q[PER_SPAN];
-	struct gh_cache *cache = gh_test_nest(heap);
-	unsigned long flags = nmi_begin();
-	unsigned int i;
-
-	for (i = 0; i < PER_SPAN; i++)
-		q[i] = goheap_heap_alloc(heap, SIZE, GFP_NOWAIT, 0);
-	nmi_end(flags);
-	gh_test_unnest(cache);
-	for (i = 0; i < PER_SPAN - 1; i++)
-		KUNIT_EXPECT_NOT_NULL(test, q[i]);
-	KUNIT_EXPECT_PTR_EQ(test, q[i], NULL);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 1);
-	goheap_free_bulk(PER_SPAN, q);
-	goheap_free(p);
-}
-
-/* Without an owner it would take the central lock; large, that of the page heap. */
-static void test_nmi_free_waits_in_limbo(struct kunit *test)
-{
-	struct goheap *heap = gh_test_heap(test, "kunit-nmi", NULL);
-	struct gh_central *central = central_of(heap);
-	void *p = alloc_on_central(test, heap), *large = alloc(test, heap, 100000);
-	unsigned long flags = nmi_begin(), lock_flags;
-	long waiting;
-	size_t size;
-
-	gh_lock(&central->lock, lock_flags);
-	goheap_free(p);
-	gh_unlock(&central->lock, lock_flags);
-	gh_lock(&page_heap()->lock, lock_flags);
-	goheap_free(large);
-	gh_unlock(&page_heap()->lock, lock_flags);
-	waiting = atomic_long_read(&heap->limbo);
-	size = goheap_size(p) + goheap_size(large);
-	nmi_end(flags);
-	KUNIT_EXPECT_EQ(test, waiting, 2L);
-	KUNIT_EXPECT_EQ_MSG(test, size, 0UL, "freed, and live still");
-	gh_limbo_flush(heap);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->limbo), 0L);
-	gh_reclaim_trim();
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
-}
-
-struct flusher {
-	struct goheap *heap;
-	struct completion done;
-	bool go;
-};
-
-static int flush(void *arg)
-{
-	struct flusher *f = arg;
-
-	while (!READ_ONCE(f->go))
-		cpu_relax();
-	gh_limbo_flush(f->heap);
-	complete(&f->done);
-	return 0;
-}
-
-/* Long enough for both to wait for whatever they wait for, if they do. */
-#define FLUSH_LOOPS	200
-
-/*
- * What an NMI put into limbo is dealt with by an irq_work, which one may wait for at a
- * time on some kernels (UML, and PREEMPT_RT unless it is a hard one).
- */
-static void test_gh_limbo_flush_by_two_after_nmi(struct kunit *test)
-{
-	int cpu = gh_test_other_cpu(test);
-	struct flusher f = { .heap = gh_test_heap(test, "kunit-nmi", NULL) };
-	void *p = alloc_on_central(test, f.heap);
-	struct task_struct *thread[2];
-	unsigned long flags;
-	unsigned int i;
-
-	init_completion(&f.done);
-	for (i = 0; i < 2; i++) {
-		thread[i] = kthread_create(flush, &f, "kunit-flush");
-		KUNIT_ASSERT_FALSE(test, IS_ERR(thread[i]));
-		kthread_bind(thread[i], cpu);
-		get_task_struct(thread[i]);
-		wake_up_process(thread[i]);
-	}
-	flags = nmi_begin();
-	goheap_free(p);
-	WRITE_ONCE(f.go, true);
-	for (i = 0; i < FLUSH_LOOPS; i++)
-		udelay(100);
-	nmi_end(flags);
-	for (i = 0; i < 2 && wait_for_completion_timeout(&f.done, 10 * HZ); i++)
-		;
-	KUNIT_EXPECT_EQ_MSG(test, i, 2U, "a flush hangs");
-	/* One that hangs looks again. */
-	wake_up_process(thread[0]);
-	wake_up_process(thread[1]);
-	for (; i < 2; i++)
-		wait_for_completion(&f.done);
-	put_task_struct(thread[0]);
-	put_task_struct(thread[1]);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&f.heap->limbo), 0L);
-}
-
-/* Giving empty spans back is left to the next free that is not in NMI. */
-static void test_nmi_free_many(struct kunit *test)
-{
-	struct goheap *heap = gh_test_heap(test, "kunit-nmi", NULL);
-	void **p = kunit_kcalloc(test, NR_MANY, sizeof(*p), GFP_KERNEL);
-	unsigned long flags, lock_flags;
-	unsigned int i;
-	long pages;
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	for (i = 0; i < NR_MANY; i++)
-		p[i] = alloc(test, heap, SIZE);
-	pages = atomic_long_read(&heap->pages);
-	flags = nmi_begin();
-	gh_lock(&page_heap()->lock, lock_flags);
-	for (i = 0; i < NR_MANY; i++)
-		goheap_free(p[i]);
-	gh_unlock(&page_heap()->lock, lock_flags);
-	nmi_end(flags);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), pages);
-	p[0] = alloc(test, heap, SIZE);
-	goheap_free(p[0]);
-	gh_reclaim_trim();
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
-}
-
-/* Whatever an instrument on a function of goheap does while this CPU has the lock. */
-static void use_nested(struct kunit *test, struct goheap *heap, raw_spinlock_t *lock)
-{
-	void *p = alloc_on_central(test, heap), *large = alloc(test, heap, 100000);
-	unsigned long flags, size;
-	void *q[3];
-
-	gh_lock(lock, flags);
-	goheap_free(p);
-	goheap_free(large);
-	q[0] = goheap_heap_alloc(heap, SIZE, GFP_ATOMIC, 0);
-	q[1] = goheap_heap_alloc(heap, 8, GFP_ATOMIC, GOHEAP_NOSCAN);
-	q[2] = goheap_heap_alloc(heap, 100000, GFP_ATOMIC, 0);
-	size = goheap_size(p) + goheap_size(large);
-	goheap_free_rcu(q[0]);
-	goheap_free_bulk(2, q + 1);
-	gh_unlock(lock, flags);
-	KUNIT_EXPECT_EQ_MSG(test, size, 0UL, "freed, and live still");
-	gh_limbo_flush(heap);
-	KUNIT_EXPECT_EQ(test, gh_test_live(heap), 0UL);
-}
-
-static void test_nested_in_lock(struct kunit *test)
-{
-	struct goheap *heap = gh_test_heap(test, "kunit-nested", NULL);
-
-	use_nested(test, heap, &central_of(heap)->lock);
-	use_nested(test, heap, &page_heap()->lock);
-	KUNIT_EXPECT_FALSE(test, gh_is_nested());
-	gh_reclaim_trim();
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
-}
-
 static struct kunit_case context_cases[] = {
 	KUNIT_CASE_PARAM(test_context_all, contexts_gen_params),
 	KUNIT_CASE_PARAM(test_context_cold, contexts_gen_params),
-	KUNIT_CASE(test_goheap_alloc_asks_lockdep),
-	KUNIT_CASE(test_nmi_alloc_central_lock_taken),
-	KUNIT_CASE(test_nmi_alloc_page_heap_lock_taken),
-	KUNIT_CASE(test_nmi_alloc_in_section),
-	KUNIT_CASE(test_nmi_free_waits_in_limbo),
-	KUNIT_CASE(test_gh_limbo_flush_by_two_after_nmi),
-	KUNIT_CASE(test_nmi_free_many),
-	KUNIT_CASE(test_nested_in_lock),
 	{}
 };
 

@@ -8,6 +8,9 @@
 #include <linux/rcupdate.h>
 #include <linux/string.h>
 
+#include "lib_model.h"
+#include "lib_object.h"
+#include "lib_report.h"
 #include "testlib.h"
 
 #define ALL	(GOHEAP_POISON | GOHEAP_REDZONE | GOHEAP_TRACK)
@@ -32,18 +35,6 @@ static void write_byte(void *p, size_t at, u8 value)
 	WRITE_ONCE(((u8 *)p)[at], value);
 }
 
-static bool reported(const char *text)
-{
-	return strstr(gh_last_report, text);
-}
-
-/* One report since @before, about this. */
-static void expect_report(struct kunit *test, unsigned long before, const char *text)
-{
-	KUNIT_EXPECT_EQ_MSG(test, gh_misuse_count() - before, 1UL, "for '%s'", text);
-	KUNIT_EXPECT_TRUE_MSG(test, reported(text), "'%s' is not in '%s'", text, gh_last_report);
-}
-
 /* Whose last object leaves the class no room, or much; and large ones. */
 static const size_t sizes[] = {
 	1, 8, 13, 16, 64, 100, 512, 1000, 4096, 8192, 20000, 32768, 32769, 100000, 1 << 20,
@@ -52,7 +43,6 @@ static const size_t sizes[] = {
 static void test_gh_debug_every_size(struct kunit *test)
 {
 	struct goheap *heap = debug_heap(test, ALL);
-	unsigned long before = gh_misuse_count();
 	unsigned int i;
 	u8 *p;
 
@@ -70,13 +60,12 @@ static void test_gh_debug_every_size(struct kunit *test)
 		KUNIT_EXPECT_NULL(test, memchr_inv(p, 0, sizes[i]));
 		goheap_free(p);
 	}
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), before);
+	gh_test_expect_silence(test);
 }
 
 static void test_gh_debug_overflow_at_free(struct kunit *test)
 {
 	struct goheap *heap = debug_heap(test, ALL);
-	unsigned long before;
 	unsigned int i;
 	char text[40];
 	u8 *p;
@@ -84,11 +73,10 @@ static void test_gh_debug_overflow_at_free(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		p = goheap_heap_alloc(heap, sizes[i], GFP_KERNEL, 0);
 		KUNIT_ASSERT_NOT_NULL(test, p);
-		before = gh_misuse_count();
 		write_byte(p, sizes[i], 0x41);
 		goheap_free(p);
 		scnprintf(text, sizeof(text), "overflow (from byte %zu on: 41 cc", sizes[i]);
-		expect_report(test, before, text);
+		gh_test_expect_report(test, text);
 	}
 	KUNIT_EXPECT_TRUE(test, gh_test_log_has("1048576 bytes were asked for"));
 }
@@ -96,13 +84,12 @@ static void test_gh_debug_overflow_at_free(struct kunit *test)
 static void test_gh_debug_overflow_at_free_rcu(struct kunit *test)
 {
 	struct goheap *heap = debug_heap(test, GOHEAP_REDZONE);
-	u8 *p = goheap_heap_alloc(heap, 24, GFP_KERNEL, 0);
-	unsigned long before = gh_misuse_count();
+	u8 *p = gh_test_alloc(test, heap, 24);
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	write_byte(p, 25, 0);
 	goheap_free_rcu(p);
-	expect_report(test, before, "overflow (from byte 25 on: 00 cc");
+	gh_test_expect_report(test, "overflow (from byte 25 on: 00 cc");
 }
 
 /* What an alignment adds used to be the owner's. */
@@ -110,7 +97,6 @@ static void test_gh_debug_overflow_aligned(struct kunit *test)
 {
 	static const size_t few[] = { 1, 100, 1000, 1024, 5000, 40000 };
 	struct goheap *heap = debug_heap(test, ALL);
-	unsigned long before;
 	unsigned int i;
 	size_t align;
 	char text[40];
@@ -123,10 +109,9 @@ static void test_gh_debug_overflow_aligned(struct kunit *test)
 			KUNIT_ASSERT_NOT_NULL(test, p);
 			KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)p, align));
 			KUNIT_EXPECT_EQ(test, goheap_size(p), few[i]);
-			before = gh_misuse_count();
 			write_byte(p, few[i], 0x41);
 			goheap_free_sized(p, few[i]);
-			expect_report(test, before, text);
+			gh_test_expect_report(test, text);
 		}
 	}
 }
@@ -135,7 +120,6 @@ static void test_gh_debug_overflow_aligned(struct kunit *test)
 static void test_gh_debug_aligned_size(struct kunit *test)
 {
 	struct goheap *heap = debug_heap(test, GOHEAP_POISON);
-	unsigned long before = gh_misuse_count();
 	size_t align;
 	u8 *p;
 
@@ -147,14 +131,13 @@ static void test_gh_debug_aligned_size(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, p[95], new_byte());
 		goheap_free_sized(p, 96);
 	}
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), before);
+	gh_test_expect_silence(test);
 }
 
 static void test_gh_debug_overflow_at_realloc(struct kunit *test)
 {
 	struct goheap *heap = debug_heap(test, ALL);
-	u8 *p = goheap_heap_alloc(heap, 60, GFP_KERNEL, 0), *q;
-	unsigned long before = gh_misuse_count();
+	u8 *p = gh_test_alloc(test, heap, 60), *q;
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	memset(p, 0x11, 60);
@@ -164,24 +147,23 @@ static void test_gh_debug_overflow_at_realloc(struct kunit *test)
 	KUNIT_EXPECT_PTR_NE(test, p, q);
 	KUNIT_EXPECT_NULL(test, memchr_inv(q, 0x11, 60));
 	KUNIT_EXPECT_EQ(test, goheap_size(q), 62UL);
-	expect_report(test, before, "overflow (from byte 60 on: 41");
+	gh_test_expect_report(test, "overflow (from byte 60 on: 41");
 	goheap_free(q);
 }
 
 static void test_gh_debug_overflow_at_validate(struct kunit *test)
 {
 	struct goheap *heap = debug_heap(test, ALL);
-	u8 *p = goheap_heap_alloc(heap, 60, GFP_KERNEL, 0);
-	unsigned long before = gh_misuse_count();
+	u8 *p = gh_test_alloc(test, heap, 60);
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	write_byte(p, 61, 0x41);
 	KUNIT_EXPECT_EQ(test, gh_validate(), -30);
-	expect_report(test, before, "overflow (from byte 61 on: 41");
+	gh_test_expect_report(test, "overflow (from byte 61 on: 41");
 	/* Once is enough. */
 	gh_test_validate(test);
 	goheap_free(p);
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), before + 1);
+	gh_test_expect_silence(test);
 }
 
 /* Two objects of a span, so that it stays when one is freed. */
@@ -200,30 +182,28 @@ static u8 *freed_object(struct kunit *test, struct goheap *heap, size_t size, u8
 static void test_gh_debug_write_after_free_at_alloc(struct kunit *test)
 {
 	struct goheap *heap = debug_heap(test, ALL);
-	unsigned long before = gh_misuse_count();
 	u8 *p, *q, *other;
 
 	p = freed_object(test, heap, 100, &other);
 	write_byte(p, 50, 0x77);
 	q = goheap_heap_alloc(heap, 100, GFP_KERNEL, 0);
 	KUNIT_EXPECT_PTR_EQ(test, q, p);
-	expect_report(test, before, "write after free (from byte 50 on: 77 6b");
+	gh_test_expect_report(test, "write after free (from byte 50 on: 77 6b");
 	KUNIT_EXPECT_EQ(test, q[50], new_byte());
 	goheap_free(q);
 	goheap_free(other);
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), before + 1);
+	gh_test_expect_silence(test);
 }
 
 static void test_gh_debug_write_after_free_at_validate(struct kunit *test)
 {
 	struct goheap *heap = debug_heap(test, ALL);
-	unsigned long before = gh_misuse_count();
 	u8 *p, *other;
 
 	p = freed_object(test, heap, 100, &other);
 	write_byte(p, 0, 0x77);
 	KUNIT_EXPECT_EQ(test, gh_validate(), -30);
-	expect_report(test, before, "write after free (from byte 0 on: 77 6b");
+	gh_test_expect_report(test, "write after free (from byte 0 on: 77 6b");
 	goheap_free(other);
 }
 
@@ -234,7 +214,6 @@ static void test_gh_debug_write_after_free_at_span_release(struct kunit *test)
 {
 	struct goheap *heap = debug_heap(test, ALL);
 	u8 **p = kunit_kcalloc(test, MANY, sizeof(*p), GFP_KERNEL);
-	unsigned long before = gh_misuse_count();
 	unsigned int i, n;
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
@@ -249,7 +228,7 @@ static void test_gh_debug_write_after_free_at_span_release(struct kunit *test)
 	write_byte(p[0], 99, 0x77);
 	for (i = 1; i < n; i++)
 		goheap_free(p[i]);
-	expect_report(test, before, "write after free (from byte 99 on: 77");
+	gh_test_expect_report(test, "write after free (from byte 99 on: 77");
 	goheap_free(p[n]);
 }
 
@@ -257,25 +236,22 @@ static void test_gh_debug_write_after_free_at_span_release(struct kunit *test)
 static void test_gh_debug_write_after_free_alone(struct kunit *test)
 {
 	struct goheap *heap = debug_heap(test, ALL);
-	u8 *p = goheap_heap_alloc(heap, 100, GFP_KERNEL, 0);
-	unsigned long before = gh_misuse_count();
+	u8 *p = gh_test_alloc(test, heap, 100);
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	goheap_free(p);
 	write_byte(p, 50, 0x77);
 	KUNIT_EXPECT_EQ(test, gh_validate(), -30);
-	expect_report(test, before, "write after free (from byte 50 on: 77");
+	gh_test_expect_report(test, "write after free (from byte 50 on: 77");
 }
 
 static void test_gh_debug_poisons_after_readers(struct kunit *test)
 {
 	struct goheap *heap = debug_heap(test, ALL);
-	u8 *p = goheap_heap_alloc(heap, 100, GFP_KERNEL, 0);
-	u8 *other = goheap_heap_alloc(heap, 100, GFP_KERNEL, 0);
+	u8 *p = gh_test_alloc(test, heap, 100);
+	u8 *other = gh_test_alloc(test, heap, 100);
 	bool kept;
 
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	KUNIT_ASSERT_NOT_NULL(test, other);
 	memset(p, 0x22, 100);
 	rcu_read_lock();
 	goheap_free_rcu(p);
@@ -293,13 +269,10 @@ static void test_gh_debug_poisons_after_readers(struct kunit *test)
 static void test_gh_debug_poisons_what_nmi_freed(struct kunit *test)
 {
 	struct goheap *heap = debug_heap(test, ALL);
-	u8 *p = goheap_heap_alloc(heap, 100, GFP_KERNEL, 0);
-	u8 *other = goheap_heap_alloc(heap, 100, GFP_KERNEL, 0);
-	unsigned long before = gh_misuse_count();
+	u8 *p = gh_test_alloc(test, heap, 100);
+	u8 *other = gh_test_alloc(test, heap, 100);
 	struct gh_ref ref;
 
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	KUNIT_ASSERT_NOT_NULL(test, other);
 	memset(p, 0x22, 100);
 	preempt_disable();
 	if (gh_lookup_live(p, &ref))
@@ -311,7 +284,7 @@ static void test_gh_debug_poisons_what_nmi_freed(struct kunit *test)
 	gh_close(p, 104);
 	write_byte(p, 50, 0x77);
 	KUNIT_EXPECT_EQ(test, gh_validate(), -30);
-	expect_report(test, before, "write after free (from byte 50 on: 77 6b");
+	gh_test_expect_report(test, "write after free (from byte 50 on: 77 6b");
 	goheap_free(other);
 }
 
@@ -319,34 +292,30 @@ static void test_gh_debug_poisons_what_nmi_freed(struct kunit *test)
 static void test_gh_debug_double_free(struct kunit *test)
 {
 	struct goheap *heap = debug_heap(test, ALL);
-	unsigned long before;
 	u8 *p, *q, *other;
 
 	p = freed_object(test, heap, 100, &other);
-	before = gh_misuse_count();
 	goheap_free(p);
-	expect_report(test, before, "double free");
+	gh_test_expect_report(test, "double free");
 	KUNIT_EXPECT_TRUE(test, gh_test_log_has("  freed by task"));
 	KUNIT_EXPECT_TRUE(test, gh_test_log_has("  allocated by task"));
 	q = goheap_heap_alloc(heap, 100, GFP_KERNEL, 0);
 	KUNIT_EXPECT_PTR_EQ(test, q, p);
 	goheap_free_rcu(q);
-	before = gh_misuse_count();
 	goheap_free(q);
-	expect_report(test, before, "double free");
+	gh_test_expect_report(test, "double free");
 	goheap_free(other);
 }
 
 static void test_gh_debug_free_sized_exact(struct kunit *test)
 {
 	struct goheap *heap = debug_heap(test, GOHEAP_REDZONE);
-	u8 *p = goheap_heap_alloc(heap, 100, GFP_KERNEL, 0);
-	unsigned long before = gh_misuse_count();
+	u8 *p = gh_test_alloc(test, heap, 100);
 
 	goheap_free_sized(p, 99);
-	expect_report(test, before, "wrong size (99 bytes)");
+	gh_test_expect_report(test, "wrong size (99 bytes)");
 	goheap_free_sized(p, 100);
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), before + 1);
+	gh_test_expect_silence(test);
 }
 
 static void test_gh_debug_leaks_name_their_maker(struct kunit *test)
@@ -363,7 +332,6 @@ static void test_gh_debug_leaks_name_their_maker(struct kunit *test)
 static void test_gh_debug_from_interrupts(struct kunit *test)
 {
 	struct goheap *heap = debug_heap(test, ALL);
-	unsigned long before = gh_misuse_count();
 	struct gh_cache *cache;
 	void *p, *q;
 
@@ -375,39 +343,38 @@ static void test_gh_debug_from_interrupts(struct kunit *test)
 	gh_test_unnest(cache);
 	KUNIT_EXPECT_NOT_NULL(test, q);
 	goheap_free(q);
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), before);
+	gh_test_expect_silence(test);
 }
+
+static size_t random_size(struct rnd_state *rnd)
+{
+	return 1 + gh_test_below(rnd, gh_test_below(rnd, 8) ? 300 : 50000);
+}
+
+static void *random_alloc(struct gh_test_walk *w, size_t size)
+{
+	return goheap_heap_alloc(w->priv, size, GFP_KERNEL, 0);
+}
+
+static const struct gh_test_op debug_ops[] = {
+	{ 32, gh_test_step_alloc },
+	{ 30, gh_test_step_free },
+	{ 2, gh_test_step_free_elsewhere },
+	{}
+};
 
 /* The content of many objects, against a model; some are freed elsewhere. */
 static void test_gh_debug_random(struct kunit *test)
 {
-	struct goheap *heap = debug_heap(test, ALL);
-	unsigned long before = gh_misuse_count();
-	int cpu = gh_test_other_cpu(test);
-	struct gh_test_model m;
-	struct rnd_state rnd;
-	unsigned int i;
-	size_t size;
-	void *p;
+	struct gh_test_walk w = {
+		.test = test, .ops = debug_ops, .size = random_size, .alloc = random_alloc,
+		.priv = debug_heap(test, ALL), .seed = 20, .rounds = GH_TEST_ROUNDS(4000),
+	};
 
-	gh_test_seed(&rnd, 20);
-	gh_test_model_init(&m, test, 64);
-	for (i = 0; i < GH_TEST_ROUNDS(4000); i++) {
-		if (m.nr == m.max || (m.nr && gh_test_below(&rnd, 2))) {
-			p = gh_test_model_del(&m, gh_test_below(&rnd, m.nr));
-			if (gh_test_below(&rnd, 16))
-				goheap_free(p);
-			else
-				gh_test_free_on(cpu, p);
-			continue;
-		}
-		size = 1 + gh_test_below(&rnd, gh_test_below(&rnd, 8) ? 300 : 50000);
-		p = goheap_heap_alloc(heap, size, GFP_KERNEL, 0);
-		gh_test_model_add(&m, p, size);
-	}
-	gh_test_validate(test);
-	gh_test_model_free_all(&m);
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), before);
+	gh_test_other_cpu(test);
+	gh_test_walk_objects(&w, 64);
+	gh_test_model_free_all(&w.m);
+	gh_test_expect_silence(test);
 }
 
 static void test_gh_debug_parse_all(struct kunit *test)
@@ -583,26 +550,18 @@ static struct kunit_case debug_cases[] = {
 	{}
 };
 
-static int interval;
-
 /* What is printed is looked for, however much was printed before. */
-static int print_all(struct kunit *test)
+static int init(struct kunit *test)
 {
-	interval = gh_misuse_limit.interval;
-	gh_misuse_limit.interval = 0;
-	return gh_test_init(test);
-}
+	int err = gh_test_init(test);
 
-static void print_some(struct kunit *test)
-{
-	gh_misuse_limit.interval = interval;
-	gh_test_exit(test);
+	return err ?: gh_test_print_reports(test);
 }
 
 static struct kunit_suite debug_suite = {
 	.name = "goheap_debug_misuse",
-	.init = print_all,
-	.exit = print_some,
+	.init = init,
+	.exit = gh_test_exit,
 	.test_cases = debug_cases,
 };
 

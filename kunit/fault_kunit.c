@@ -7,7 +7,7 @@
  *
  * A task's fail_nth counts the attempts of failslab, fail_page_alloc and fail_goheap
  * together. The first two spare GFP_KERNEL unless debugfs tells them not to; see
- * kind_kunit in tools/testing/kinds/kunit.sh.
+ * kunit-san in tools/testing/lanes.
  */
 
 #include <linux/file.h>
@@ -50,6 +50,8 @@ static bool disarm(void)
 	return failed;
 }
 
+#define FAIL_PAGES	"/sys/kernel/debug/fail_page_alloc"
+
 static bool old_ignore;
 static u32 old_verbose;
 
@@ -69,7 +71,8 @@ static int fault_init(struct kunit *test)
 	arm(1);
 	p = alloc_page(KERNEL);
 	disarm();
-	KUNIT_EXPECT_NULL_MSG(test, p, "/sys/kernel/debug/fail_page_alloc needs N in ignore-gfp-wait and 0 in min-order first");
+	KUNIT_EXPECT_NULL_MSG(test, p, "echo N >%s/ignore-gfp-wait, 0 >%s/min-order first",
+			      FAIL_PAGES, FAIL_PAGES);
 	if (p)
 		__free_page(p);
 	return gh_test_init(test);
@@ -265,6 +268,7 @@ static void way_name(const struct way *way, char *desc)
 {
 	strscpy(desc, way->name, KUNIT_PARAM_DESC_SIZE);
 }
+
 KUNIT_ARRAY_PARAM(way, ways, way_name);
 
 static void expect_good(struct kunit *test, const struct way *way, void *p, size_t size)
@@ -341,14 +345,20 @@ static void try_way(struct kunit *test, const struct way *way, size_t size, gfp_
 	KUNIT_EXPECT_GE_MSG(test, nulls, least, "%zu bytes, %u could fail", size, points);
 }
 
-static void test_goheap_alloc_each_way(struct kunit *test)
+/* What the ways need. */
+static void use_ways(struct kunit *test)
 {
-	const struct way *way = test->param_value;
-
 	heap = gh_test_heap(test, "kunit-faults", NULL);
 	text = kunit_kzalloc(test, MOST_TEXT, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, text);
 	memset(text, 'x', MOST_TEXT - 1);
+}
+
+static void test_goheap_alloc_each_way(struct kunit *test)
+{
+	const struct way *way = test->param_value;
+
+	use_ways(test);
 	if (way->tiny)
 		try_way(test, way, 7, KERNEL);
 	try_way(test, way, 100, NOWAIT);
@@ -390,7 +400,7 @@ static void test_gh_arena_alloc_loses_no_page(struct kunit *test)
  * It may wait, and does: what fails once is tried again. The kernel lets no request fail that
  * says it must not, so what there is to fail is what does not say so: chunks that are
  * longer than needed, an arena, and blocks of more than two pages. What becomes of those if
- * they fail for longer is in the front suite.
+ * they fail for longer is in goheap_scarce.
  */
 static void test_goheap_alloc_nofail(struct kunit *test)
 {
@@ -411,10 +421,7 @@ static void test_gh_should_fail_once_an_object(struct kunit *test)
 	void *p, *kept;
 	unsigned int i;
 
-	heap = gh_test_heap(test, "kunit-faults", NULL);
-	text = kunit_kzalloc(test, MOST_TEXT, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, text);
-	memset(text, 'x', MOST_TEXT - 1);
+	use_ways(test);
 	for (i = 0; i < ARRAY_SIZE(ways); i++) {
 		kept = ways[i].alloc(100, KERNEL);
 		goheap_free(ways[i].alloc(100, KERNEL));

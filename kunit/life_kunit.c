@@ -7,22 +7,8 @@
 #include <linux/kthread.h>
 #include <linux/sched.h>
 
+#include "lib_report.h"
 #include "testlib.h"
-
-static int init(struct kunit *test)
-{
-	test->priv = (void *)gh_misuse_count();
-	return gh_test_init(test);
-}
-
-/* The late free was refused, and told. */
-static void expect_report(struct kunit *test)
-{
-	test->priv++;
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), (unsigned long)test->priv);
-	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(gh_last_report, "double free"), "%s",
-				  gh_last_report);
-}
 
 /* A descriptor with pages that no map knows, big enough for either of two classes. */
 static struct gh_span *new_desc(struct kunit *test, unsigned int sc, unsigned int next_sc)
@@ -77,7 +63,7 @@ static void test_gh_remote_free_large_late(struct kunit *test)
 	preempt_disable();
 	gh_remote_free_large(s, life, false);
 	preempt_enable();
-	expect_report(test);
+	gh_test_expect_report(test, "double free");
 	expect_nothing_freed(test, s);
 }
 
@@ -96,7 +82,7 @@ static void test_gh_remote_free_large_late_parked(struct kunit *test)
 	preempt_disable();
 	gh_remote_free_large(s, life, false);
 	preempt_enable();
-	expect_report(test);
+	gh_test_expect_report(test, "double free");
 	KUNIT_EXPECT_GE(test, goheap_size(q), (size_t)50000);
 	goheap_free(q);
 }
@@ -122,12 +108,12 @@ static void test_gh_remote_free_late(struct kunit *test)
 
 	preempt_disable();
 	gh_remote_free(s, 7, life);
-	expect_report(test);
+	gh_test_expect_report(test, "double free");
 	gh_remote_free(s, LATE_IDX, life);
-	expect_report(test);
+	gh_test_expect_report(test, "double free");
 	gh_remote_free_rcu(s, 7, life);
 	preempt_enable();
-	expect_report(test);
+	gh_test_expect_report(test, "double free");
 	expect_nothing_freed(test, s);
 }
 
@@ -205,8 +191,8 @@ static void test_goheap_free_whose_span_goes_at_once_is_no_double_free(struct ku
 	goheap_free(p);
 	WRITE_ONCE(gh_test_after_bit, NULL);
 	KUNIT_EXPECT_NULL(test, other_half);
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), (unsigned long)test->priv);
-	KUNIT_EXPECT_EQ_MSG(test, atomic_long_read(&heap->pages), 0, "the span has gone");
+	gh_test_expect_silence(test);
+	KUNIT_EXPECT_EQ_MSG(test, gh_test_pages(heap), 0L, "the span has gone");
 }
 
 /* ---- readers --------------------------------------------------------------- */
@@ -243,8 +229,7 @@ static void test_gh_snapshot_take_two_lives(struct kunit *test)
 	struct gh_snapshot snap;
 	struct task_struct *task;
 
-	task = kthread_create_on_cpu(live_on_and_on, s, cpu, "kunit-lives/%u");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	task = gh_test_thread(test, cpu, live_on_and_on, s);
 	wake_up_process(task);
 	for (i = 0; i < rounds; i++) {
 		if (gh_snapshot_take(s, &snap)) {
@@ -337,7 +322,7 @@ static struct kunit_case life_cases[] = {
 
 static struct kunit_suite life_suite = {
 	.name = "goheap_life_misuse",
-	.init = init,
+	.init = gh_test_init,
 	.exit = gh_test_exit,
 	.test_cases = life_cases,
 };

@@ -8,6 +8,9 @@
 #include <linux/kthread.h>
 #include <linux/string.h>
 
+#include "lib_model.h"
+#include "lib_object.h"
+#include "lib_report.h"
 #include "testlib.h"
 
 #define SIZE		1024
@@ -26,40 +29,14 @@ static int init(struct kunit *test)
 	return err;
 }
 
-static long pages_of(struct kunit *test)
-{
-	struct goheap *heap = test->priv;
-
-	return atomic_long_read(&heap->pages);
-}
-
-static void *alloc(struct kunit *test)
-{
-	void *p = goheap_heap_alloc(test->priv, SIZE, GFP_KERNEL, 0);
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	return p;
-}
-
-static void **alloc_many(struct kunit *test, unsigned int n)
-{
-	void **p = kunit_kcalloc(test, n, sizeof(*p), GFP_KERNEL);
-	unsigned int i;
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	for (i = 0; i < n; i++)
-		p[i] = alloc(test);
-	return p;
-}
-
 /* Spans without a free object, and an empty magazine. */
 static void **fill_spans(struct kunit *test)
 {
 	void **p;
 
 	gh_test_magazine(test, test->priv, SIZE);
-	p = alloc_many(test, NR);
-	KUNIT_ASSERT_EQ(test, pages_of(test), (long)NR_SPANS);
+	p = gh_test_alloc_many(test, test->priv, NR, SIZE);
+	KUNIT_ASSERT_EQ(test, gh_test_pages(test->priv), (long)NR_SPANS);
 	return p;
 }
 
@@ -70,8 +47,8 @@ static void expect_again(struct kunit *test, void **p, unsigned int step)
 	unsigned int i;
 
 	for (i = 0; i < NR; i += step)
-		p[i] = alloc(test);
-	KUNIT_EXPECT_EQ_MSG(test, pages_of(test), (long)NR_SPANS, "objects are lost");
+		p[i] = gh_test_alloc(test, test->priv, SIZE);
+	KUNIT_EXPECT_EQ_MSG(test, gh_test_pages(test->priv), (long)NR_SPANS, "objects are lost");
 	gh_test_model_init(&m, test, NR);
 	for (i = 0; i < NR; i++)
 		gh_test_model_add(&m, p[i], SIZE);
@@ -93,8 +70,7 @@ static unsigned long refills_for_magazine(struct kunit *test, gfp_t gfp)
 		if (bin->magazine && !after)
 			after = bin->refills - before;
 	}
-	for (i = 0; i < ARRAY_SIZE(p); i++)
-		goheap_free(p[i]);
+	gh_test_free_each(p, ARRAY_SIZE(p));
 	return after;
 }
 
@@ -175,10 +151,9 @@ static void test_gh_cache_keep_last_freed_first(struct kunit *test)
 		goheap_free(p[i * 7 % NR]);
 	KUNIT_EXPECT_EQ(test, gh_test_magazine_nr(test->priv, SIZE), 40U);
 	while (i--)
-		KUNIT_EXPECT_PTR_EQ(test, alloc(test), p[i * 7 % NR]);
+		KUNIT_EXPECT_PTR_EQ(test, gh_test_alloc(test, test->priv, SIZE), p[i * 7 % NR]);
 	KUNIT_EXPECT_EQ(test, gh_test_magazine_nr(test->priv, SIZE), 0U);
-	for (i = 0; i < NR; i++)
-		goheap_free(p[i]);
+	gh_test_free_each(p, NR);
 }
 
 /* To everybody who looks, an object in a magazine is free. */
@@ -186,7 +161,7 @@ static void test_gh_cache_keep_is_free(struct kunit *test)
 {
 	void **p = fill_spans(test);
 	struct gh_span *s = gh_test_span_of(p[0]);
-	unsigned int idx = gh_span_index(s, (unsigned long)p[0] - s->base), i;
+	unsigned int idx = gh_span_index(s, (unsigned long)p[0] - s->base);
 
 	KUNIT_ASSERT_EQ(test, gh_span_nfree(s), 0U);
 	goheap_free(p[0]);
@@ -196,11 +171,10 @@ static void test_gh_cache_keep_is_free(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, goheap_size(p[0]), 0UL);
 	KUNIT_EXPECT_PTR_EQ(test, goheap_base(p[0] + 1), NULL);
 	KUNIT_EXPECT_EQ(test, gh_test_live(test->priv), (unsigned long)NR - 1);
-	p[0] = alloc(test);
+	p[0] = gh_test_alloc(test, test->priv, SIZE);
 	KUNIT_EXPECT_EQ(test, s->words[0].free, 0UL);
 	KUNIT_EXPECT_TRUE(test, gh_span_is_live(s, idx));
-	for (i = 0; i < NR; i++)
-		goheap_free(p[i]);
+	gh_test_free_each(p, NR);
 }
 
 static void test_gh_cache_keep_overflow_is_listed(struct kunit *test)
@@ -300,15 +274,13 @@ static void test_gh_reclaim_trim_keeps_objects(struct kunit *test)
 static void test_gh_reclaim_trim_detaches(struct kunit *test)
 {
 	void **p = fill_spans(test);
-	unsigned int i;
 
-	for (i = 0; i < NR; i++)
-		goheap_free(p[i]);
+	gh_test_free_each(p, NR);
 	KUNIT_ASSERT_GT(test, gh_test_magazine_nr(test->priv, SIZE), 0U);
 	KUNIT_ASSERT_GT(test, gh_magazine_bytes(), 0UL);
 	gh_reclaim_trim();
 	KUNIT_EXPECT_EQ(test, gh_magazine_bytes(), 0UL);
-	KUNIT_EXPECT_EQ_MSG(test, pages_of(test), 0L, "a magazine keeps a span");
+	KUNIT_EXPECT_EQ_MSG(test, gh_test_pages(test->priv), 0L, "a magazine keeps a span");
 }
 
 /* Entries whose span is not, or no longer, the cache's, or whose bit is not set. */
@@ -340,14 +312,14 @@ static void test_gh_cache_list_tidies_magazine_first(struct kunit *test)
 	void **p;
 
 	gh_test_magazine(test, test->priv, SIZE);
-	p = alloc_many(test, n);
-	most = pages_of(test);
+	p = gh_test_alloc_many(test, test->priv, n, SIZE);
+	most = gh_test_pages(test->priv);
 	pages = most;
 	for (i = 0; i < n; i++) {
 		goheap_free(p[i]);
-		if (pages_of(test) == pages)
+		if (gh_test_pages(test->priv) == pages)
 			continue;
-		pages = pages_of(test);
+		pages = gh_test_pages(test->priv);
 		wrong += strays(test->priv);
 	}
 	KUNIT_EXPECT_LT_MSG(test, pages, most, "nothing was tidied up");
@@ -364,115 +336,100 @@ static size_t random_size(struct rnd_state *rnd)
 	return sizes[gh_test_below(rnd, ARRAY_SIZE(sizes))];
 }
 
-static void add_bulk(struct gh_test_model *m, struct rnd_state *rnd)
+static void *random_alloc(struct gh_test_walk *w, size_t size)
 {
-	unsigned int i, got, n = 1 + gh_test_below(rnd, 100);
-	size_t size = random_size(rnd);
+	return goheap_alloc(size, GFP_KERNEL);
+}
+
+static bool step_alloc_bulk(struct gh_test_walk *w)
+{
+	unsigned int i, got, n = min(1 + gh_test_below(&w->rnd, 100), w->m.max - w->m.nr);
+	size_t size = random_size(&w->rnd);
 	void *p[100];
 
-	n = min(n, m->max - m->nr);
 	got = goheap_alloc_bulk(size, GFP_KERNEL, n, p);
-	KUNIT_EXPECT_EQ(m->test, got, n);
+	w->errors += got != n;
 	for (i = 0; i < got; i++)
-		gh_test_model_add(m, p[i], size);
+		gh_test_model_add(&w->m, p[i], size);
+	return n;
 }
 
-static void del_bulk(struct gh_test_model *m, struct rnd_state *rnd)
+static bool step_free_bulk(struct gh_test_walk *w)
 {
-	unsigned int i, n = 1 + gh_test_below(rnd, 100);
+	unsigned int i, n = min(1 + gh_test_below(&w->rnd, 100), w->m.nr);
 	/* Neighbours were added one after the other; or anything. */
-	bool mixed = gh_test_below(rnd, 2);
+	bool mixed = gh_test_below(&w->rnd, 2);
 	void *p[100];
 
-	n = min(n, m->nr);
 	for (i = n; i--; )
-		p[i] = gh_test_model_del(m, mixed ? gh_test_below(rnd, m->nr) : m->nr - 1);
+		p[i] = mixed ? gh_test_walk_del(w) : gh_test_model_del(&w->m, w->m.nr - 1);
 	goheap_free_bulk(n, p);
+	return n;
 }
 
-static void step(struct gh_test_model *m, struct rnd_state *rnd, int other)
+static bool step_trim(struct gh_test_walk *w)
 {
-	bool up = m->nr < m->max && gh_test_below(rnd, 2);
-	size_t size = random_size(rnd);
-
-	if (!up && !m->nr)
-		return;
-	switch (gh_test_below(rnd, 512)) {
-	case 0:
-		gh_reclaim_trim();
-		break;
-	case 1 ... 16:
-		if (up)
-			add_bulk(m, rnd);
-		else
-			del_bulk(m, rnd);
-		break;
-	case 17 ... 32:
-		if (m->nr)
-			gh_test_free_on(other, gh_test_model_del(m, gh_test_below(rnd, m->nr)));
-		break;
-	default:
-		if (up)
-			gh_test_model_add(m, goheap_alloc(size, GFP_KERNEL), size);
-		else
-			goheap_free(gh_test_model_del(m, gh_test_below(rnd, m->nr)));
-	}
+	gh_reclaim_trim();
+	return true;
 }
 
-static bool any_magazine(void)
+/* Steps after which there was an object in a magazine. */
+static unsigned int nr_with_magazine;
+
+static void look_for_magazine(struct gh_test_walk *w)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(sizes); i++)
-		if (gh_test_magazine_nr(gh_default, sizes[i]))
-			return true;
-	return false;
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		if (!gh_test_magazine_nr(gh_default, sizes[i]))
+			continue;
+		nr_with_magazine++;
+		break;
+	}
 }
+
+static const struct gh_test_op magazine_ops[] = {
+	{ 240, gh_test_step_alloc },
+	{ 240, gh_test_step_free },
+	{ 8, step_alloc_bulk },
+	{ 8, step_free_bulk },
+	{ 16, gh_test_step_free_elsewhere },
+	{ 1, step_trim },
+	{}
+};
 
 static void test_gh_magazine_random(struct kunit *test)
 {
-	int other = gh_test_other_cpu(test);
-	unsigned long misuses = gh_misuse_count();
-	unsigned int i, with = 0;
-	struct gh_test_model m;
-	struct rnd_state rnd;
+	struct gh_test_walk w = {
+		.test = test, .ops = magazine_ops, .check = look_for_magazine,
+		.size = random_size, .alloc = random_alloc,
+		.seed = 1992, .rounds = GH_TEST_ROUNDS(40000),
+	};
 
-	gh_test_model_init(&m, test, 600);
-	gh_test_seed(&rnd, 1992);
-	for (i = 0; i < GH_TEST_ROUNDS(40000); i++) {
-		step(&m, &rnd, other);
-		with += any_magazine();
-		if (m.errors)
-			break;
-	}
-	KUNIT_EXPECT_GT_MSG(test, with, i / 2, "hardly ever was there an object in a magazine");
-	gh_test_validate(test);
-	gh_test_model_free_all(&m);
-	KUNIT_EXPECT_EQ(test, gh_misuse_count(), misuses);
+	gh_test_other_cpu(test);
+	nr_with_magazine = 0;
+	gh_test_walk_objects(&w, 600);
+	KUNIT_EXPECT_GT_MSG(test, nr_with_magazine, w.step / 2,
+			    "hardly ever was there an object in a magazine");
+	gh_test_model_free_all(&w.m);
+	gh_test_expect_silence(test);
 }
 
 /* All that is free is in the magazine: an idle CPU gives that back as well. */
 static void test_gh_reclaim_idle_magazine(struct kunit *test)
 {
 	void **p = fill_spans(test);
-	struct gh_cache *cache;
 	unsigned int i;
 
-	preempt_disable();
-	cache = gh_test_cache(test->priv);
-	if (gh_section_enter(cache)) {
-		gh_cache_flush_some(cache, gh_size_class(SIZE) * 2);
-		gh_section_exit(cache);
-	}
-	preempt_enable();
+	gh_test_flush_slot(test->priv, SIZE);
 	for (i = 0; i < PER_SPAN; i++)
 		goheap_free(p[i]);
 	KUNIT_EXPECT_NULL(test, gh_test_bin(test->priv, SIZE)->active);
 	KUNIT_EXPECT_NULL(test, gh_test_bin(test->priv, SIZE)->partial);
 	/* Some seconds; timers that may wait for an idle CPU can take longer. */
-	for (i = 0; i < 300 && pages_of(test) == NR_SPANS; i++)
+	for (i = 0; i < 300 && gh_test_pages(test->priv) == NR_SPANS; i++)
 		msleep(100);
-	KUNIT_EXPECT_EQ(test, pages_of(test), (long)NR_SPANS - 1);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(test->priv), (long)NR_SPANS - 1);
 	for (i = PER_SPAN; i < NR; i++)
 		goheap_free(p[i]);
 }
@@ -503,9 +460,7 @@ static void test_gh_magazine_consider_from_elsewhere_is_no_race(struct kunit *te
 	int i, cpu = gh_test_other_cpu(test);
 	struct task_struct *task;
 
-	task = kthread_create(change_bin, cache, "kunit-bin");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
-	kthread_bind(task, cpu);
+	task = gh_test_thread(test, cpu, change_bin, cache);
 	wake_up_process(task);
 	for (i = 0; i < 200000; i++)
 		gh_magazine_consider(test->priv, gh_size_class(SIZE) * 2, GFP_KERNEL);

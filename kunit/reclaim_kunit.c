@@ -9,28 +9,12 @@
 #include <linux/sched.h>
 #include <linux/sizes.h>
 
+#include "lib_object.h"
+#include "lib_pages.h"
 #include "testlib.h"
 
 #define SIZE	SZ_8K
 #define NR	24		/* objects, fewer than a cache gives back unasked */
-
-static int init(struct kunit *test)
-{
-	int err = gh_test_init(test);
-
-	if (err)
-		return err;
-	gh_test_flush_limbo();
-	gh_reclaim_trim();
-	gh_test_set_peak(1UL << 30);
-	return 0;
-}
-
-static void finish(struct kunit *test)
-{
-	gh_test_set_peak(gh_test_here()->small + gh_test_here()->large);
-	gh_test_exit(test);
-}
 
 static void use_and_free(struct goheap *heap)
 {
@@ -47,11 +31,6 @@ static long use_there(void *heap)
 {
 	use_and_free(heap);
 	return 0;
-}
-
-static unsigned long pages_of(struct goheap *heap)
-{
-	return atomic_long_read(&heap->pages);
 }
 
 static unsigned long count(int nid)
@@ -149,12 +128,12 @@ static void test_gh_reclaim_last_resort_idle_runs(struct kunit *test)
 /* Nothing is idle but in caches; with the second call at the latest they are empty. */
 static void empty_caches(struct kunit *test, struct goheap *heap)
 {
-	unsigned long held = pages_of(heap), done;
+	unsigned long held = gh_test_pages(heap), done;
 
 	KUNIT_ASSERT_GE(test, held, (unsigned long)NR / 2);
 	done = gh_reclaim_last_resort();
 	done += gh_reclaim_last_resort();
-	KUNIT_EXPECT_EQ(test, pages_of(heap), 0UL);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(heap), 0L);
 	KUNIT_EXPECT_GE(test, done, (held << GH_PAGE_SHIFT) >> PAGE_SHIFT);
 }
 
@@ -188,11 +167,34 @@ static void test_gh_reclaim_last_resort_in_goheap_create(struct kunit *test)
 	KUNIT_EXPECT_GE(test, gh_reclaim_last_resort(), idle);
 	KUNIT_EXPECT_EQ(test, gh_reclaim_last_resort(), 0UL);
 	mutex_unlock(&gh_heaps_mutex);
-	KUNIT_EXPECT_GT(test, pages_of(heap), 0UL);
+	KUNIT_EXPECT_GT(test, gh_test_pages(heap), 0L);
 	goheap_free(p);
 }
 
-static struct kunit_case cases[] = {
+/* ---- trim ---------------------------------------------------------------- */
+
+static void test_gh_reclaim_trim_returns_all(struct kunit *test)
+{
+	void **p = gh_test_array(test, 200);
+	unsigned long idle = 0, lost = 0;
+	unsigned int i;
+	int nid;
+
+	for (i = 0; i < 200; i++)
+		p[i] = goheap_alloc_noscan(1 + i * i, GFP_KERNEL);
+	goheap_free_bulk(200, p);
+	gh_test_flush_limbo();
+	gh_reclaim_trim();
+	for_each_node(nid) {
+		idle += gh_page_heaps[nid]->idle;
+		lost += gh_page_heaps[nid]->taken - gh_page_heaps[nid]->returned;
+	}
+	KUNIT_EXPECT_EQ(test, idle, 0UL);
+	KUNIT_EXPECT_EQ_MSG(test, lost, 0UL, "pages are held though nothing is live");
+	KUNIT_EXPECT_EQ(test, gh_test_pages(gh_default), 0);
+}
+
+static struct kunit_case reclaim_cases[] = {
 	KUNIT_CASE(test_shrinker_credits_the_caller),
 	KUNIT_CASE(test_shrinker_without_anything_idle),
 	KUNIT_CASE(test_shrinker_keeps_to_its_node),
@@ -200,13 +202,15 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(test_gh_reclaim_last_resort_cache),
 	KUNIT_CASE(test_gh_reclaim_last_resort_cache_of_other_cpu),
 	KUNIT_CASE(test_gh_reclaim_last_resort_in_goheap_create),
+	KUNIT_CASE(test_gh_reclaim_trim_returns_all),
 	{}
 };
 
-static struct kunit_suite suite = {
+static struct kunit_suite reclaim_suite = {
 	.name = "goheap_reclaim",
-	.init = init,
-	.exit = finish,
-	.test_cases = cases,
+	.init = gh_test_init_idle,
+	.exit = gh_test_exit_idle,
+	.test_cases = reclaim_cases,
 };
-kunit_test_suite(suite);
+
+kunit_test_suite(reclaim_suite);

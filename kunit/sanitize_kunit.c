@@ -2,13 +2,14 @@
 /*
  * What KASAN is told about objects: read from its shadow, since a report would be
  * one. That it then reports is KASAN's own business, and that of the judges in
- * selftests/. What lockdep is asked is written down by a hook, likewise: goheap_plant
+ * selftests/. What lockdep is asked is written down by a hook, likewise: goheap_plant.c
  * has a report of its.
  */
 
 #include <linux/kasan.h>
 #include <linux/rcupdate.h>
 
+#include "lib_object.h"
 #include "testlib.h"
 
 /* ---- who frees what is in use -------------------------------------------------- */
@@ -65,7 +66,6 @@ static void expect_asked(struct kunit *test, const char *how, size_t size)
 static void test_gh_check_free_every_way_out(struct kunit *test)
 {
 	static const size_t checked[] = { 4, 16, 112, 1024, 40960 };
-	struct gh_cache *cache;
 	unsigned int i;
 	void *p[2];
 	size_t size;
@@ -89,9 +89,7 @@ static void test_gh_check_free_every_way_out(struct kunit *test)
 		expect_asked(test, "realloc", size);
 		p[0] = ask_about(test, p[1]);
 		size = goheap_size(p[0]);
-		cache = gh_test_nest(gh_default);
-		goheap_free(p[0]);
-		gh_test_unnest(cache);
+		gh_test_free_nested(gh_default, p[0]);
 		expect_asked(test, "free in an interrupt", size);
 	}
 }
@@ -250,12 +248,7 @@ static void test_gh_sanitize_span_gone(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	goheap_free(p);
-	preempt_disable();
-	if (gh_section_enter(gh_test_cache(heap))) {
-		gh_cache_flush_some(gh_test_cache(heap), gh_size_class(1024) * 2);
-		gh_section_exit(gh_test_cache(heap));
-	}
-	preempt_enable();
+	gh_test_flush_slot(heap, 1024);
 	KUNIT_EXPECT_EQ(test, shadow(p), 0xff);
 }
 
@@ -418,10 +411,20 @@ static void test_gh_sanitize_pages_go_back(struct kunit *test)
 	free_pages((unsigned long)p, 8);
 }
 
+#else
+
+static void test_gh_sanitize(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_KASAN_GENERIC");
+}
+
+#endif
+
 static struct kunit_case sanitize_cases[] = {
 	KUNIT_CASE(test_gh_check_free_every_way_out),
 	KUNIT_CASE(test_gh_check_free_not_rcu),
 	KUNIT_CASE(test_gh_check_free_destroy),
+#if GH_KASAN
 	KUNIT_CASE(test_gh_sanitize_alloc_opens_what_was_asked_for),
 	KUNIT_CASE(test_gh_sanitize_every_way_in),
 	KUNIT_CASE(test_gh_sanitize_aligned),
@@ -437,25 +440,11 @@ static struct kunit_case sanitize_cases[] = {
 	KUNIT_CASE(test_gh_sanitize_tiny),
 	KUNIT_CASE(test_gh_sanitize_tiny_remote),
 	KUNIT_CASE(test_gh_sanitize_pages_go_back),
-	{}
-};
-
 #else
-
-static void test_gh_sanitize(struct kunit *test)
-{
-	kunit_skip(test, "needs CONFIG_KASAN_GENERIC");
-}
-
-static struct kunit_case sanitize_cases[] = {
-	KUNIT_CASE(test_gh_check_free_every_way_out),
-	KUNIT_CASE(test_gh_check_free_not_rcu),
-	KUNIT_CASE(test_gh_check_free_destroy),
 	KUNIT_CASE(test_gh_sanitize),
+#endif
 	{}
 };
-
-#endif
 
 static struct kunit_suite sanitize_suite = {
 	.name = "goheap_sanitize",

@@ -4,6 +4,7 @@
  * promises of kmalloc().
  */
 
+#include "lib_object.h"
 #include "testlib.h"
 
 /* From the Go runtime's sizeclasses.go. */
@@ -73,12 +74,6 @@ static void test_gh_classes_rows_as_published(struct kunit *test)
 	}
 }
 
-/* kmalloc()'s promise, in the plainest words. */
-static unsigned int promised_align(size_t size)
-{
-	return max_t(unsigned int, size & -size, ARCH_KMALLOC_MINALIGN);
-}
-
 /* Where objects of a class really lie, given where their span does. */
 static bool aligned_to(const struct gh_class *c, unsigned int span_align, unsigned int align)
 {
@@ -93,7 +88,7 @@ static unsigned int smallest_class(size_t size)
 		/* A lone power of two gets a span as aligned as it needs. */
 		span_align = go_sizes[i] & (go_sizes[i] - 1) ? 8192 : max(go_sizes[i], 8192);
 		if (go_sizes[i] >= size &&
-		    aligned_to(&gh_classes[i], span_align, promised_align(size)))
+		    aligned_to(&gh_classes[i], span_align, gh_test_promised_align(size)))
 			return i;
 	}
 	return 0;

@@ -6,6 +6,7 @@
 
 #include <linux/rcupdate.h>
 
+#include "lib_model.h"
 #include "testlib.h"
 
 #define MAX_OBJECTS	1024
@@ -130,8 +131,7 @@ enum { FREE, LIVE, PENDING };
 struct model {
 	struct gh_span *s;
 	u8 state[MAX_OBJECTS];
-	struct rnd_state rnd;
-	unsigned int errors;
+	struct gh_test_walk walk;
 };
 
 static unsigned int model_count(const struct model *m, u8 what)
@@ -153,96 +153,102 @@ static int model_first_free(const struct model *m)
 	return -1;
 }
 
-static void do_take(struct model *m)
+static unsigned int any_object(struct model *m)
 {
+	return gh_test_below(&m->walk.rnd, m->s->nelems);
+}
+
+static bool step_take(struct gh_test_walk *w)
+{
+	struct model *m = w->priv;
 	int first = model_first_free(m);
 
 	if (first < 0) {
-		m->errors += !!gh_span_free_word(m->s);
-		return;
+		w->errors += !!gh_span_free_word(m->s);
+		return true;
 	}
-	m->errors += gh_test_take(m->s) != first;
+	w->errors += gh_test_take(m->s) != first;
 	m->state[first] = LIVE;
+	return true;
 }
 
-static void do_give(struct model *m, unsigned int idx)
+static bool step_give(struct gh_test_walk *w)
 {
+	struct model *m = w->priv;
+	unsigned int idx = any_object(m);
 	bool given = gh_span_give(m->s, idx);
 
-	m->errors += given != (m->state[idx] == LIVE);
+	w->errors += given != (m->state[idx] == LIVE);
 	if (given)
 		m->state[idx] = FREE;
+	return true;
 }
 
-static void do_remote(struct model *m, unsigned int idx)
+static bool step_remote(struct gh_test_walk *w)
 {
-	if (m->state[idx] != LIVE)
-		return;
-	set_remote(m->s, idx);
-	m->state[idx] = PENDING;
+	struct model *m = w->priv;
+	unsigned int idx = any_object(m);
+
+	if (m->state[idx] == LIVE) {
+		set_remote(m->s, idx);
+		m->state[idx] = PENDING;
+	}
+	return true;
 }
 
-static void do_merge(struct model *m)
+static bool step_merge(struct gh_test_walk *w)
 {
+	struct model *m = w->priv;
 	unsigned int i;
 
-	m->errors += gh_span_merge(m->s) != model_count(m, PENDING);
+	w->errors += gh_span_merge(m->s) != model_count(m, PENDING);
 	for (i = 0; i < m->s->nelems; i++)
 		if (m->state[i] == PENDING)
 			m->state[i] = FREE;
+	return true;
 }
 
-static void do_compare(struct model *m)
+static const struct gh_test_op span_ops[] = {
+	{ 4, step_take },
+	{ 2, step_give },
+	{ 1, step_remote },
+	{ 1, step_merge },
+	{}
+};
+
+static void compare(struct model *m)
 {
 	struct gh_span_counts counts;
 	unsigned int i;
 
 	gh_span_count(m->s, &counts);
-	m->errors += counts.live != model_count(m, LIVE);
-	m->errors += counts.free != model_count(m, FREE);
-	m->errors += counts.pending != model_count(m, PENDING);
-	m->errors += gh_span_nfree(m->s) != counts.free;
-	m->errors += gh_span_has_remote(m->s) != !!counts.pending;
-	m->errors += gh_span_is_empty(m->s) != (counts.free == m->s->nelems);
+	m->walk.errors += counts.live != model_count(m, LIVE);
+	m->walk.errors += counts.free != model_count(m, FREE);
+	m->walk.errors += counts.pending != model_count(m, PENDING);
+	m->walk.errors += gh_span_nfree(m->s) != counts.free;
+	m->walk.errors += gh_span_has_remote(m->s) != !!counts.pending;
+	m->walk.errors += gh_span_is_empty(m->s) != (counts.free == m->s->nelems);
 	for (i = 0; i < m->s->nelems; i++)
-		m->errors += gh_span_is_live(m->s, i) != (m->state[i] == LIVE);
-	m->errors += gh_span_validate(m->s) != 0;
+		m->walk.errors += gh_span_is_live(m->s, i) != (m->state[i] == LIVE);
+	m->walk.errors += gh_span_validate(m->s) != 0;
 }
 
-static void random_step(struct model *m)
+static void compare_sometimes(struct gh_test_walk *w)
 {
-	unsigned int idx = gh_test_below(&m->rnd, m->s->nelems);
-
-	switch (gh_test_below(&m->rnd, 8)) {
-	case 0 ... 3:
-		do_take(m);
-		break;
-	case 4 ... 5:
-		do_give(m, idx);
-		break;
-	case 6:
-		do_remote(m, idx);
-		break;
-	default:
-		do_merge(m);
-	}
+	if (w->step % 64 == 0 || w->step == w->rounds - 1)
+		compare(w->priv);
 }
 
 static void random_walk(struct kunit *test, struct model *m, unsigned int sc)
 {
-	unsigned int i;
-
 	memset(m, 0, sizeof(*m));
-	gh_test_seed(&m->rnd, sc);
 	m->s = new_span(test, sc);
 	m->s->flags |= GH_F_LISTED;
-	for (i = 0; i < GH_TEST_ROUNDS(8000); i++) {
-		random_step(m);
-		if (i % 64 == 0)
-			do_compare(m);
-	}
-	do_compare(m);
-	KUNIT_EXPECT_EQ_MSG(test, m->errors, 0, "span class %u", sc);
+	m->walk = (struct gh_test_walk){
+		.test = test, .priv = m, .ops = span_ops, .check = compare_sometimes,
+		.seed = sc, .rounds = GH_TEST_ROUNDS(8000),
+	};
+	gh_test_walk(&m->walk);
 }
 
 static void test_gh_span_take_give_merge_random(struct kunit *test)

@@ -7,11 +7,13 @@
 #include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/kmsg_dump.h>
+#include <linux/kthread.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/workqueue.h>
 
+#include "lib_report.h"
 #include "testlib.h"
 
 /* How often a check is repeated that background work may have disturbed. */
@@ -27,19 +29,6 @@ void (*gh_test_check)(const void *p, size_t bytes);
 unsigned int gh_test_max_order = UINT_MAX;
 gfp_t gh_test_gfp;
 unsigned int gh_test_asked[GH_MAX_PAGE_ORDER + 1];
-
-/* ---- random numbers ------------------------------------------------------ */
-
-/* The same numbers in every run. */
-void gh_test_seed(struct rnd_state *rnd, u64 seed)
-{
-	prandom_seed_state(rnd, seed);
-}
-
-u32 gh_test_below(struct rnd_state *rnd, u32 bound)
-{
-	return prandom_u32_state(rnd) % bound;
-}
 
 /* ---- validation ---------------------------------------------------------- */
 
@@ -104,6 +93,12 @@ unsigned long gh_test_live(struct goheap *heap)
 	return live;
 }
 
+/* Heap pages that the heap holds. */
+long gh_test_pages(struct goheap *heap)
+{
+	return atomic_long_read(&heap->pages);
+}
+
 /* Did the kernel say so, ever? */
 bool gh_test_log_has(const char *text)
 {
@@ -124,6 +119,7 @@ bool gh_test_log_has(const char *text)
 
 int gh_test_init(struct kunit *test)
 {
+	gh_test_forget_reports();
 	/* The case's thread is its own, and ends with it. */
 	return set_cpus_allowed_ptr(current, cpumask_of(cpumask_first(cpu_online_mask)));
 }
@@ -133,6 +129,7 @@ void gh_test_exit(struct kunit *test)
 	gh_test_flush_limbo();
 	gh_misuse_flush();
 	gh_test_validate(test);
+	gh_test_expect_silence(test);
 	KUNIT_EXPECT_EQ_MSG(test, gh_test_live(gh_default), 0UL, "the test leaks");
 }
 
@@ -161,21 +158,12 @@ void gh_test_free_on(int cpu, const void *p)
 	gh_test_on(cpu, free_it, (void *)p);
 }
 
-/* ---- the page heap -------------------------------------------------------- */
-
-struct gh_page_heap *gh_test_here(void)
+struct task_struct *gh_test_thread(struct kunit *test, int cpu, int (*fn)(void *), void *arg)
 {
-	return gh_page_heaps[numa_mem_id()];
-}
+	struct task_struct *task = kthread_create_on_cpu(fn, arg, cpu, "goheap-kunit/%u");
 
-void gh_test_set_peak(unsigned long pages)
-{
-	struct gh_page_heap *ph = gh_test_here();
-	unsigned long flags;
-
-	gh_lock(&ph->lock, flags);
-	ph->peak = pages;
-	gh_unlock(&ph->lock, flags);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	return task;
 }
 
 /* ---- heaps --------------------------------------------------------------- */
@@ -233,6 +221,29 @@ void gh_test_unnest(struct gh_cache *cache)
 	preempt_enable();
 }
 
+unsigned long gh_test_nmi_begin(void)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	WRITE_ONCE(gh_test_nmi, current);
+	return flags;
+}
+
+void gh_test_nmi_end(unsigned long flags)
+{
+	WRITE_ONCE(gh_test_nmi, NULL);
+	local_irq_restore(flags);
+}
+
+void gh_test_free_nested(struct goheap *heap, const void *p)
+{
+	struct gh_cache *cache = gh_test_nest(heap);
+
+	goheap_free(p);
+	gh_test_unnest(cache);
+}
+
 struct gh_slot *gh_test_slot(struct goheap *heap, size_t size)
 {
 	return &gh_test_cache(heap)->slots[gh_size_class(size) * 2];
@@ -243,100 +254,22 @@ struct gh_bin *gh_test_bin(struct goheap *heap, size_t size)
 	return &gh_test_cache(heap)->bins[gh_size_class(size) * 2];
 }
 
-/* ---- magazines ----------------------------------------------------------- */
-
-/* Objects that are enough for a magazine, of whatever class. */
-#define ENOUGH		8192
-
-static void free_chain(void **p)
+/* Of the case's node. */
+struct gh_central *gh_test_central(struct goheap *heap, size_t size)
 {
-	void **next;
-
-	for (; p; p = next) {
-		next = *p;
-		goheap_free(p);
-	}
+	return &heap->nodes[gh_mem_node()]->central[gh_size_class(size) * 2];
 }
 
-void gh_test_magazine(struct kunit *test, struct goheap *heap, size_t size)
+/* As if what is idle in the slot were in nobody's way no longer. */
+void gh_test_flush_slot(struct goheap *heap, size_t size)
 {
-	struct gh_bin *bin = gh_test_bin(heap, size);
-	void **chain = NULL, **p;
-	unsigned int n;
+	struct gh_cache *cache;
 
-	for (n = 0; !bin->magazine && n < ENOUGH; n++) {
-		p = goheap_heap_alloc(heap, size, GFP_KERNEL, 0);
-		KUNIT_ASSERT_NOT_NULL(test, p);
-		*p = chain;
-		chain = p;
-	}
-	free_chain(chain);
-	KUNIT_ASSERT_NOT_NULL_MSG(test, bin->magazine, "size %zu gets no magazine", size);
 	preempt_disable();
-	gh_magazine_empty(gh_test_cache(heap), gh_size_class(size) * 2);
+	cache = gh_test_cache(heap);
+	if (gh_section_enter(cache)) {
+		gh_cache_flush_some(cache, gh_size_class(size) * 2);
+		gh_section_exit(cache);
+	}
 	preempt_enable();
-}
-
-/* How many objects are in it. */
-unsigned int gh_test_magazine_nr(struct goheap *heap, size_t size)
-{
-	struct gh_freed *magazine = gh_test_bin(heap, size)->magazine;
-
-	return magazine ? gh_test_slot(heap, size)->top - magazine : 0;
-}
-
-/* ---- the model ----------------------------------------------------------- */
-
-void gh_test_model_init(struct gh_test_model *m, struct kunit *test, unsigned int max)
-{
-	memset(m, 0, sizeof(*m));
-	m->test = test;
-	m->max = max;
-	m->objects = kunit_kcalloc(test, max, sizeof(*m->objects), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, m->objects);
-}
-
-static bool overlap(const struct gh_test_object *o, const u8 *p, size_t size)
-{
-	return p < o->p + o->size && o->p < p + size;
-}
-
-void gh_test_model_add(struct gh_test_model *m, void *p, size_t size)
-{
-	struct gh_test_object *o;
-	unsigned int i;
-
-	KUNIT_ASSERT_NOT_NULL(m->test, p);
-	KUNIT_ASSERT_LT(m->test, m->nr, m->max);
-	for (i = 0; i < m->nr; i++)
-		if (overlap(&m->objects[i], p, size))
-			m->errors++;
-	o = &m->objects[m->nr++];
-	*o = (struct gh_test_object){ .p = p, .size = size, .fill = ++m->fill };
-	memset(p, o->fill, size);
-}
-
-bool gh_test_model_intact(struct gh_test_model *m, unsigned int i)
-{
-	struct gh_test_object *o = &m->objects[i];
-
-	return !memchr_inv(o->p, o->fill, o->size);
-}
-
-/* The caller frees what this returns. */
-void *gh_test_model_del(struct gh_test_model *m, unsigned int i)
-{
-	void *p = m->objects[i].p;
-
-	if (!gh_test_model_intact(m, i))
-		m->errors++;
-	m->objects[i] = m->objects[--m->nr];
-	return p;
-}
-
-void gh_test_model_free_all(struct gh_test_model *m)
-{
-	while (m->nr)
-		goheap_free(gh_test_model_del(m, m->nr - 1));
-	KUNIT_EXPECT_EQ_MSG(m->test, m->errors, 0U, "objects overlap or lost their content");
 }

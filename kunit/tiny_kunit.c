@@ -6,6 +6,7 @@
 
 #include <linux/rcupdate.h>
 
+#include "lib_model.h"
 #include "testlib.h"
 
 #define FULL	15	/* an object of so many bytes leaves no room in its block */
@@ -324,7 +325,7 @@ static void test_gh_tiny_free_from_other_cpu(struct kunit *test)
 	gh_test_free_on(cpu, c);
 	KUNIT_EXPECT_TRUE(test, is_pending(c));
 	gh_reclaim_trim();
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->pages), 0);
+	KUNIT_EXPECT_EQ(test, gh_test_pages(heap), 0L);
 }
 
 static void test_gh_tiny_free_rcu_waits_for_readers(struct kunit *test)
@@ -527,41 +528,41 @@ static void test_goheap_size_stays_when_neighbour_goes(struct kunit *test)
 
 /* ---- a random walk ------------------------------------------------------- */
 
-static void *random_alloc(struct kunit *test, struct rnd_state *rnd, size_t size)
+static size_t random_size(struct rnd_state *rnd)
+{
+	return 1 + gh_test_below(rnd, GH_TINY_MAX);
+}
+
+static void *random_alloc(struct gh_test_walk *w, size_t size)
 {
 	/* Like strings, or like numbers. */
-	if (gh_test_below(rnd, 2))
-		return gh_tiny_alloc(test->priv, size, 1, GFP_KERNEL);
-	return alloc(test, size);
+	if (gh_test_below(&w->rnd, 2))
+		return gh_tiny_alloc(w->test->priv, size, 1, GFP_KERNEL);
+	return alloc(w->test, size);
 }
+
+static const struct gh_test_op tiny_ops[] = {
+	{ 52, gh_test_step_alloc },
+	{ 45, gh_test_step_free },
+	{ 3, gh_test_step_free_rcu },
+	{}
+};
 
 static void test_gh_tiny_random(struct kunit *test)
 {
-	struct gh_test_model m;
-	struct rnd_state rnd;
-	unsigned int i, j, victim;
-	size_t size;
+	struct gh_test_walk w = {
+		.test = test, .ops = tiny_ops, .size = random_size, .alloc = random_alloc,
+		.seed = 99, .rounds = GH_TEST_ROUNDS(40000),
+	};
+	const struct gh_test_object *o;
+	unsigned int wrong = 0;
 
-	gh_test_model_init(&m, test, 800);
-	gh_test_seed(&rnd, 99);
-	for (i = 0; i < GH_TEST_ROUNDS(40000); i++) {
-		if (m.nr < m.max && gh_test_below(&rnd, 100) < 52) {
-			size = 1 + gh_test_below(&rnd, GH_TINY_MAX);
-			gh_test_model_add(&m, random_alloc(test, &rnd, size), size);
-		} else if (m.nr) {
-			victim = gh_test_below(&rnd, m.nr);
-			if (gh_test_below(&rnd, 16))
-				goheap_free(gh_test_model_del(&m, victim));
-			else
-				goheap_free_rcu(gh_test_model_del(&m, victim));
-		}
-	}
-	KUNIT_EXPECT_EQ(test, gh_test_live(test->priv), (unsigned long)m.nr);
-	for (j = 0; j < m.nr; j++)
-		if (goheap_base(m.objects[j].p + m.objects[j].size - 1) != m.objects[j].p ||
-		    goheap_size(m.objects[j].p) < m.objects[j].size)
-			m.errors++;
-	gh_test_model_free_all(&m);
+	gh_test_walk_objects(&w, 800);
+	KUNIT_EXPECT_EQ(test, gh_test_live(test->priv), (unsigned long)w.m.nr);
+	for (o = w.m.objects; o < w.m.objects + w.m.nr; o++)
+		wrong += goheap_base(o->p + o->size - 1) != o->p || goheap_size(o->p) < o->size;
+	KUNIT_EXPECT_EQ(test, wrong, 0U);
+	gh_test_model_free_all(&w.m);
 }
 
 /* This CPU's blocks may be of another node. */
