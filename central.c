@@ -342,12 +342,12 @@ struct check {
 #define MOST_CHECKS	64
 
 /* Each span that was checked goes to the end, so that in the end all are in order again. */
-static int check_some(struct gh_central *central, unsigned int i, struct check *c)
+static const char *check_some(struct gh_central *central, unsigned int i, struct check *c)
 {
 	struct list_head *list = &central->lists[i];
 	unsigned int checks;
 	struct gh_span *s;
-	int ret = 0;
+	const char *wrong = NULL;
 
 	lockdep_assert_held(&central->lock);
 	if (c->locked != central->locked) {
@@ -355,37 +355,37 @@ static int check_some(struct gh_central *central, unsigned int i, struct check *
 		c->changed = true;
 		c->done = c->first;		/* in the middle of this one */
 	}
-	for (checks = 0; checks < MOST_CHECKS && !c->done && !ret; checks++) {
+	for (checks = 0; checks < MOST_CHECKS && !c->done && !wrong; checks++) {
 		s = list_first_entry_or_null(list, struct gh_span, list);
 		c->done = !s || s == c->first;
 		if (c->done)
 			break;
 		if (!c->first)
 			c->first = s;
-		ret = gh_span_validate(s);
-		if (!ret && s->flags & GH_F_TINY && !gh_block_validate(s))
-			ret = -5;
-		if (!ret && (s->owner || s->bucket != i || bucket_of(s) != i))
-			ret = -11;
+		wrong = gh_span_validate(s);
+		if (!wrong && s->flags & GH_F_TINY && !gh_block_validate(s))
+			wrong = "objects in a tiny block that is free";
+		if (!wrong && (s->owner || s->bucket != i || bucket_of(s) != i))
+			wrong = "a span is in the wrong central list, or has an owner";
 		list_move_tail(&s->list, list);
 		c->nr++;
 	}
-	return ret;
+	return wrong;
 }
 
-static int check_list(struct gh_central *central, unsigned int i, struct check *c)
+static const char *check_list(struct gh_central *central, unsigned int i, struct check *c)
 {
 	unsigned long flags;
-	int ret;
+	const char *wrong;
 
 	c->first = NULL;
 	c->done = false;
 	do {
 		gh_lock(&central->lock, flags);
-		ret = check_some(central, i, c);
+		wrong = check_some(central, i, c);
 		gh_unlock(&central->lock, flags);
-	} while (!ret && !c->done);
-	return ret;
+	} while (!wrong && !c->done);
+	return wrong;
 }
 
 /**
@@ -395,17 +395,17 @@ static int check_list(struct gh_central *central, unsigned int i, struct check *
  * Looks at a few spans at a time. Of a list that changes meanwhile, not at all of them.
  *
  * Context: Any but NMI; no frees of its objects under way.
- * Return: 0, or a negative number that tells what is wrong.
+ * Return: NULL, or what is wrong, in words.
  */
-int gh_central_validate(struct gh_central *central)
+const char *gh_central_validate(struct gh_central *central)
 {
 	struct check c = { .locked = gh_peek(central->locked) };
 	unsigned int i, nr = gh_peek(central->nr_spans);
-	int ret = 0;
+	const char *wrong = NULL;
 
-	for (i = 0; i <= GH_NR_BUCKETS && !ret; i++)
-		ret = check_list(central, i, &c);
-	if (!ret && c.nr != nr && !c.changed && c.locked == gh_peek(central->locked))
-		ret = -12;
-	return ret;
+	for (i = 0; i <= GH_NR_BUCKETS && !wrong; i++)
+		wrong = check_list(central, i, &c);
+	if (!wrong && c.nr != nr && !c.changed && c.locked == gh_peek(central->locked))
+		wrong = "a central list's spans are miscounted";
+	return wrong;
 }

@@ -50,6 +50,6 @@ int gh_central_merge(struct gh_span *s);
 void *gh_central_alloc(struct goheap *heap, unsigned int sc, int nid, bool *fresh);
 void *gh_central_add(struct gh_span *s, bool *fresh);
 void gh_central_remove(struct gh_span *s);
-int gh_central_validate(struct gh_central *central);
+const char *gh_central_validate(struct gh_central *central);
 
 #endif /* _GOHEAP_CENTRAL_H */

@@ -408,26 +408,26 @@ bool gh_span_is_live(const struct gh_span *s, unsigned int idx)
  * @s: a span that nobody is changing
  *
  * Context: The owner's section or the central lock, and no frees under way.
- * Return: 0, or a negative number that tells what is wrong.
+ * Return: NULL, or what is wrong, in words.
  */
-int gh_span_validate(struct gh_span *s)
+const char *gh_span_validate(struct gh_span *s)
 {
 	unsigned int last = DIV_ROUND_UP(s->nelems, BITS_PER_LONG) - 1, i;
 
 	if (s->state != GH_SPAN_SMALL || s->flags & GH_F_LARGE)
-		return -1;
+		return "a span's state or flags are not those of small objects";
 	if (s->limit != s->nelems * s->elemsize || s->limit > gh_span_bytes(s))
-		return -2;
+		return "a span's limit does not fit its objects and pages";
 	if (!s->nelems || last >= kind_words[s->kind] || last != gh_span_nwords(s) - 1)
-		return -3;
+		return "a span has more objects than bits";
 	if ((s->words[last].free | atomic_long_read(&s->words[last].remote)) &
 	    ~gh_span_valid_bits(s, last))
-		return -4;
+		return "a span has bits without objects";
 	/* Remote bits of tiny blocks mean nothing alone: see gh_block_merge(). */
 	if (s->flags & GH_F_TINY)
-		return 0;
+		return NULL;
 	for (i = 0; i <= last; i++)
 		if (s->words[i].free & atomic_long_read(&s->words[i].remote))
-			return -5;
-	return 0;
+			return "an object is free, and freed remotely";
+	return NULL;
 }

@@ -259,7 +259,7 @@ int gh_span_take(struct gh_span *s, u32 draw, bool *fresh);
 bool gh_span_use_fresh(struct gh_span *s, unsigned int word);
 void gh_span_count(const struct gh_span *s, struct gh_span_counts *counts);
 bool gh_span_is_live(const struct gh_span *s, unsigned int idx);
-int gh_span_validate(struct gh_span *s);
+const char *gh_span_validate(struct gh_span *s);
 
 /* The first word with free objects; NULL if the span is full. The caller guards it. */
 static inline unsigned long *gh_span_free_word(struct gh_span *s)

@@ -282,19 +282,19 @@ static void test_gh_arena_validate_finds_damage(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, run);
 	gh_test_check_pages(test);
 	ph->idle++;
-	KUNIT_EXPECT_NE_MSG(test, gh_pageheap_validate(ph), 0, "idle pages");
+	KUNIT_EXPECT_NOT_NULL_MSG(test, gh_pageheap_validate(ph), "idle pages");
 	ph->idle--;
 	ph->taken++;
-	KUNIT_EXPECT_NE_MSG(test, gh_pageheap_validate(ph), 0, "ledger");
+	KUNIT_EXPECT_NOT_NULL_MSG(test, gh_pageheap_validate(ph), "ledger");
 	ph->taken--;
 	run->limit = 8;
-	KUNIT_EXPECT_NE_MSG(test, gh_pageheap_validate(ph), 0, "addresses match");
+	KUNIT_EXPECT_NOT_NULL_MSG(test, gh_pageheap_validate(ph), "addresses match");
 	run->limit = 0;
 	atomic_set(&run->queued, 0);
-	KUNIT_EXPECT_NE_MSG(test, gh_pageheap_validate(ph), 0, "token");
+	KUNIT_EXPECT_NOT_NULL_MSG(test, gh_pageheap_validate(ph), "token");
 	atomic_set(&run->queued, 1);
 	run->npages--;
-	KUNIT_EXPECT_NE_MSG(test, gh_pageheap_validate(ph), 0, "length");
+	KUNIT_EXPECT_NOT_NULL_MSG(test, gh_pageheap_validate(ph), "length");
 	run->npages++;
 	gh_test_check_pages(test);
 	gh_arena_free(s);
@@ -406,7 +406,7 @@ static void check_pages(struct gh_test_walk *w)
 {
 	struct gh_page_heap *ph = gh_test_here();
 
-	w->errors += gh_pageheap_validate(ph) != 0;
+	w->errors += !!gh_pageheap_validate(ph);
 	w->errors += ph->small + ph->large != model_pages(w->priv);
 }
 

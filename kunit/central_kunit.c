@@ -75,7 +75,7 @@ static void free_remotely(struct gh_span *s, unsigned int idx)
 
 static void check(struct kunit *test, unsigned int nr_spans)
 {
-	KUNIT_EXPECT_EQ(test, gh_central_validate(central_of(test)), 0);
+	KUNIT_EXPECT_NULL(test, gh_central_validate(central_of(test)));
 	KUNIT_EXPECT_EQ(test, central_of(test)->nr_spans, nr_spans);
 }
 
@@ -301,7 +301,7 @@ static void test_gh_central_validate_many(struct kunit *test)
 		if (++nr == 150)
 			break;
 	s->flags |= GH_F_LARGE;
-	KUNIT_EXPECT_NE(test, gh_central_validate(central), 0);
+	KUNIT_EXPECT_NOT_NULL(test, gh_central_validate(central));
 	s->flags &= ~GH_F_LARGE;
 	check(test, 200);
 }
@@ -312,20 +312,20 @@ static void test_gh_central_validate_finds_damage(struct kunit *test)
 	struct gh_span *s = new_span(test, 30);
 
 	KUNIT_EXPECT_TRUE(test, put(s));
-	KUNIT_ASSERT_EQ(test, gh_central_validate(central), 0);
+	KUNIT_ASSERT_NULL(test, gh_central_validate(central));
 	central->nr_spans++;
-	KUNIT_EXPECT_NE_MSG(test, gh_central_validate(central), 0, "count");
+	KUNIT_EXPECT_NOT_NULL_MSG(test, gh_central_validate(central), "count");
 	central->nr_spans--;
 	s->owner = gh_test_cache(test->priv);
-	KUNIT_EXPECT_NE_MSG(test, gh_central_validate(central), 0, "owner");
+	KUNIT_EXPECT_NOT_NULL_MSG(test, gh_central_validate(central), "owner");
 	s->owner = NULL;
 	s->bucket++;
-	KUNIT_EXPECT_NE_MSG(test, gh_central_validate(central), 0, "bucket");
+	KUNIT_EXPECT_NOT_NULL_MSG(test, gh_central_validate(central), "bucket");
 	s->bucket--;
 	s->words[0].free = 1;
-	KUNIT_EXPECT_NE_MSG(test, gh_central_validate(central), 0, "occupancy");
+	KUNIT_EXPECT_NOT_NULL_MSG(test, gh_central_validate(central), "occupancy");
 	s->words[0].free = ~0UL << 30;
-	KUNIT_EXPECT_EQ(test, gh_central_validate(central), 0);
+	KUNIT_EXPECT_NULL(test, gh_central_validate(central));
 }
 
 /* ---- a random walk ------------------------------------------------------- */
@@ -445,7 +445,7 @@ static void check_list(struct gh_test_walk *w)
 {
 	struct gh_central *central = central_of(w->test);
 
-	w->errors += gh_central_validate(central) != 0;
+	w->errors += !!gh_central_validate(central);
 	w->errors += central->nr_spans != model_listed(w->priv);
 }
 

@@ -95,7 +95,7 @@ void gh_test_carve(struct kunit *test, const unsigned int *sizes, unsigned int n
 
 void gh_test_check_pages(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, gh_pageheap_validate(gh_test_here()), 0);
+	KUNIT_EXPECT_NULL(test, gh_pageheap_validate(gh_test_here()));
 }
 
 bool gh_test_owns(unsigned long addr)

@@ -46,7 +46,7 @@ static void expect_nothing_freed(struct kunit *test, struct gh_span *s)
 	gh_span_count(s, &counts);
 	KUNIT_EXPECT_EQ(test, counts.live, s->nelems);
 	KUNIT_EXPECT_FALSE(test, gh_span_has_remote(s));
-	KUNIT_EXPECT_EQ(test, gh_span_validate(s), 0);
+	KUNIT_EXPECT_NULL(test, gh_span_validate(s));
 }
 
 /* ---- late frees ------------------------------------------------------------ */

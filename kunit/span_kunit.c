@@ -53,7 +53,7 @@ static void check_new(struct kunit *test, unsigned int sc)
 	const struct gh_class *class = &gh_classes[gh_sc_class(sc)];
 	struct gh_span *s = new_span(test, sc);
 
-	KUNIT_EXPECT_EQ_MSG(test, gh_span_validate(s), 0, "span class %u", sc);
+	KUNIT_EXPECT_NULL_MSG(test, gh_span_validate(s), "span class %u", sc);
 	KUNIT_EXPECT_EQ_MSG(test, gh_span_nfree(s), class->objects, "span class %u", sc);
 	KUNIT_EXPECT_EQ_MSG(test, s->limit, class->objects * class->size, "span class %u", sc);
 	KUNIT_EXPECT_EQ(test, s->elemsize, class->size);
@@ -230,7 +230,7 @@ static void compare(struct model *m)
 	m->walk.errors += gh_span_is_empty(m->s) != (counts.free == m->s->nelems);
 	for (i = 0; i < m->s->nelems; i++)
 		m->walk.errors += gh_span_is_live(m->s, i) != (m->state[i] == LIVE);
-	m->walk.errors += gh_span_validate(m->s) != 0;
+	m->walk.errors += !!gh_span_validate(m->s);
 }
 
 static void compare_sometimes(struct gh_test_walk *w)
@@ -341,14 +341,14 @@ static void test_gh_span_validate_finds_bits_beyond(struct kunit *test)
 	struct gh_span *s = new_span(test, some_classes[2]);	/* 170 objects */
 	struct gh_word *last = &s->words[gh_span_nwords(s) - 1];
 
-	KUNIT_ASSERT_EQ(test, gh_span_validate(s), 0);
+	KUNIT_ASSERT_NULL(test, gh_span_validate(s));
 	last->free |= BIT(170 % 64);
-	KUNIT_EXPECT_NE(test, gh_span_validate(s), 0);
+	KUNIT_EXPECT_NOT_NULL(test, gh_span_validate(s));
 	last->free &= ~BIT(170 % 64);
 	atomic_long_or(BIT(63), &last->remote);
-	KUNIT_EXPECT_NE(test, gh_span_validate(s), 0);
+	KUNIT_EXPECT_NOT_NULL(test, gh_span_validate(s));
 	atomic_long_andnot(BIT(63), &last->remote);
-	KUNIT_EXPECT_EQ(test, gh_span_validate(s), 0);
+	KUNIT_EXPECT_NULL(test, gh_span_validate(s));
 }
 
 static void test_gh_span_validate_finds_both_planes(struct kunit *test)
@@ -356,9 +356,9 @@ static void test_gh_span_validate_finds_both_planes(struct kunit *test)
 	struct gh_span *s = new_span(test, some_classes[3]);
 
 	set_remote(s, 100);
-	KUNIT_EXPECT_NE_MSG(test, gh_span_validate(s), 0, "free, and free once more");
+	KUNIT_EXPECT_NOT_NULL_MSG(test, gh_span_validate(s), "free, and free once more");
 	atomic_long_set(&s->words[1].remote, 0);
-	KUNIT_EXPECT_EQ(test, gh_span_validate(s), 0);
+	KUNIT_EXPECT_NULL(test, gh_span_validate(s));
 }
 
 static void test_gh_span_validate_finds_bad_geometry(struct kunit *test)
@@ -366,19 +366,19 @@ static void test_gh_span_validate_finds_bad_geometry(struct kunit *test)
 	struct gh_span *s = new_span(test, some_classes[0]);
 
 	s->state = GH_SPAN_FREE;
-	KUNIT_EXPECT_NE_MSG(test, gh_span_validate(s), 0, "a free run");
+	KUNIT_EXPECT_NOT_NULL_MSG(test, gh_span_validate(s), "a free run");
 	s->state = GH_SPAN_SMALL;
 	s->limit--;
-	KUNIT_EXPECT_NE_MSG(test, gh_span_validate(s), 0, "limit");
+	KUNIT_EXPECT_NOT_NULL_MSG(test, gh_span_validate(s), "limit");
 	s->limit++;
 	s->npages--;
-	KUNIT_EXPECT_NE_MSG(test, gh_span_validate(s), 0, "more objects than pages");
+	KUNIT_EXPECT_NOT_NULL_MSG(test, gh_span_validate(s), "more objects than pages");
 	s->npages++;
 	s->kind = GH_KIND_1;
 	s->nelems = 65;
 	s->elemsize = 8;
 	s->limit = 65 * 8;
-	KUNIT_EXPECT_NE_MSG(test, gh_span_validate(s), 0, "more objects than bits");
+	KUNIT_EXPECT_NOT_NULL_MSG(test, gh_span_validate(s), "more objects than bits");
 }
 
 /* ---- RCU ----------------------------------------------------------------- */

@@ -144,11 +144,11 @@ DEFINE_SHOW_ATTRIBUTE(percpu);
 
 static int validate_show(struct seq_file *m, void *v)
 {
-	int err = gh_validate();
+	const char *wrong = gh_validate();
 
 	seq_puts(m, "#what result\n");
-	if (err)
-		seq_printf(m, "heap error%d\n", err);
+	if (wrong)
+		seq_printf(m, "heap error: %s\n", wrong);
 	else
 		seq_puts(m, "heap ok\n");
 	return 0;

@@ -30,13 +30,13 @@ struct tally {
 	unsigned long small_spans;
 	unsigned long large_spans;
 	unsigned long large_held;	/* live, or pending: freed, and not given back yet */
-	int error;
+	const char *wrong;
 };
 
 static bool tally(struct gh_span *s, struct tally *t)
 {
 	struct gh_span_counts counts;
-	int err;
+	const char *wrong;
 
 	if (t->nid != NUMA_NO_NODE && s->nid != t->nid)
 		return true;
@@ -46,16 +46,16 @@ static bool tally(struct gh_span *s, struct tally *t)
 		gh_span_count(s, &counts);
 		t->large_held += counts.live + counts.pending;
 		if (s->nelems != 1 || s->limit > gh_span_bytes(s))
-			t->error = -20;
+			t->wrong = "a large span has a wrong size";
 		return true;
 	}
 	t->small += s->npages;
 	t->small_spans++;
-	err = gh_span_validate(s);
-	if (!err && s->flags & GH_F_TINY && !gh_block_validate(s))
-		err = -5;
-	if (err)
-		t->error = err;
+	wrong = gh_span_validate(s);
+	if (!wrong && s->flags & GH_F_TINY && !gh_block_validate(s))
+		wrong = "objects in a tiny block that is free";
+	if (wrong)
+		t->wrong = wrong;
 	return true;
 }
 
@@ -73,41 +73,43 @@ static bool debug_span(struct gh_span *s, void *arg)
 	return true;
 }
 
-static int check_node(struct gh_page_heap *ph)
+static const char *check_node(struct gh_page_heap *ph)
 {
 	struct tally t = { .nid = ph->nid };
 	unsigned long flags;
-	int ret;
+	const char *wrong;
 
-	ret = gh_pageheap_validate(ph);
-	if (ret)
-		return ret;
+	wrong = gh_pageheap_validate(ph);
+	if (wrong)
+		return wrong;
 	gh_map_walk(NULL, tally_span, &t);
-	if (t.error)
-		return t.error;
+	if (t.wrong)
+		return t.wrong;
 	gh_lock(&ph->lock, flags);
 	if (t.small != ph->small || t.small_spans != ph->small_spans)
-		ret = -21;
+		wrong = "a page heap's small spans are miscounted";
 	else if (t.large != ph->large || t.large_spans != ph->large_spans)
-		ret = -22;
+		wrong = "a page heap's large spans are miscounted";
 	gh_unlock(&ph->lock, flags);
-	return ret;
+	return wrong;
 }
 
-static int check_bitmaps(const struct gh_arena *arena)
+static const char *check_bitmaps(const struct gh_arena *arena)
 {
 	if (arena->nr_owned != bitmap_weight(arena->owned, GH_ARENA_PAGES))
-		return -23;
-	return bitmap_subset(arena->in_use, arena->owned, GH_ARENA_PAGES) ? 0 : -24;
+		return "an arena's pages are miscounted";
+	return bitmap_subset(arena->in_use, arena->owned, GH_ARENA_PAGES) ? NULL :
+	       "an arena has pages in use that are not ours";
 }
 
 /* What the arenas say is ours and in use against what the page heaps say. */
-static int check_arenas(void)
+static const char *check_arenas(void)
 {
 	unsigned long owned = 0, in_use = 0, n;
 	struct gh_page_heap *ph;
 	struct gh_arena *arena;
-	int nid, ret = 0;
+	const char *wrong = NULL;
+	int nid;
 
 	rcu_read_lock();
 	for (n = 0; (arena = gh_map_next(&n)); n++) {
@@ -115,7 +117,7 @@ static int check_arenas(void)
 		/* data_race(): as for tally_span() */
 		in_use += data_race(bitmap_weight(arena->in_use, GH_ARENA_PAGES));
 		/* data_race(): as above */
-		ret = data_race(check_bitmaps(arena)) ?: ret;
+		wrong = data_race(check_bitmaps(arena)) ?: wrong;
 	}
 	rcu_read_unlock();
 	for_each_node(nid) {
@@ -123,42 +125,43 @@ static int check_arenas(void)
 		owned -= gh_peek(ph->taken) - gh_peek(ph->returned);
 		in_use -= gh_peek(ph->small) + gh_peek(ph->large);
 	}
-	if (!ret && owned)
-		ret = -25;
-	return !ret && in_use ? -26 : ret;
+	if (!wrong && owned)
+		wrong = "arenas and page heaps disagree on the pages that are ours";
+	return !wrong && in_use ? "arenas and page heaps disagree on the pages in use" : wrong;
 }
 
-static int check_heap(struct goheap *heap)
+static const char *check_heap(struct goheap *heap)
 {
 	struct tally t = { .nid = NUMA_NO_NODE };
 	unsigned long allocs, live;
 	unsigned int sc;
-	int nid, err;
+	const char *wrong;
+	int nid;
 
 	for_each_node(nid) {
 		for (sc = 0; sc < GH_NR_SLOTS; sc++) {
-			err = gh_central_validate(&heap->nodes[nid]->central[sc]);
-			if (err)
-				return err;
+			wrong = gh_central_validate(&heap->nodes[nid]->central[sc]);
+			if (wrong)
+				return wrong;
 		}
 	}
 	gh_map_walk(heap, tally_span, &t);
 	if (t.small + t.large != atomic_long_read(&heap->pages))
-		return -27;
+		return "a heap's pages are miscounted";
 	gh_park_count(heap, &allocs, &live);
-	return t.large_held != live ? -28 : t.error;
+	return t.large_held != live ? "a heap's large objects are miscounted" : t.wrong;
 }
 
-static int check_heaps(void)
+static const char *check_heaps(void)
 {
 	struct goheap *heap;
-	int err = 0;
+	const char *wrong = NULL;
 
 	mutex_lock(&gh_heaps_mutex);
 	list_for_each_entry(heap, &gh_heaps, link)
-		err = err ?: check_heap(heap);
+		wrong = wrong ?: check_heap(heap);
 	mutex_unlock(&gh_heaps_mutex);
-	return err;
+	return wrong;
 }
 
 /**
@@ -168,17 +171,18 @@ static int check_heaps(void)
  * counts if it stays while nobody allocates or frees.
  *
  * Context: Process context.
- * Return: 0, or a negative number that tells which check failed.
+ * Return: NULL, or what is wrong, in words.
  */
-int gh_validate(void)
+const char *gh_validate(void)
 {
-	int nid, err = check_arenas();
+	const char *wrong = check_arenas();
+	int nid;
 	unsigned int damaged = 0;
 
 	for_each_node(nid)
-		err = err ?: check_node(gh_page_heaps[nid]);
-	err = err ?: check_heaps();
+		wrong = wrong ?: check_node(gh_page_heaps[nid]);
+	wrong = wrong ?: check_heaps();
 	gh_map_walk(NULL, debug_span, &damaged);
 	gh_chunk_check_all();
-	return err ?: damaged ? -30 : 0;
+	return wrong ?: damaged ? "objects are damaged: see the log" : NULL;
 }

@@ -5,6 +5,6 @@
 #ifndef _GOHEAP_OBSERVE_VALIDATE_H
 #define _GOHEAP_OBSERVE_VALIDATE_H
 
-int gh_validate(void);
+const char *gh_validate(void);
 
 #endif /* _GOHEAP_OBSERVE_VALIDATE_H */

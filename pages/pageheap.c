@@ -584,51 +584,51 @@ struct check {
 /* How many runs are checked under one hold of the lock. */
 #define MOST_CHECKS	128
 
-static int check_run(struct gh_page_heap *ph, const struct gh_span *s)
+static const char *check_run(struct gh_page_heap *ph, const struct gh_span *s)
 {
 	struct rb_node *next = rb_next(&s->run);
 
 	lockdep_assert_held(&ph->lock);
 	if (s->state != GH_SPAN_FREE || s->limit || !atomic_read(&s->queued))
-		return -1;
+		return "a run's state, limit or token is not that of free pages";
 	if (next && !run_less((struct rb_node *)&s->run, next))
-		return -2;
+		return "the runs are not in order";
 	if (gh_span_of((void *)s->base) != s || gh_span_of((void *)(gh_run_end(s) - 1)) != s)
-		return -3;
+		return "a run's addresses find another span";
 	/* two neighbours that are not one */
 	if (run_at(ph, gh_arena_of(s->base), s->base - GH_PAGE_SIZE) ||
 	    run_at(ph, gh_arena_of(s->base), gh_run_end(s)))
-		return -4;
-	return 0;
+		return "two runs are neighbours, and not one";
+	return NULL;
 }
 
-static int check_some(struct gh_page_heap *ph, struct check *c)
+static const char *check_some(struct gh_page_heap *ph, struct check *c)
 {
 	struct rb_node *node = gh_fit_below(ph, &c->next);
 	unsigned int looks;
 	struct gh_span *s;
-	int ret = 0;
+	const char *wrong = NULL;
 
-	for (looks = 0; node && looks < MOST_CHECKS && !ret; looks++) {
+	for (looks = 0; node && looks < MOST_CHECKS && !wrong; looks++) {
 		s = rb_entry(node, struct gh_span, run);
-		ret = check_run(ph, s);
+		wrong = check_run(ph, s);
 		c->idle += s->npages;
 		c->nr++;
 		c->next = (struct gh_run_key){ .npages = s->npages, .base = s->base };
 		node = rb_prev(node);
 	}
 	c->done = !node;
-	return ret;
+	return wrong;
 }
 
 /* All runs were looked at: do the sums fit? */
-static int check_sums(const struct gh_page_heap *ph, const struct check *c)
+static const char *check_sums(const struct gh_page_heap *ph, const struct check *c)
 {
 	/* If not all at once, they are those of no time. */
 	if (ph->changes == c->changes && (c->idle != ph->idle || c->nr != ph->nr_runs))
-		return -5;
+		return "the runs are miscounted";
 	return ph->idle + ph->nr_poisoned + ph->small + ph->large + ph->returned != ph->taken ?
-	       -6 : 0;
+	       "pages were lost or gained" : NULL;
 }
 
 /**
@@ -636,22 +636,22 @@ static int check_sums(const struct gh_page_heap *ph, const struct check *c)
  * @ph: which
  *
  * Context: Any but NMI.
- * Return: 0, or a negative number that tells what is wrong.
+ * Return: NULL, or what is wrong, in words.
  */
-int gh_pageheap_validate(struct gh_page_heap *ph)
+const char *gh_pageheap_validate(struct gh_page_heap *ph)
 {
 	struct check c = { .next.npages = ULONG_MAX, .changes = gh_peek(ph->changes) };
 	unsigned long flags;
-	int ret;
+	const char *wrong;
 
 	do {
 		gh_lock(&ph->lock, flags);
-		ret = check_some(ph, &c);
-		if (!ret && c.done)
-			ret = check_sums(ph, &c);
+		wrong = check_some(ph, &c);
+		if (!wrong && c.done)
+			wrong = check_sums(ph, &c);
 		gh_unlock(&ph->lock, flags);
-	} while (!ret && !c.done);
-	return ret;
+	} while (!wrong && !c.done);
+	return wrong;
 }
 
 /* ---- start and stop ------------------------------------------------------------------ */

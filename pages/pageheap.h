@@ -111,7 +111,7 @@ unsigned long gh_pageheap_cut(struct gh_page_heap *ph, unsigned long max, struct
 unsigned long gh_pageheap_cut_poisoned(struct gh_page_heap *ph);
 void gh_pageheap_forgive(struct gh_page_heap *ph);
 unsigned long gh_pageheap_idle_pages(const struct gh_page_heap *ph);
-int gh_pageheap_validate(struct gh_page_heap *ph);
+const char *gh_pageheap_validate(struct gh_page_heap *ph);
 int gh_pageheap_init(void);
 void gh_pageheap_exit(void);
 
