@@ -76,7 +76,7 @@ static int arenas_show(struct seq_file *m, void *v)
 	struct gh_arena *arena;
 	unsigned long n;
 
-	seq_puts(m, "#arena pages_owned in_use idle returned largest_run\n");
+	seq_puts(m, "#arena pages_owned in_use idle released largest_run\n");
 	rcu_read_lock();
 	for (n = 0; (arena = gh_map_next(&n)); n++) {
 		show_arena(m, arena);
@@ -127,7 +127,7 @@ static int percpu_show(struct seq_file *m, void *v)
 {
 	struct goheap *heap;
 
-	seq_puts(m, "#heap cpu spans bytes parked refills inbox drained flushes magazines\n");
+	seq_puts(m, "#heap cpu spans bytes parked refills inbox_pending spans_drained flushes magazines\n");
 	if (m->private) {
 		show_heap_caches(m, m->private);
 		return 0;

@@ -121,7 +121,7 @@ static int spans_show(struct seq_file *m, void *v)
 	char owner[12] = "-";
 
 	if (v == SEQ_START_TOKEN) {
-		seq_puts(m, "#address heap class noscan state owner node pages bytes objects live free pending occupancy%\n");
+		seq_puts(m, "#address heap class kind state owner node pages bytes objects live free pending occupancy%\n");
 		return 0;
 	}
 	if (!gh_snapshot_take(v, &snap))
@@ -188,7 +188,7 @@ static int occupancy_show(struct seq_file *m, void *v)
 	if (!o)
 		return -ENOMEM;
 	gh_map_walk(m->private, add_occupancy, o);
-	seq_puts(m, "#class noscan spans 0-9% 10-19% 20-29% 30-39% 40-49% 50-59% 60-69% 70-79% 80-89% 90-99% full\n");
+	seq_puts(m, "#class kind spans 0-9% 10-19% 20-29% 30-39% 40-49% 50-59% 60-69% 70-79% 80-89% 90-99% full\n");
 	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
 		for (i = 0, all = 0; i < NR_BUCKETS; i++)
 			all += o->spans[sc][i];

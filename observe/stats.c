@@ -219,7 +219,7 @@ static int stats_show(struct seq_file *m, void *v)
 	line(m, "idle_bytes", ledger.idle << GH_PAGE_SHIFT);
 	line(m, "idle_runs", ledger.runs);
 	line(m, "taken_bytes", ledger.taken << GH_PAGE_SHIFT);
-	line(m, "returned_bytes", ledger.returned << GH_PAGE_SHIFT);
+	line(m, "released_bytes", ledger.returned << GH_PAGE_SHIFT);
 	line(m, "metadata_bytes", gh_arena_metadata() + gh_magazine_bytes() +
 	     gh_records_bytes());
 	show_usage(m, &usage, &events);

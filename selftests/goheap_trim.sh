@@ -23,9 +23,9 @@ returns_memory() {
 	kv clear || return
 	eventually little_is_held
 	ktap_print_msg "held $(stat_of held_bytes), idle $(stat_of idle_bytes)," \
-		"returned $(stat_of returned_bytes)"
+		"returned $(stat_of released_bytes)"
 	[ "$(stat_of held_bytes)" -lt $((N * 40)) ] && [ "$(stat_of idle_bytes)" -lt 65536 ] &&
-		[ "$(stat_of returned_bytes)" -gt "$returned" ]
+		[ "$(stat_of released_bytes)" -gt "$returned" ]
 }
 
 reaches_the_kernel() {
@@ -35,7 +35,7 @@ reaches_the_kernel() {
 start 6
 load goheap_sample
 ktap_test_result "grows" grows
-returned=$(stat_of returned_bytes)
+returned=$(stat_of released_bytes)
 low=$(free_pages)
 ktap_test_result "live_data_stays" live_data_stays
 ktap_test_result "returns_memory" returns_memory
