@@ -46,7 +46,7 @@ static void descs_delete(struct chunk_descs *d)
 		gh_desc_delete(d->run);
 }
 
-static bool descs_new(struct chunk_descs *d, enum gh_kind kind, int nid, gfp_t gfp)
+static bool descs_new(struct chunk_descs *d, enum gh_desc_kind kind, int nid, gfp_t gfp)
 {
 	d->run = gh_desc_new(GH_KIND_1, nid, gfp);
 	d->cut[0] = gh_desc_new(kind, nid, gfp);

@@ -123,7 +123,7 @@ struct gh_span *gh_central_fetch(struct goheap *heap, struct gh_cache *owner, un
  * May an empty span go? Not the last one of a heap that looks for writes after free:
  * with it would go what was freed in it. A heap's limit is worth more.
  */
-static bool may_go(const struct gh_central *central, const struct gh_span *s)
+static bool may_release(const struct gh_central *central, const struct gh_span *s)
 {
 	const struct goheap *heap = s->heap;
 
@@ -131,33 +131,41 @@ static bool may_go(const struct gh_central *central, const struct gh_span *s)
 	return !(heap->debug & GOHEAP_POISON) || central->nr_spans > 1 || heap->limit != LONG_MAX;
 }
 
+/* What is to be done with a span when the central lock is no longer held. */
+enum todo {
+	NOTHING,
+	WAIT,				/* it has objects that wait for RCU */
+	FREE,				/* it is empty, and unlisted */
+};
+
 /*
- * Give the token back and merge what came meanwhile. True if the caller has
- * the token again and must act: the span is unlisted and empty, or (-EAGAIN) has
- * objects that wait for RCU.
+ * Give the token back and merge what came meanwhile. If something is left to be done, the
+ * caller has the token again.
  */
-static bool settle(struct gh_central *central, struct gh_span *s, int *why)
+static enum todo merge_unowned(struct gh_central *central, struct gh_span *s)
 {
+	enum todo todo = NOTHING;
+
 	lockdep_assert_held(&central->lock);
 	gh_span_unclaim(s);
-	*why = gh_span_merge(s);
+	if (gh_span_merge(s) == -EAGAIN)
+		todo = WAIT;
 	relist_span(central, s);
-	if (*why != -EAGAIN && !(gh_span_is_empty(s) && may_go(central, s)))
-		return false;
+	if (todo == NOTHING && gh_span_is_empty(s) && may_release(central, s))
+		todo = FREE;
 	/* If somebody else has the token, that one will be here next. */
-	if (!gh_span_claim(s))
-		return false;
-	if (*why != -EAGAIN)
+	if (todo == NOTHING || !gh_span_claim(s))
+		return NOTHING;
+	if (todo == FREE)
 		unlist_span(central, s);
-	return true;
+	return todo;
 }
 
-/* settle() said that it has to be done, and the lock is no longer held. */
-static void finish(struct gh_span *s, int why)
+static void dispose(struct gh_span *s, enum todo todo)
 {
-	if (why == -EAGAIN)
+	if (todo == WAIT)
 		gh_limbo_add(s);
-	else
+	else if (todo == FREE)
 		gh_spans_free(s);
 }
 
@@ -173,8 +181,7 @@ bool gh_central_put(struct gh_span *s)
 {
 	struct gh_central *central = central_of(s);
 	unsigned long flags;
-	bool again;
-	int why;
+	enum todo todo;
 
 	gh_lock(&central->lock, flags);
 	central->locked++;
@@ -182,14 +189,11 @@ bool gh_central_put(struct gh_span *s)
 	/* The section's writes to the bitmap come first; pairs with the lock. */
 	WRITE_ONCE(s->owner, NULL);
 	list_span(central, s);
-	again = settle(central, s, &why);
+	todo = merge_unowned(central, s);
 	gh_unlock(&central->lock, flags);
-	if (!again)
-		return true;
-	if (why != -EAGAIN)
-		return false;
-	gh_limbo_add(s);
-	return true;
+	if (todo == WAIT)
+		gh_limbo_add(s);
+	return todo != FREE;
 }
 
 /**
@@ -204,9 +208,9 @@ bool gh_central_put(struct gh_span *s)
 void gh_central_take_over(struct gh_span *s)
 {
 	struct gh_central *central = central_of(s);
-	bool claimed = gh_span_claim(s), again = false;
+	bool claimed = gh_span_claim(s);
+	enum todo todo = NOTHING;
 	unsigned long flags;
-	int why = 0;
 
 	gh_lock(&central->lock, flags);
 	central->locked++;
@@ -214,10 +218,9 @@ void gh_central_take_over(struct gh_span *s)
 	WRITE_ONCE(s->owner, NULL);
 	list_span(central, s);
 	if (claimed)
-		again = settle(central, s, &why);
+		todo = merge_unowned(central, s);
 	gh_unlock(&central->lock, flags);
-	if (again)
-		finish(s, why);
+	dispose(s, todo);
 }
 
 /**
@@ -231,18 +234,18 @@ void gh_central_take_over(struct gh_span *s)
 int gh_central_merge(struct gh_span *s)
 {
 	struct gh_central *central = central_of(s);
+	enum todo todo = NOTHING;
 	unsigned long flags;
-	bool again = false;
-	int why = -EXDEV;
+	bool owned;
 
 	gh_lock(&central->lock, flags);
 	central->locked++;
-	if (!READ_ONCE(s->owner))
-		again = settle(central, s, &why);
+	owned = READ_ONCE(s->owner);
+	if (!owned)
+		todo = merge_unowned(central, s);
 	gh_unlock(&central->lock, flags);
-	if (again)
-		finish(s, why);
-	return why == -EXDEV ? -EXDEV : 0;
+	dispose(s, todo);
+	return owned ? -EXDEV : 0;
 }
 
 static void *take_object(struct gh_central *central, struct gh_span *s, bool *fresh)

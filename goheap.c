@@ -82,7 +82,7 @@
  * The remote bitmap is everybody's, with atomic operations only; plain stores initialise it
  * while nobody else knows the span.
  *
- * The token (gh_span.queued)
+ * The token (gh_span.claimed)
  *
  * Whoever turns it from 0 to 1 may queue the span, and release it or change its owner, and
  * nobody else may until it is 0 again. Two changes of the owner need no token, because the
@@ -356,7 +356,7 @@ static bool choose_node(int *nid, gfp_t gfp)
  * This CPU's cache has spans of other nodes when its own had no memory left. Is there
  * some again? Then it is that which was asked for.
  */
-static void *bring_home(void *p, size_t size, gfp_t gfp, int nid)
+static void *migrate_to_node(void *p, size_t size, gfp_t gfp, int nid)
 {
 	void *q;
 
@@ -423,7 +423,7 @@ void *goheap_alloc_node(size_t size, gfp_t gfp, int nid)
 	p = alloc_any(default_caches, size, gfp, false, nid);
 	if (nid == asked || nr_online_nodes == 1 || asked != gh_mem_node())
 		return p;
-	return bring_home(p, size, gfp, asked);
+	return migrate_to_node(p, size, gfp, asked);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc_node);
 ALLOW_ERROR_INJECTION(goheap_alloc_node, NULL);

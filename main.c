@@ -26,11 +26,11 @@
 static int cpu_dead_state;
 
 static const struct gh_limbo_exits limbo_exits = {
-	.small = gh_remote_deliver,
+	.small = gh_remote_hand_over,
 	.large = gh_park_free_large,
 };
 
-static int __init start(void)
+static int __init goheap_start(void)
 {
 	int err;
 
@@ -80,7 +80,7 @@ static int __init goheap_init(void)
 	int err;
 
 	gh_fault_init_begin();
-	err = start();
+	err = goheap_start();
 	gh_fault_init_end();
 	return err;
 }

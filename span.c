@@ -33,10 +33,10 @@ static const u16 kind_words[GH_NR_KINDS] = {
  * Context: Any.
  * Return: the smallest kind with room for the bitmaps.
  */
-enum gh_kind gh_span_kind(unsigned int sc)
+enum gh_desc_kind gh_span_kind(unsigned int sc)
 {
 	unsigned int words = DIV_ROUND_UP(gh_classes[gh_sc_class(sc)].objects, BITS_PER_LONG);
-	enum gh_kind kind = GH_KIND_1;
+	enum gh_desc_kind kind = GH_KIND_1;
 
 	if (sc == GH_SC_TINY)
 		return GH_KIND_TINY;
@@ -52,7 +52,7 @@ enum gh_kind gh_span_kind(unsigned int sc)
  * Context: Any.
  * Return: bytes.
  */
-size_t gh_span_desc_bytes(enum gh_kind kind)
+size_t gh_span_desc_bytes(enum gh_desc_kind kind)
 {
 	size_t bytes = offsetof(struct gh_span, words) + kind_words[kind] * sizeof(struct gh_word);
 
@@ -115,7 +115,7 @@ void gh_span_init_small(struct gh_span *s, struct goheap *heap, unsigned int sc)
 	init_common(s, heap);
 	WRITE_ONCE(s->nelems, class->objects);
 	WRITE_ONCE(s->elemsize, class->size);
-	WRITE_ONCE(s->mul, class->mul);
+	WRITE_ONCE(s->recip, class->recip);
 	WRITE_ONCE(s->spanclass, sc);
 	s->fresh = 0;
 	WRITE_ONCE(s->flags, flags | (s->needzero ? 0 : GH_F_FRESH));
@@ -140,7 +140,7 @@ void gh_span_init_large(struct gh_span *s, struct goheap *heap, size_t size, boo
 	init_common(s, heap);
 	WRITE_ONCE(s->nelems, 1);
 	WRITE_ONCE(s->elemsize, 0);
-	WRITE_ONCE(s->mul, 0);
+	WRITE_ONCE(s->recip, 0);
 	WRITE_ONCE(s->spanclass, GH_SC_LARGE + noscan);
 	WRITE_ONCE(s->flags, GH_F_LARGE | (s->records ? GH_F_DEBUG : 0));
 	WRITE_ONCE(s->words[0].free, 0);
@@ -190,7 +190,7 @@ void gh_span_init_free(struct gh_span *s)
 	WRITE_ONCE(s->heap, NULL);
 	WRITE_ONCE(s->owner, NULL);
 	WRITE_ONCE(s->flags, 0);
-	atomic_set(&s->queued, 1);
+	atomic_set(&s->claimed, 1);
 	WRITE_ONCE(s->state, GH_SPAN_FREE);
 }
 

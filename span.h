@@ -41,7 +41,7 @@ enum gh_span_state {
 #define GH_F_FRESH	0x10		/* words from gh_span.fresh on: never handed out, zero */
 
 /* Descriptors by how many bitmap words they have room for. */
-enum gh_kind {
+enum gh_desc_kind {
 	GH_KIND_1,			/* up to 64 objects: one cache line is hot */
 	GH_KIND_5,			/* up to 320 */
 	GH_KIND_9,			/* up to 576 */
@@ -68,7 +68,7 @@ struct gh_word {
  * @nelems: how many objects
  * @nid: node of the pages, and of the page heap that they came from
  * @state: enum gh_span_state
- * @kind: enum gh_kind; never changes
+ * @kind: enum gh_desc_kind; never changes
  * @bucket: which central list
  * @fresh: the first word whose objects were never handed out, if GH_F_FRESH
  * @needzero: the pages may hold something other than zeroes
@@ -79,8 +79,8 @@ struct gh_word {
  * @owner: the cache that owns the span, or NULL
  * @next: in the owner's partial list, or another list private to its holder
  * @limit: bytes covered by objects; 0 when FREE, so that no address matches
- * @mul: reciprocal of @elemsize
- * @queued: the token
+ * @recip: reciprocal of @elemsize
+ * @claimed: the token
  * @elemsize: bytes of an object; 0 for LARGE, whose one object is @limit long
  * @spanclass: span class, or GH_SC_TINY
  * @flags: GH_F_*; the changing ones belong to the owner
@@ -111,8 +111,8 @@ struct gh_span {
 	struct gh_cache *owner;
 	struct gh_span *next;
 	u32 limit;
-	u32 mul;
-	atomic_t queued;
+	u32 recip;
+	atomic_t claimed;
 	u16 elemsize;
 	u8 spanclass;
 	u8 flags;
@@ -156,7 +156,7 @@ static inline void *gh_span_object(const struct gh_span *s, unsigned int idx)
 /* Exact for every offset below @limit: tools/mksizeclass.c proves it. */
 static __always_inline unsigned int gh_span_index(const struct gh_span *s, unsigned long off)
 {
-	return (u64)off * s->mul >> 32;
+	return (u64)off * s->recip >> 32;
 }
 
 /*
@@ -167,11 +167,11 @@ static __always_inline unsigned int gh_span_index(const struct gh_span *s, unsig
 static __always_inline bool gh_span_starts(const struct gh_span *s, unsigned long off,
 					   unsigned int *idx)
 {
-	u32 mul = s->mul;
-	u64 product = (u64)off * mul;
+	u32 recip = s->recip;
+	u64 product = (u64)off * recip;
 
 	*idx = product >> 32;
-	return (u32)product < mul;
+	return (u32)product < recip;
 }
 
 /*
@@ -222,7 +222,7 @@ static inline unsigned long *gh_span_tiny_gone(struct gh_span *s)
 /* Takes the token. True if nobody had it. */
 static inline bool gh_span_claim(struct gh_span *s)
 {
-	return !atomic_xchg(&s->queued, 1);
+	return !atomic_xchg(&s->claimed, 1);
 }
 
 /*
@@ -232,7 +232,7 @@ static inline bool gh_span_claim(struct gh_span *s)
  */
 static inline void gh_span_unclaim(struct gh_span *s)
 {
-	atomic_xchg(&s->queued, 0);
+	atomic_xchg(&s->claimed, 0);
 }
 
 /* Counts of a span as seen from outside, while its CPUs go on; they sum to @objects. */
@@ -243,8 +243,8 @@ struct gh_span_counts {
 	unsigned int pending;		/* freed remotely, not merged yet */
 };
 
-enum gh_kind gh_span_kind(unsigned int sc);
-size_t gh_span_desc_bytes(enum gh_kind kind);
+enum gh_desc_kind gh_span_kind(unsigned int sc);
+size_t gh_span_desc_bytes(enum gh_desc_kind kind);
 void gh_span_init_small(struct gh_span *s, struct goheap *heap, unsigned int sc);
 void gh_span_init_large(struct gh_span *s, struct goheap *heap, size_t size, bool noscan);
 void gh_span_reuse_large(struct gh_span *s, bool noscan);

@@ -102,7 +102,7 @@ size_t goheap_size(const void *p)
 		size = gh_ref_size(&ref);
 		/* Who asks may use it; of a tiny one all is open. */
 		if (!(gh_span_flags(ref.span) & GH_F_TINY))
-			gh_open(p, size);
+			gh_unpoison(p, size);
 	}
 	preempt_enable();
 	return size;
@@ -167,7 +167,7 @@ static bool look_up_old(const void *p, struct old *old)
 		old->debug = gh_span_flags(ref.span) & GH_F_DEBUG;
 		/* It is about to be copied, or to get more or less room. */
 		if (!old->tiny)
-			gh_open(p, old->size);
+			gh_unpoison(p, old->size);
 	} else {
 		gh_lookup_report(p);
 	}

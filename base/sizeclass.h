@@ -18,7 +18,7 @@
  * @size: bytes of an object
  * @span_bytes: bytes of a span
  * @objects: objects in a span
- * @mul: reciprocal of @size: offset * mul >> 32 is the object's index
+ * @recip: reciprocal of @size: offset * recip >> 32 is the object's index
  * @align: what every object is aligned to
  * @max_waste: worst waste of a span, in 1/10000
  */
@@ -26,7 +26,7 @@ struct gh_class {
 	u32 size;
 	u32 span_bytes;
 	u32 objects;
-	u32 mul;
+	u32 recip;
 	u32 align;
 	u32 max_waste;
 };

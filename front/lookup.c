@@ -136,5 +136,5 @@ void gh_lookup_report(const void *p)
 	else if (s && READ_ONCE(s->state) != GH_SPAN_FREE)
 		gh_misuse(GH_INTERIOR, p, NULL);	/* behind the last object */
 	else
-		gh_misuse(gh_map_owns(addr) ? GH_FREE_IN_FREE_RUN : GH_FOREIGN, p, NULL);
+		gh_misuse(gh_map_owns(addr) ? GH_FREE_UNALLOCATED : GH_FOREIGN, p, NULL);
 }

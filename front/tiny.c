@@ -221,7 +221,7 @@ static bool free_remote(struct gh_span *s, unsigned long off, u32 life, bool rcu
 	if (test_and_set_bit(gh_block_step(off), gh_span_tiny_gone(s)))
 		return false;
 	if (gh_word_set_remote(gh_span_word(s, idx), idx))
-		gh_remote_tell(s, rcu);
+		gh_remote_notify(s, rcu);
 	return true;
 }
 

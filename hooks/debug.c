@@ -255,19 +255,19 @@ bool gh_debug_alloc(struct gh_span *s, unsigned int idx, size_t size, gfp_t gfp,
 	struct gh_records *r = s->records;
 	struct gh_record *record = &r->of[idx];
 	void *p = gh_span_object(s, idx);
-	struct gh_event event = {};
+	struct gh_track event = {};
 	struct gh_damage damage;
 	bool damaged = false, done;
 	unsigned long flags;
 
 	if (r->flags & GOHEAP_TRACK)
-		gh_track(&event, gfp);
+		gh_track_now(&event, gfp);
 	done = gh_lock_or_try(&r->lock, flags);
 	if (done) {
 		damaged = record->state == GH_RECORD_FREE && is_damaged(r, record, p, usable, &damage);
 		/* After is_damaged(), which mends: a report shows who freed it. */
 		if (!damaged)
-			record->freed = (struct gh_event){};
+			record->freed = (struct gh_track){};
 		record->size = size;
 		record->state = GH_RECORD_LIVE;
 		prepare(r, p, size, usable, gfp, dirty);
@@ -281,7 +281,7 @@ bool gh_debug_alloc(struct gh_span *s, unsigned int idx, size_t size, gfp_t gfp,
 }
 
 /* Nobody looks at it any more. */
-static void bury(struct gh_records *r, struct gh_record *record, u8 *p, size_t usable)
+static void mark_freed(struct gh_records *r, struct gh_record *record, u8 *p, size_t usable)
 {
 	lockdep_assert_held(&r->lock);
 	record->state = GH_RECORD_FREE;
@@ -306,7 +306,7 @@ void gh_debug_free(struct gh_span *s, unsigned int idx, u32 life, bool rcu)
 {
 	struct gh_records *r = gh_records_of(s, idx);
 	void *p = gh_span_object(s, idx);
-	struct gh_event event = {};
+	struct gh_track event = {};
 	struct gh_damage damage;
 	struct gh_record *record;
 	bool damaged = false;
@@ -317,7 +317,7 @@ void gh_debug_free(struct gh_span *s, unsigned int idx, u32 life, bool rcu)
 		return;
 	record = &r->of[idx];
 	if (r->flags & GOHEAP_TRACK)
-		gh_track(&event, 0);
+		gh_track_now(&event, 0);
 	if (!gh_lock_or_try(&r->lock, flags))
 		return;
 	/*
@@ -332,7 +332,7 @@ void gh_debug_free(struct gh_span *s, unsigned int idx, u32 life, bool rcu)
 		if (rcu || s->flags & GH_F_LARGE)
 			record->state = GH_RECORD_WAITING;
 		else
-			bury(r, record, p, usable);
+			mark_freed(r, record, p, usable);
 	}
 	gh_unlock(&r->lock, flags);
 	if (damaged)
@@ -359,8 +359,8 @@ void gh_debug_merged(struct gh_span *s, unsigned int word, unsigned long bits)
 		/* Live if it was freed by an NMI that hit the lock. */
 		if (r->of[idx].state != GH_RECORD_WAITING && r->of[idx].state != GH_RECORD_LIVE)
 			continue;
-		bury(r, &r->of[idx], gh_span_object(s, idx), s->elemsize);
-		gh_close(gh_span_object(s, idx), s->elemsize);
+		mark_freed(r, &r->of[idx], gh_span_object(s, idx), s->elemsize);
+		gh_poison(gh_span_object(s, idx), s->elemsize);
 	}
 	gh_unlock(&r->lock, flags);
 }

@@ -17,8 +17,8 @@ struct goheap;
 struct gh_facts {
 	bool known;
 	u32 size;			/* that was asked for */
-	struct gh_event alloc;
-	struct gh_event freed;
+	struct gh_track alloc;
+	struct gh_track freed;
 };
 
 enum gh_record_state {
@@ -38,8 +38,8 @@ enum gh_record_state {
 struct gh_record {
 	u32 size;
 	u8 state;
-	struct gh_event alloc;
-	struct gh_event freed;
+	struct gh_track alloc;
+	struct gh_track freed;
 };
 
 /**

@@ -32,7 +32,7 @@
 
 static const char *const what_names[GH_NR_MISUSES] = {
 	[GH_DOUBLE_FREE]	= "double free",
-	[GH_FREE_IN_FREE_RUN]	= "double free",
+	[GH_FREE_UNALLOCATED]	= "double free",
 	[GH_INTERIOR]		= "interior pointer",
 	[GH_FOREIGN]		= "not a goheap object",
 	[GH_WRONG_HEAP]		= "wrong heap",

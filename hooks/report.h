@@ -12,7 +12,7 @@ struct gh_span;
 
 enum gh_misuse {
 	GH_DOUBLE_FREE,
-	GH_FREE_IN_FREE_RUN,
+	GH_FREE_UNALLOCATED,
 	GH_INTERIOR,
 	GH_FOREIGN,
 	GH_WRONG_HEAP,

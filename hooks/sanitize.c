@@ -41,13 +41,13 @@ static void set_granule(const void *p, u8 value)
 }
 
 /**
- * gh_do_open() - let KASAN allow access
+ * gh_do_unpoison() - let KASAN allow access
  * @p: an object
  * @bytes: how much of it
  *
  * Context: Any.
  */
-void gh_do_open(const void *p, size_t bytes)
+void gh_do_unpoison(const void *p, size_t bytes)
 {
 	poison(p, bytes, 0);
 }
@@ -71,13 +71,13 @@ void gh_do_tail(const void *p, size_t size, size_t usable)
 }
 
 /**
- * gh_do_close_pages() - let KASAN allow no access to pages
+ * gh_do_poison_pages() - let KASAN allow no access to pages
  * @base: address of the first
  * @bytes: how many bytes of them
  *
  * Context: Any.
  */
-void gh_do_close_pages(unsigned long base, size_t bytes)
+void gh_do_poison_pages(unsigned long base, size_t bytes)
 {
 	poison((void *)base, bytes, FREE_PAGES);
 }
@@ -242,13 +242,13 @@ void gh_do_check_freed_bytes(const void *p, size_t bytes)
 }
 
 /**
- * gh_do_close() - nobody may touch an object
+ * gh_do_poison() - nobody may touch an object
  * @p: the object
  * @bytes: how large it is
  *
  * Context: Any.
  */
-void gh_do_close(const void *p, size_t bytes)
+void gh_do_poison(const void *p, size_t bytes)
 {
 	kmsan_poison_memory(p, bytes, GFP_NOWAIT);
 	kasan_close(p, bytes);
@@ -266,5 +266,5 @@ void gh_tell_free(const void *p, size_t usable)
 	/* Whoever frees an object is the only one to use it. */
 	__kcsan_check_access(p, usable, KCSAN_ACCESS_WRITE | KCSAN_ACCESS_ASSERT);
 	gh_sanitize_forget(p);
-	gh_close(p, usable);
+	gh_poison(p, usable);
 }

@@ -20,8 +20,8 @@
 struct gh_span;
 
 #define GH_KASAN	IS_ENABLED(CONFIG_KASAN_GENERIC)
-#define GH_CLOSES	(GH_KASAN || IS_ENABLED(CONFIG_KMSAN))
-#define GH_SANITIZES	(GH_CLOSES || IS_ENABLED(CONFIG_KCSAN) || \
+#define GH_POISONS	(GH_KASAN || IS_ENABLED(CONFIG_KMSAN))
+#define GH_SANITIZES	(GH_POISONS || IS_ENABLED(CONFIG_KCSAN) || \
 			 IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
 
 /*
@@ -44,10 +44,10 @@ void gh_tell_leak_checker(const void *p, size_t size, bool noscan, gfp_t gfp);
 void gh_tell_free(const void *p, size_t usable);
 void gh_tell_forget(const void *p);
 void gh_do_forget_pending(void);
-void gh_do_open(const void *p, size_t bytes);
-void gh_do_close(const void *p, size_t bytes);
+void gh_do_unpoison(const void *p, size_t bytes);
+void gh_do_poison(const void *p, size_t bytes);
 void gh_do_tail(const void *p, size_t size, size_t usable);
-void gh_do_close_pages(unsigned long base, size_t bytes);
+void gh_do_poison_pages(unsigned long base, size_t bytes);
 void gh_do_tiny(unsigned long block, unsigned int steps);
 
 /*
@@ -91,17 +91,17 @@ static __always_inline void gh_sanitize_forget_pending(void)
 }
 
 /* goheap is about to touch all of an object. */
-static __always_inline void gh_open(const void *p, size_t bytes)
+static __always_inline void gh_unpoison(const void *p, size_t bytes)
 {
 	if (GH_KASAN)
-		gh_do_open(p, bytes);
+		gh_do_unpoison(p, bytes);
 }
 
 /* An object that gh_sanitize_forget() was told about: its readers have gone. */
-static __always_inline void gh_close(const void *p, size_t bytes)
+static __always_inline void gh_poison(const void *p, size_t bytes)
 {
-	if (GH_CLOSES)
-		gh_do_close(p, bytes);
+	if (GH_POISONS)
+		gh_do_poison(p, bytes);
 }
 
 /* The owner's part of an object has another size. */
@@ -112,10 +112,10 @@ static __always_inline void gh_sanitize_resize(const void *p, size_t size, size_
 }
 
 /* Pages with no object, or no live object, in them. */
-static __always_inline void gh_close_pages(unsigned long base, size_t bytes)
+static __always_inline void gh_poison_pages(unsigned long base, size_t bytes)
 {
 	if (GH_KASAN)
-		gh_do_close_pages(base, bytes);
+		gh_do_poison_pages(base, bytes);
 }
 
 /* Which 4-byte steps of a tiny block are somebody's. */
@@ -128,7 +128,7 @@ static __always_inline void gh_sanitize_tiny(unsigned long block, unsigned int s
 /* memset() of an object that may be closed. */
 static __always_inline void *gh_clear(void *p, size_t bytes)
 {
-	gh_open(p, bytes);
+	gh_unpoison(p, bytes);
 	return memset(p, 0, bytes);
 }
 

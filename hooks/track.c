@@ -68,13 +68,13 @@ int gh_track_init(void)
 #endif
 
 /**
- * gh_track() - make an event of what is happening
+ * gh_track_now() - make an event of what is happening
  * @event: where it goes
  * @gfp: what may be done to remember the stack; 0 for nothing
  *
  * Context: Any.
  */
-void gh_track(struct gh_event *event, gfp_t gfp)
+void gh_track_now(struct gh_track *event, gfp_t gfp)
 {
 	event->stack = save_stack(gfpflags_allow_blocking(gfp) && gh_may_allocate_pages());
 	event->pid = current->pid;
@@ -89,7 +89,7 @@ void gh_track(struct gh_event *event, gfp_t gfp)
  *
  * Context: Any.
  */
-void gh_track_print(const char *what, const struct gh_event *event)
+void gh_track_print(const char *what, const struct gh_track *event)
 {
 	u64 ago = local_clock() - event->when;
 

@@ -8,7 +8,7 @@
 #include <linux/types.h>
 
 /* Somebody did something to an object. */
-struct gh_event {
+struct gh_track {
 	u32 stack;			/* in the kernel's depot; 0 if it is not known */
 	int pid;
 	unsigned int cpu;
@@ -16,7 +16,7 @@ struct gh_event {
 };
 
 int gh_track_init(void);
-void gh_track(struct gh_event *event, gfp_t gfp);
-void gh_track_print(const char *what, const struct gh_event *event);
+void gh_track_now(struct gh_track *event, gfp_t gfp);
+void gh_track_print(const char *what, const struct gh_track *event);
 
 #endif /* _GOHEAP_HOOKS_TRACK_H */

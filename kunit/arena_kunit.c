@@ -290,9 +290,9 @@ static void test_gh_arena_validate_finds_damage(struct kunit *test)
 	run->limit = 8;
 	KUNIT_EXPECT_NOT_NULL_MSG(test, gh_pageheap_validate(ph), "addresses match");
 	run->limit = 0;
-	atomic_set(&run->queued, 0);
+	atomic_set(&run->claimed, 0);
 	KUNIT_EXPECT_NOT_NULL_MSG(test, gh_pageheap_validate(ph), "token");
-	atomic_set(&run->queued, 1);
+	atomic_set(&run->claimed, 1);
 	run->npages--;
 	KUNIT_EXPECT_NOT_NULL_MSG(test, gh_pageheap_validate(ph), "length");
 	run->npages++;

@@ -535,7 +535,7 @@ static void test_gh_heap_abandon_merges_inbox(struct kunit *test)
 	expect_no_owners(test, p);
 	KUNIT_EXPECT_EQ(test, nr_waiting(p), 0U);
 	for (i = 0; i < NR_SPANS; i++)
-		KUNIT_EXPECT_EQ(test, atomic_read(&gh_test_span_of(p[i * PER_SPAN])->queued), 0);
+		KUNIT_EXPECT_EQ(test, atomic_read(&gh_test_span_of(p[i * PER_SPAN])->claimed), 0);
 	expect_central(test, NR_SPANS);
 	KUNIT_EXPECT_FALSE(test, gh_cache_has_arrivals(cache));
 	revive(cache);
@@ -557,7 +557,7 @@ static void deliver(struct work_struct *work)
 
 	preempt_disable();
 	complete(&f->looking);
-	gh_remote_deliver(f->span);
+	gh_remote_hand_over(f->span);
 	preempt_enable();
 }
 
@@ -584,7 +584,7 @@ static void test_gh_remote_deliver_to_closed_inbox_looks_again(struct kunit *tes
 	flush_work(&f.work);
 	destroy_work_on_stack(&f.work);
 	KUNIT_EXPECT_FALSE(test, gh_span_has_remote(f.span));
-	KUNIT_EXPECT_EQ(test, atomic_read(&f.span->queued), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&f.span->claimed), 0);
 	revive(cache);
 	gh_test_fill(test, test->priv, &p[1], 1, SIZE);
 	gh_test_free_each(p, NR);

@@ -62,7 +62,7 @@ static bool put(struct gh_span *s)
 	bool done;
 
 	preempt_disable();
-	atomic_set(&s->queued, 1);
+	atomic_set(&s->claimed, 1);
 	done = gh_central_put(s);
 	preempt_enable();
 	return done;
@@ -118,10 +118,10 @@ static void test_gh_central_put_every_bucket(struct kunit *test)
 				    "%u live objects", live);
 		KUNIT_EXPECT_FALSE_MSG(test, list_empty(&central_of(test)->lists[s->bucket]),
 				       "%u live objects", live);
-		KUNIT_EXPECT_EQ(test, atomic_read(&s->queued), 0);
+		KUNIT_EXPECT_EQ(test, atomic_read(&s->claimed), 0);
 		check(test, 1);
 		gh_central_remove(s);
-		atomic_set(&s->queued, 1);
+		atomic_set(&s->claimed, 1);
 		gh_spans_free(s);
 	}
 	check(test, 0);
@@ -133,7 +133,7 @@ static void test_gh_central_put_empty_span(struct kunit *test)
 
 	KUNIT_EXPECT_FALSE(test, put(s));
 	KUNIT_EXPECT_PTR_EQ(test, s->owner, NULL);
-	KUNIT_EXPECT_EQ_MSG(test, atomic_read(&s->queued), 1, "the token is the caller's");
+	KUNIT_EXPECT_EQ_MSG(test, atomic_read(&s->claimed), 1, "the token is the caller's");
 	check(test, 0);
 	gh_spans_free(s);
 	KUNIT_EXPECT_EQ(test, gh_test_pages(test->priv), 0L);
@@ -223,7 +223,7 @@ static void test_gh_central_merge_owned(struct kunit *test)
 	KUNIT_ASSERT_PTR_EQ(test, fetch(test), s);
 	free_remotely(s, 0);
 	KUNIT_EXPECT_EQ(test, merge(s), -EXDEV);
-	KUNIT_EXPECT_EQ_MSG(test, atomic_read(&s->queued), 1, "the token is the caller's");
+	KUNIT_EXPECT_EQ_MSG(test, atomic_read(&s->claimed), 1, "the token is the caller's");
 	KUNIT_EXPECT_TRUE_MSG(test, gh_span_has_remote(s), "only the owner may merge");
 	check(test, 0);
 }
@@ -273,7 +273,7 @@ static void test_gh_central_add_new_span(struct kunit *test)
 
 	KUNIT_EXPECT_PTR_EQ(test, add(s, &fresh), (void *)s->base);
 	KUNIT_EXPECT_EQ(test, fresh, was_fresh);
-	KUNIT_EXPECT_EQ(test, atomic_read(&s->queued), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&s->claimed), 0);
 	KUNIT_EXPECT_EQ(test, gh_span_nfree(s), OBJECTS - 1);
 	check(test, 1);
 }

@@ -31,7 +31,7 @@ static u8 new_byte(void)
 /* KASAN would be the first to see it, and that is not what is tested here. */
 static void write_byte(void *p, size_t at, u8 value)
 {
-	gh_open((void *)round_down((unsigned long)p + at, 8), 8);
+	gh_unpoison((void *)round_down((unsigned long)p + at, 8), 8);
 	WRITE_ONCE(((u8 *)p)[at], value);
 }
 
@@ -262,9 +262,9 @@ static void test_gh_debug_poisons_after_readers(struct kunit *test)
 	rcu_read_unlock();
 	KUNIT_EXPECT_TRUE(test, kept);
 	gh_test_flush_limbo();
-	gh_open(p, 104);
+	gh_unpoison(p, 104);
 	KUNIT_EXPECT_EQ(test, p[0], POISON_FREE);
-	gh_close(p, 104);
+	gh_poison(p, 104);
 	goheap_free(other);
 }
 
@@ -282,9 +282,9 @@ static void test_gh_debug_poisons_what_nmi_freed(struct kunit *test)
 		gh_remote_free(ref.span, ref.idx, ref.life);
 	preempt_enable();
 	KUNIT_EXPECT_EQ(test, goheap_size(p), 0UL);
-	gh_open(p, 104);
+	gh_unpoison(p, 104);
 	KUNIT_EXPECT_EQ(test, p[0], POISON_FREE);
-	gh_close(p, 104);
+	gh_poison(p, 104);
 	write_byte(p, 50, 0x77);
 	KUNIT_EXPECT_STREQ(test, gh_validate() ?: "nothing",
 			   "objects are damaged: see the log");

@@ -151,7 +151,7 @@ static void test_goheap_free_twice_at_once_then_central(struct kunit *test)
 	first = gh_central_add(s, &fresh);
 	free_at_once(s, 1);
 	second = gh_central_alloc(s->heap, s->spanclass, s->nid, &fresh);
-	gh_remote_tell(s, false);
+	gh_remote_notify(s, false);
 	third = gh_central_alloc(s->heap, s->spanclass, s->nid, &fresh);
 	preempt_enable();
 	gh_test_expect_refused(test, "double free");
@@ -192,7 +192,7 @@ static void test_goheap_free_twice_at_once_then_tiny(struct kunit *test)
 	gh_test_expect_refused(test, "double free");
 	gh_word_set_remote(gh_span_word(s, idx), idx);
 	preempt_disable();
-	gh_remote_tell(s, false);
+	gh_remote_notify(s, false);
 	if (gh_section_enter(cache)) {
 		gh_cache_drain(cache);
 		gh_section_exit(cache);
@@ -268,7 +268,7 @@ static void test_goheap_misuse_console_frees(struct kunit *test)
 	first = gh_central_add(s, &fresh);
 	WRITE_ONCE(console_frees, first);
 	free_at_once(s, 1);
-	gh_remote_tell(s, false);
+	gh_remote_notify(s, false);
 	preempt_enable();
 	gh_misuse_flush();
 	gh_test_expect_refused(test, "double free");

@@ -193,7 +193,7 @@ static unsigned int wrong_indices(struct gh_span *s, const struct gh_class *c)
 {
 	unsigned int off, idx, wrong = 0;
 
-	s->mul = c->mul;
+	s->recip = c->recip;
 	for (off = 0; off < c->span_bytes; off++) {
 		wrong += gh_span_index(s, off) != off / c->size;
 		wrong += gh_span_starts(s, off, &idx) != (off % c->size == 0);
@@ -219,7 +219,7 @@ static void test_gh_span_starts_nowhere_in_large(struct kunit *test)
 	unsigned int off, idx, wrong = 0;
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
-	s->mul = gh_classes[1].mul;
+	s->recip = gh_classes[1].recip;
 	gh_span_init_large(s, gh_default, 4 * GH_PAGE_SIZE, false);
 	for (off = 0; off < 4 * GH_PAGE_SIZE; off++)
 		wrong += gh_span_starts(s, off, &idx) || idx;

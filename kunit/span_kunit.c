@@ -418,7 +418,7 @@ static void check_rcu_mark(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gh_span_merge(s), 1);
 	KUNIT_EXPECT_TRUE(test, gh_span_is_empty(s));
 	/* The merge has told KASAN that the object is free; kunit would free it again. */
-	gh_open((void *)s->base, gh_span_bytes(s));
+	gh_unpoison((void *)s->base, gh_span_bytes(s));
 }
 
 static void test_gh_span_rcu_mark_waits_for_readers(struct kunit *test)

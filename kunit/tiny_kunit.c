@@ -103,7 +103,7 @@ static void fill_free_blocks(struct gh_span *s, u8 byte)
 		block = gh_span_object(s, idx);
 		if (block_is_taken(block))
 			continue;
-		gh_open(block, GH_TINY_BLOCK);
+		gh_unpoison(block, GH_TINY_BLOCK);
 		memset(block, byte, GH_TINY_BLOCK);
 		gh_sanitize_tiny((unsigned long)block, 0);
 	}
@@ -402,7 +402,7 @@ static void test_gh_tiny_free_own_with_stray_remote_bit(struct kunit *test)
 	preempt_disable();
 	gh_cache_drain(gh_test_cache(heap));
 	if (gh_word_set_remote(gh_span_word(s, idx), idx))
-		gh_remote_tell(s, false);
+		gh_remote_notify(s, false);
 	preempt_enable();
 	KUNIT_EXPECT_EQ(test, goheap_size(a), 0UL);
 	goheap_free(b);
@@ -427,7 +427,7 @@ static void test_gh_tiny_validate_with_stray_remote_bit(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, gh_word_set_remote(gh_span_word(s, idx), idx));
 	KUNIT_EXPECT_NULL_MSG(test, gh_span_validate(s), "a bit that means nothing");
 	preempt_disable();
-	gh_remote_tell(s, false);
+	gh_remote_notify(s, false);
 	preempt_enable();
 }
 

@@ -85,10 +85,10 @@ static void test_goheap_free_init_on_free(struct kunit *test)
 		}
 		memset(p, 0xa5, gh_test_sizes[i]);
 		goheap_free(p);
-		gh_open(p, gh_test_sizes[i]);
+		gh_unpoison(p, gh_test_sizes[i]);
 		KUNIT_EXPECT_PTR_EQ_MSG(test, memchr_inv(p, 0, gh_test_sizes[i]), NULL,
 					"size %zu", gh_test_sizes[i]);
-		gh_close(p, gh_test_sizes[i]);
+		gh_poison(p, gh_test_sizes[i]);
 	}
 }
 

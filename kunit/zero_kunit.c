@@ -140,7 +140,7 @@ static void test_goheap_zalloc_from_magazine(struct kunit *test)
 		memset(q, 0xa5, some[i]);
 		goheap_free(q);
 		/* Where it is freed something may have cleared it; that is not the point. */
-		gh_open(q, some[i]);
+		gh_unpoison(q, some[i]);
 		memset(q, 0xa5, some[i]);
 		KUNIT_ASSERT_PTR_EQ(test, slot->top->p, q);
 		KUNIT_EXPECT_TRUE(test, slot->fresh);
@@ -159,7 +159,7 @@ static void test_goheap_zalloc_leaves_zeroes_alone(struct kunit *test)
 
 	never_used(test, 64, p);
 	next = (u8 *)slot->base + __ffs(slot->avail) * slot->size;
-	gh_open(next, 64);
+	gh_unpoison(next, 64);
 	KUNIT_EXPECT_NULL(test, memchr_inv(next, 0, 64));
 	next[7] = 0x77;
 	q = goheap_zalloc(64, GFP_KERNEL);

@@ -25,7 +25,7 @@ static atomic_long_t nr_descs[GH_NR_KINDS];
  * Context: Any that @gfp allows, where the kernel can be asked for memory.
  * Return: the descriptor, or NULL.
  */
-struct gh_span *gh_desc_new(enum gh_kind kind, int nid, gfp_t gfp)
+struct gh_span *gh_desc_new(enum gh_desc_kind kind, int nid, gfp_t gfp)
 {
 	struct gh_span *s = kmem_cache_alloc_node(desc_caches[kind], gfp, nid);
 
@@ -73,7 +73,7 @@ void gh_desc_delete(struct gh_span *s)
 unsigned long gh_desc_bytes(void)
 {
 	unsigned long bytes = 0;
-	enum gh_kind kind;
+	enum gh_desc_kind kind;
 
 	for (kind = 0; kind < GH_NR_KINDS; kind++)
 		bytes += atomic_long_read(&nr_descs[kind]) *
@@ -83,7 +83,7 @@ unsigned long gh_desc_bytes(void)
 
 static void destroy_desc_caches(void)
 {
-	enum gh_kind kind;
+	enum gh_desc_kind kind;
 
 	for (kind = 0; kind < GH_NR_KINDS; kind++)
 		kmem_cache_destroy(desc_caches[kind]);
@@ -107,7 +107,7 @@ int gh_desc_init(void)
 		"goheap_span_1", "goheap_span_5", "goheap_span_9", "goheap_span_16",
 		"goheap_span_tiny",
 	};
-	enum gh_kind kind;
+	enum gh_desc_kind kind;
 
 	for (kind = 0; kind < GH_NR_KINDS; kind++) {
 		desc_caches[kind] = kmem_cache_create(names[kind], gh_span_desc_bytes(kind), 0,

@@ -11,7 +11,7 @@
 
 struct gh_span;
 
-struct gh_span *gh_desc_new(enum gh_kind kind, int nid, gfp_t gfp);
+struct gh_span *gh_desc_new(enum gh_desc_kind kind, int nid, gfp_t gfp);
 void gh_desc_delete(struct gh_span *s);
 unsigned long gh_desc_bytes(void);
 int gh_desc_init(void);

@@ -52,7 +52,7 @@ static void spare_push(struct gh_page_heap *ph, struct gh_span *s)
 	ph->nr_spare[s->kind]++;
 }
 
-static struct gh_span *spare_pop(struct gh_page_heap *ph, enum gh_kind kind)
+static struct gh_span *spare_pop(struct gh_page_heap *ph, enum gh_desc_kind kind)
 {
 	struct gh_span *s = ph->spare[kind];
 
@@ -73,7 +73,7 @@ static struct gh_span *spare_pop(struct gh_page_heap *ph, enum gh_kind kind)
  * Context: Any that @gfp allows; no lock held.
  * Return: 0 or -ENOMEM.
  */
-int gh_pageheap_add_spare(struct gh_page_heap *ph, enum gh_kind kind, gfp_t gfp)
+int gh_pageheap_add_spare(struct gh_page_heap *ph, enum gh_desc_kind kind, gfp_t gfp)
 {
 	struct gh_span *s;
 	unsigned long flags;
@@ -101,7 +101,7 @@ int gh_pageheap_add_spare(struct gh_page_heap *ph, enum gh_kind kind, gfp_t gfp)
 void gh_pageheap_trim_spares(struct gh_page_heap *ph, unsigned int keep)
 {
 	struct gh_span *s;
-	enum gh_kind kind;
+	enum gh_desc_kind kind;
 	unsigned long flags;
 
 	for (kind = 0; kind < GH_NR_KINDS; kind++) {
@@ -212,7 +212,7 @@ static void run_put_rest(struct gh_page_heap *ph, unsigned long from, unsigned l
  * spares are there.
  */
 static struct gh_span *run_cut_at(struct gh_page_heap *ph, struct gh_span *run,
-				  unsigned long start, unsigned int npages, enum gh_kind kind)
+				  unsigned long start, unsigned int npages, enum gh_desc_kind kind)
 {
 	unsigned long end = start + ((unsigned long)npages << GH_PAGE_SHIFT);
 	unsigned long run_start = run->base, run_stop = gh_run_end(run);
@@ -289,13 +289,13 @@ static void set_aside(struct gh_page_heap *ph, struct gh_span *run, unsigned lon
  * and for what is cut off at both ends. If not, @missing says which to add.
  */
 static bool spares_suffice(struct gh_page_heap *ph, const struct gh_span *run,
-			   const struct gh_want *w, enum gh_kind *missing)
+			   const struct gh_want *w, enum gh_desc_kind *missing)
 {
 	unsigned long start = gh_fit_start(run, w);
 	unsigned long end = start + ((unsigned long)w->npages << GH_PAGE_SHIFT);
 	unsigned int rests = (start != run->base) + (end != gh_run_end(run));
 	unsigned int have = ph->nr_spare[GH_KIND_1];
-	enum gh_kind kind = w->kind;
+	enum gh_desc_kind kind = w->kind;
 
 	lockdep_assert_held(&ph->lock);
 	if (run->kind != kind) {
@@ -336,7 +336,7 @@ static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run, con
  * is taken. -EHWPOISON: the run was not sound, but what is left of it is: look again.
  */
 static struct gh_span *alloc_run(struct gh_page_heap *ph, const struct gh_want *w,
-				 enum gh_kind *missing)
+				 enum gh_desc_kind *missing)
 {
 	unsigned long flags;
 	struct gh_span *run, *s;
@@ -367,7 +367,7 @@ static struct gh_span *alloc_run(struct gh_page_heap *ph, const struct gh_want *
  */
 struct gh_span *gh_pageheap_alloc(struct gh_page_heap *ph, const struct gh_want *w, gfp_t gfp)
 {
-	enum gh_kind missing;
+	enum gh_desc_kind missing;
 	struct gh_span *s;
 
 	do {
@@ -589,7 +589,7 @@ static const char *check_run(struct gh_page_heap *ph, const struct gh_span *s)
 	struct rb_node *next = rb_next(&s->run);
 
 	lockdep_assert_held(&ph->lock);
-	if (s->state != GH_SPAN_FREE || s->limit || !atomic_read(&s->queued))
+	if (s->state != GH_SPAN_FREE || s->limit || !atomic_read(&s->claimed))
 		return "a run's state, limit or token is not that of free pages";
 	if (next && !run_less((struct rb_node *)&s->run, next))
 		return "the runs are not in order";

@@ -95,12 +95,12 @@ static inline int gh_mem_node(void)
 struct gh_want {
 	unsigned int npages;
 	unsigned int align;
-	enum gh_kind kind;
+	enum gh_desc_kind kind;
 	enum gh_span_state state;
 	bool gentle;
 };
 
-int gh_pageheap_add_spare(struct gh_page_heap *ph, enum gh_kind kind, gfp_t gfp);
+int gh_pageheap_add_spare(struct gh_page_heap *ph, enum gh_desc_kind kind, gfp_t gfp);
 void gh_pageheap_trim_spares(struct gh_page_heap *ph, unsigned int keep);
 struct gh_span *gh_pageheap_alloc(struct gh_page_heap *ph, const struct gh_want *w, gfp_t gfp);
 struct gh_span *gh_pageheap_grow(struct gh_page_heap *ph, struct gh_span *run,

@@ -265,7 +265,7 @@ static bool tidy_surplus(struct gh_cache *cache, struct gh_bin *bin, unsigned in
 }
 
 /* Nothing of a span that leaves may be waiting to be allocated next. */
-static void let_go(struct gh_cache *cache, unsigned int sc)
+static void unpin_slot(struct gh_cache *cache, unsigned int sc)
 {
 	gh_magazine_empty(cache, sc);
 	if (sc == GH_SC_TINY)
@@ -280,7 +280,7 @@ static void tidy(struct gh_cache *cache, unsigned int sc)
 
 	if (gh_is_nested())	/* its page heap may be what was interrupted */
 		return;
-	let_go(cache, sc);
+	unpin_slot(cache, sc);
 	if (!tidy_empties(cache, bin, least / 2 + bin->extra) ||
 	    (bin->nr_partial >= most && !tidy_surplus(cache, bin, most / 2))) {
 		bin->limit = bin->nr_partial;	/* go on with the next span that is listed */
@@ -341,7 +341,7 @@ static struct gh_span *next_arrived(struct gh_cache *cache)
 		if (!gh_cache_has_arrivals(cache))
 			return NULL;
 		node = llist_reverse_order(llist_del_all(&cache->inbox));
-		data_race(cache->inbox_bytes = 0);	/* see post() */
+		data_race(cache->inbox_bytes = 0);	/* see inbox_push() */
 	}
 	WRITE_ONCE(cache->arrived, node->next);
 	/* Another CPU wrote to it last. */
@@ -350,7 +350,7 @@ static struct gh_span *next_arrived(struct gh_cache *cache)
 	return llist_entry(node, struct gh_span, queue);
 }
 
-static void absorb(struct gh_cache *cache, struct gh_span *s)
+static void inbox_merge_one(struct gh_cache *cache, struct gh_span *s)
 {
 	cache->drained++;
 	gh_span_unclaim(s);
@@ -370,7 +370,7 @@ void gh_cache_drain(struct gh_cache *cache)
 	struct gh_span *s;
 
 	while ((s = next_arrived(cache)))
-		absorb(cache, s);
+		inbox_merge_one(cache, s);
 }
 
 /*
@@ -422,7 +422,7 @@ bool gh_cache_refill(struct gh_cache *cache, unsigned int sc)
 		return true;
 	/* Not earlier, and not more: the more is freed into a span first, the less it costs. */
 	while (!gh_is_nested() && (s = next_arrived(cache))) {
-		absorb(cache, s);
+		inbox_merge_one(cache, s);
 		if (use_partial(cache, sc))
 			return true;
 	}
@@ -460,7 +460,7 @@ static void flush_current(struct gh_cache *cache, unsigned int sc)
 	struct gh_bin *bin = &cache->bins[sc];
 	struct gh_span *s = bin->active;
 
-	let_go(cache, sc);
+	unpin_slot(cache, sc);
 	if (!s)
 		return;
 	drop_current(cache, sc);
@@ -515,7 +515,7 @@ static void forget_slot(struct gh_cache *cache, unsigned int sc)
 	struct gh_freed *magazine;
 
 	preempt_disable();
-	let_go(cache, sc);
+	unpin_slot(cache, sc);
 	drop_current(cache, sc);
 	forget_misses(cache, sc, 0);
 	magazine = gh_magazine_detach(cache, sc);

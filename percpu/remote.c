@@ -27,7 +27,7 @@
 #define INBOX_BYTES	(4UL << 20)
 
 /* As llist_add(). False if the inbox is closed: the span has another owner by now. */
-static bool add_to_inbox(struct gh_cache *owner, struct gh_span *s)
+static bool inbox_add(struct gh_cache *owner, struct gh_span *s)
 {
 	struct llist_node *first = READ_ONCE(owner->inbox.first);
 
@@ -42,11 +42,11 @@ static bool add_to_inbox(struct gh_cache *owner, struct gh_span *s)
 	return true;
 }
 
-static bool post(struct gh_cache *owner, struct gh_span *s)
+static bool inbox_push(struct gh_cache *owner, struct gh_span *s)
 {
 	unsigned long bytes = gh_classes[gh_sc_class(s->spanclass)].span_bytes;
 
-	if (!add_to_inbox(owner, s))
+	if (!inbox_add(owner, s))
 		return false;
 	/* data_race(): two at a time may count as one; nothing but a delay comes of it. */
 	bytes += data_race(owner->inbox_bytes);
@@ -60,12 +60,12 @@ static bool post(struct gh_cache *owner, struct gh_span *s)
 }
 
 /**
- * gh_remote_deliver() - hand a span with remote bits to whoever can merge them
+ * gh_remote_hand_over() - hand a span with remote bits to whoever can merge them
  * @s: the caller has its token and hands it over
  *
  * Context: Any, preemption off.
  */
-void gh_remote_deliver(struct gh_span *s)
+void gh_remote_hand_over(struct gh_span *s)
 {
 	struct gh_cache *owner;
 
@@ -76,7 +76,7 @@ void gh_remote_deliver(struct gh_span *s)
 		 */
 		owner = READ_ONCE(s->owner);
 		if (owner) {
-			if (post(owner, s))
+			if (inbox_push(owner, s))
 				return;
 		} else if (gh_is_nested()) {
 			gh_limbo_add(s);
@@ -126,21 +126,21 @@ static bool set_remote_large(struct gh_span *s, u32 life)
 }
 
 /**
- * gh_remote_tell() - a remote bit was set: see to it that somebody merges it
+ * gh_remote_notify() - a remote bit was set: see to it that somebody merges it
  * @s: a SMALL span
  * @rcu: not before a grace period is over
  *
  * Context: Any, preemption off.
  */
-void gh_remote_tell(struct gh_span *s, bool rcu)
+void gh_remote_notify(struct gh_span *s, bool rcu)
 {
 	/* Somebody has the token, and will merge after giving it back. */
-	if (atomic_read(&s->queued) || !gh_span_claim(s))
+	if (atomic_read(&s->claimed) || !gh_span_claim(s))
 		return;
 	if (rcu)
 		gh_limbo_add(s);
 	else
-		gh_remote_deliver(s);
+		gh_remote_hand_over(s);
 }
 
 /* Those who check memory are told before others can have the object, and of no other one. */
@@ -166,7 +166,7 @@ void gh_remote_free(struct gh_span *s, unsigned int idx, u32 life)
 	if (unlikely(!set_remote(s, idx, life)))
 		gh_misuse(GH_DOUBLE_FREE, p, s);
 	else
-		gh_remote_tell(s, false);
+		gh_remote_notify(s, false);
 }
 
 /**
@@ -187,7 +187,7 @@ void gh_remote_free_rcu(struct gh_span *s, unsigned int idx, u32 life)
 	if (unlikely(!set_remote(s, idx, life)))
 		gh_misuse(GH_DOUBLE_FREE, p, s);
 	else
-		gh_remote_tell(s, true);
+		gh_remote_notify(s, true);
 }
 
 /**
@@ -225,13 +225,13 @@ void gh_remote_free_large(struct gh_span *s, u32 life, bool rcu)
 	gh_park_free_large(s);
 }
 
-static void deliver_all(struct llist_node *list)
+static void hand_over_all(struct llist_node *list)
 {
 	struct gh_span *s, *next;
 
 	llist_for_each_entry_safe(s, next, list, queue) {
 		preempt_disable();
-		gh_remote_deliver(s);
+		gh_remote_hand_over(s);
 		preempt_enable();
 		cond_resched();
 	}
@@ -254,7 +254,7 @@ void gh_remote_close_inbox(struct gh_cache *cache)
 	struct llist_node *node = xchg(&cache->inbox.first, GH_INBOX_CLOSED);
 
 	WRITE_ONCE(cache->arrived, NULL);
-	deliver_all(arrived);
+	hand_over_all(arrived);
 	if (node != GH_INBOX_CLOSED)
-		deliver_all(llist_reverse_order(node));
+		hand_over_all(llist_reverse_order(node));
 }

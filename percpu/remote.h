@@ -32,7 +32,7 @@ static inline void gh_remote_bit_is_set(void) { }
 void gh_remote_free(struct gh_span *s, unsigned int idx, u32 life);
 void gh_remote_free_rcu(struct gh_span *s, unsigned int idx, u32 life);
 void gh_remote_free_large(struct gh_span *s, u32 life, bool rcu);
-void gh_remote_tell(struct gh_span *s, bool rcu);
-void gh_remote_deliver(struct gh_span *s);
+void gh_remote_notify(struct gh_span *s, bool rcu);
+void gh_remote_hand_over(struct gh_span *s);
 
 #endif /* _GOHEAP_PERCPU_REMOTE_H */

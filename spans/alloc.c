@@ -76,7 +76,7 @@ struct gh_span *gh_spans_new_small(struct goheap *heap, unsigned int sc, gfp_t g
 	s = new_pages(heap, &w, class->objects, gfp, nid);
 	if (IS_ERR(s))
 		return s;
-	gh_close_pages(s->base, gh_span_bytes(s));
+	gh_poison_pages(s->base, gh_span_bytes(s));
 	gh_span_init_small(s, heap, sc);
 	gh_arena_commit(s);
 	return s;
@@ -168,6 +168,6 @@ void gh_spans_free(struct gh_span *s)
 		gh_records_drop(records);
 	}
 	atomic_long_sub(s->npages, &s->heap->pages);
-	gh_close_pages(s->base, gh_span_bytes(s));
+	gh_poison_pages(s->base, gh_span_bytes(s));
 	gh_arena_free(s);
 }

@@ -75,7 +75,7 @@ static void limbo_leave(struct gh_span *s)
 		if (want_init_on_free())
 			gh_clear((void *)s->base, s->limit);
 		gh_sanitize_forget((void *)s->base);
-		gh_close((void *)s->base, s->limit);
+		gh_poison((void *)s->base, s->limit);
 		exits->large(s);
 	} else {
 		exits->small(s);

@@ -34,7 +34,7 @@ static void wipe_objects(struct gh_span *s, unsigned int word, unsigned long bit
 		p = gh_span_object(s, word * BITS_PER_LONG + bit);
 		if (want_init_on_free())
 			gh_clear(p, s->elemsize);
-		gh_close(p, s->elemsize);
+		gh_poison(p, s->elemsize);
 	}
 }
 
@@ -58,7 +58,7 @@ static unsigned int merge_word(struct gh_span *s, unsigned int i, unsigned long 
 		forget_objects(s, i, remote & ~twice);
 	if (unlikely(s->flags & GH_F_DEBUG))
 		gh_debug_merged(s, i, remote & ~twice);
-	else if (READ_ONCE(s->rcu_used) && (GH_CLOSES || want_init_on_free()))
+	else if (READ_ONCE(s->rcu_used) && (GH_POISONS || want_init_on_free()))
 		wipe_objects(s, i, remote & ~twice);
 	/*
 	 * Free first, then no longer remote, so that a second free of the object

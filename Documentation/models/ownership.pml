@@ -212,8 +212,8 @@ inline free_span()
 	}
 }
 
-/* central.c: settle(), finish(); drops the lock */
-inline settle()
+/* central.c: merge_unowned(), dispose(); drops the lock */
+inline merge_unowned()
 {
 #ifdef BREAK_SETTLE
 	merge();
@@ -241,7 +241,7 @@ inline settle()
 	fi
 }
 
-/* percpu/remote.c: gh_remote_deliver() with central.c: gh_central_merge() */
+/* percpu/remote.c: gh_remote_hand_over() with central.c: gh_central_merge() */
 inline deliver()
 {
 	do
@@ -288,7 +288,7 @@ inline deliver()
 				central_lock = who
 		fi };
 		if
-		:: got -> settle(); break
+		:: got -> merge_unowned(); break
 		:: else
 		fi
 	od
@@ -364,7 +364,7 @@ inline push(c)
 }
 
 /* percpu/magazine.c: gh_magazine_empty() */
-inline let_go(c)
+inline unpin_slot(c)
 {
 #ifndef BREAK_MAGAZINE
 	if
@@ -385,8 +385,8 @@ inline set_current(c)
 	listed = got
 }
 
-/* percpu/cache.c: absorb() */
-inline absorb(c)
+/* percpu/cache.c: inbox_merge_one() */
+inline inbox_merge_one(c)
 {
 	assert(owner == c);
 #ifdef BREAK_RECHECK
@@ -423,7 +423,7 @@ inline disown(c)
 			owner = NONE;
 			central = 1
 		};
-		settle()
+		merge_unowned()
 	:: else
 	fi
 }
@@ -449,7 +449,7 @@ inline release(c)
 /* percpu/cache.c: tidy() */
 inline tidy(c)
 {
-	d_step { let_go(c) };
+	d_step { unpin_slot(c) };
 	if
 	:: partial[c] && free_bits == BOTH -> release(c)
 	:: partial[c] -> disown(c)
@@ -460,7 +460,7 @@ inline tidy(c)
 /* percpu/cache.c: gh_cache_flush_some() */
 inline flush(c)
 {
-	d_step { let_go(c) };
+	d_step { unpin_slot(c) };
 	if
 	:: current[c] ->
 		d_step { avail[c] = 0; current[c] = 0 };
@@ -537,7 +537,7 @@ inline refill(c)
 	fi;
 	if
 	:: !got && inbox[c] && !(who == INTR && nmi) ->
-		absorb(c);
+		inbox_merge_one(c);
 		d_step {
 			got = 0;
 			if
@@ -741,7 +741,7 @@ inline work(c)
 {
 	busy[c] = 1;
 	if
-	:: inbox[c] -> absorb(c)
+	:: inbox[c] -> inbox_merge_one(c)
 	:: flush(c)
 	fi;
 	busy[c] = 0
@@ -848,7 +848,7 @@ idle:
 		lock_central();
 		d_step { listed = 0; owner = NONE; central = 1 };
 		if
-		:: got -> settle()
+		:: got -> merge_unowned()
 		:: else -> central_lock = 0
 		fi;
 		/* percpu/remote.c: gh_remote_close_inbox() */
