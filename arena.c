@@ -27,7 +27,7 @@
 #define SCARCE_FOR	(HZ / 10)
 
 /* Called when pages were taken from the kernel; reclaim.c sets it. */
-void (*gh_arena_grown)(void);
+gh_arena_grown_fn *gh_arena_grown;
 
 /* Descriptors for a chunk, for what is cut out of it, and for what is left on both sides. */
 struct chunk_descs {
@@ -79,7 +79,7 @@ static struct gh_span *chunk_add(struct page *page, unsigned int order, bool zer
 
 static void tell_growth(void)
 {
-	void (*grown)(void) = READ_ONCE(gh_arena_grown);
+	gh_arena_grown_fn *grown = READ_ONCE(gh_arena_grown);
 
 	if (grown)
 		grown();

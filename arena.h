@@ -11,7 +11,8 @@ struct gh_page_heap;
 struct gh_span;
 struct gh_want;
 
-extern void (*gh_arena_grown)(void);
+typedef void gh_arena_grown_fn(void);
+extern gh_arena_grown_fn *gh_arena_grown;
 int gh_arena_init(void);
 void gh_arena_exit(void);
 struct gh_span *gh_arena_alloc(const struct gh_want *w, gfp_t gfp, int nid);

@@ -276,7 +276,7 @@ static __always_inline bool is_tiny(size_t size, gfp_t gfp, bool noscan)
 
 /* What the fast path does not want to know about. */
 static noinline void *alloc_uncommon(struct gh_cache __percpu *caches, size_t size, gfp_t gfp,
-				bool noscan, int nid)
+				     bool noscan, int nid)
 {
 	unsigned int sc;
 

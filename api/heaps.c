@@ -106,7 +106,8 @@ struct goheap *goheap_create(const char *name, const struct goheap_params *param
 {
 	struct goheap *heap;
 
-	if (gh_heap_name_is_bad(name) || (params && params->flags & ~(GOHEAP_LEAK_OK | DEBUG_FLAGS)))
+	if (gh_heap_name_is_bad(name) ||
+	    (params && params->flags & ~(GOHEAP_LEAK_OK | DEBUG_FLAGS)))
 		return ERR_PTR(-EINVAL);
 	heap = new_heap(name, params);
 	if (IS_ERR(heap))

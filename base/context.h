@@ -39,8 +39,7 @@ DECLARE_PER_CPU(unsigned int, gh_locks_held);
 bool gh_lock_any_context(raw_spinlock_t *lock, unsigned long *flags);
 
 /* What was interrupted may hold the lock: false if it cannot be had. */
-#define gh_lock_or_try(lock, flags) \
-	gh_cond_lock(lock, gh_lock_any_context(lock, &(flags)))
+#define gh_lock_or_try(lock, flags)	gh_cond_lock(lock, gh_lock_any_context(lock, &(flags)))
 
 #ifdef CONFIG_GOHEAP_KUNIT_TEST
 extern struct task_struct *gh_test_nmi;

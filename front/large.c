@@ -69,7 +69,8 @@ static struct gh_span *new_large(struct goheap *heap, size_t size, size_t align,
  * Context: Any that @gfp allows.
  * Return: the object, or NULL.
  */
-void *gh_large_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan, int nid)
+void *gh_large_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan,
+		     int nid)
 {
 	bool zero = want_init_on_alloc(gfp);
 	struct gh_span *s;

@@ -10,6 +10,7 @@
 struct goheap;
 
 void *gh_large_refuse(size_t size, gfp_t gfp);
-void *gh_large_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan, int nid);
+void *gh_large_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan,
+		     int nid);
 
 #endif /* _GOHEAP_FRONT_LARGE_H */

@@ -62,14 +62,15 @@ static __always_inline void *alloc_in_open(struct gh_cache *cache, unsigned int 
 static void *alloc_block(struct gh_cache *cache, unsigned int steps, bool *refilled)
 {
 	void *block = gh_cache_take(cache, GH_SC_TINY);
+	u8 *live;
 
 	*refilled = !block && gh_cache_refill(cache, GH_SC_TINY);
 	if (*refilled)
 		block = gh_cache_take(cache, GH_SC_TINY);
 	if (!block)
 		return NULL;
-	gh_tiny_open_block(cache, (unsigned long)block,
-		   gh_block_init(gh_span_of(block), (unsigned long)block, steps), GH_TINY_STEPS - steps);
+	live = gh_block_init(gh_span_of(block), (unsigned long)block, steps);
+	gh_tiny_open_block(cache, (unsigned long)block, live, GH_TINY_STEPS - steps);
 	cache->tiny_allocs++;
 	return block;
 }
@@ -184,7 +185,8 @@ bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long o
 	struct gh_word *w;
 
 	/* Nobody moves gone to live meanwhile, so their order does not matter. */
-	if (off >= s->limit || !gh_block_may_start(off) || !(*live & ~gh_block_gone(s, off) & start))
+	if (off >= s->limit || !gh_block_may_start(off) ||
+	    !(*live & ~gh_block_gone(s, off) & start))
 		return false;
 	gh_sanitize_forget((void *)(s->base + off));
 	WRITE_ONCE(*live, *live & ~start);

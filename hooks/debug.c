@@ -264,7 +264,8 @@ bool gh_debug_alloc(struct gh_span *s, unsigned int idx, size_t size, gfp_t gfp,
 		gh_track_now(&event, gfp);
 	done = gh_lock_or_try(&r->lock, flags);
 	if (done) {
-		damaged = record->state == GH_RECORD_FREE && is_damaged(r, record, p, usable, &damage);
+		damaged = record->state == GH_RECORD_FREE &&
+			  is_damaged(r, record, p, usable, &damage);
 		/* After is_damaged(), which mends: a report shows who freed it. */
 		if (!damaged)
 			record->freed = (struct gh_track){};

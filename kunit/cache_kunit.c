@@ -689,9 +689,9 @@ static void end(struct work_struct *work)
 /* Of what was freed by goheap_free_rcu(), while nobody frees or allocates any more. */
 static void test_goheap_destroy_waits_for_readers(struct kunit *test)
 {
+	int cpu = gh_test_other_cpu(test);
 	struct end e = { .heap = heap_to_destroy(test) };
 	struct reader r = { .p = goheap_heap_alloc(e.heap, SIZE, GFP_KERNEL, 0) };
-	int cpu = gh_test_other_cpu(test);
 
 	KUNIT_ASSERT_NOT_NULL(test, r.p);
 	memset((void *)r.p, 0x77, SIZE);

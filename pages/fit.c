@@ -116,8 +116,8 @@ static bool run_releases(struct gh_page_heap *ph, const struct gh_span *s, unsig
  * Return: the run; NULL if none was found soon.
  */
 struct gh_span *gh_fit_for_release(struct gh_page_heap *ph, unsigned long max,
-					struct gh_run_key *key, unsigned long *start,
-					unsigned long *end)
+				   struct gh_run_key *key, unsigned long *start,
+				   unsigned long *end)
 {
 	struct rb_node *node = gh_fit_below(ph, key);
 	unsigned int looks;

@@ -270,7 +270,8 @@ static void count_free(struct gh_page_heap *ph, const struct gh_span *s)
 static void set_aside(struct gh_page_heap *ph, struct gh_span *run, unsigned long bad)
 {
 	unsigned long unit = ALIGN_DOWN(bad, GH_RELEASE_SIZE);
-	unsigned long start = max(unit, run->base), end = min(unit + GH_RELEASE_SIZE, gh_run_end(run));
+	unsigned long end = min(unit + GH_RELEASE_SIZE, gh_run_end(run));
+	unsigned long start = max(unit, run->base);
 	struct gh_arena *arena = gh_arena_of(start);
 	struct gh_span *s;
 
@@ -315,7 +316,8 @@ static bool spares_suffice(struct gh_page_heap *ph, const struct gh_span *run,
  * not sound, but what is left of it is; or -EAGAIN if there are none to set the page
  * aside.
  */
-static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run, const struct gh_want *w)
+static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run,
+			       const struct gh_want *w)
 {
 	unsigned long start = gh_fit_start(run, w), bad = gh_find_poison(start, w->npages);
 	struct gh_span *s;

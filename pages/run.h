@@ -22,7 +22,6 @@ struct gh_run_key {
 	unsigned long base;
 };
 
-
 static inline unsigned long gh_run_end(const struct gh_span *s)
 {
 	return s->base + gh_span_bytes(s);

@@ -235,13 +235,15 @@ static inline unsigned long gh_slot_remote(const struct gh_slot *slot)
 }
 
 /* Open blocks: those that this CPU fills. The section is held. */
-static __always_inline struct gh_tiny_open *gh_tiny_open_with(struct gh_cache *cache, unsigned int steps)
+static __always_inline struct gh_tiny_open *gh_tiny_open_with(struct gh_cache *cache,
+							      unsigned int steps)
 {
 	return &cache->tiny_open[steps - 1];
 }
 
 /* @steps are free at the end of the block; one that had as many is given up. */
-static inline void gh_tiny_open_block(struct gh_cache *cache, unsigned long block, u8 *live, unsigned int steps)
+static inline void gh_tiny_open_block(struct gh_cache *cache, unsigned long block, u8 *live,
+				      unsigned int steps)
 {
 	struct gh_tiny_open *open;
 

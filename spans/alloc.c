@@ -96,7 +96,7 @@ struct gh_span *gh_spans_new_small(struct goheap *heap, unsigned int sc, gfp_t g
  * Return: the span, -EDQUOT or -ENOMEM.
  */
 struct gh_span *gh_spans_new_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
-				  bool noscan, int nid, bool *zero)
+				   bool noscan, int nid, bool *zero)
 {
 	const struct gh_want w = {
 		.npages = DIV_ROUND_UP(size, GH_PAGE_SIZE),

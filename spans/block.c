@@ -43,12 +43,14 @@ unsigned int gh_block_take_gone(struct gh_span *s, unsigned int idx, unsigned in
 	atomic_long_t *word = (atomic_long_t *)&gh_span_tiny_gone(s)[first / BITS_PER_LONG];
 	u8 *live = gh_block_live(s, off), twice = gone & ~*live;
 	unsigned int step;
+	void *p;
 
 	for (step = 0; gone >> step; step++) {
+		p = (void *)(s->base + off + step * GH_TINY_STEP);
 		if (twice & BIT(step))
-			gh_misuse_later(GH_DOUBLE_FREE, (void *)(s->base + off + step * GH_TINY_STEP), s);
+			gh_misuse_later(GH_DOUBLE_FREE, p, s);
 		else if (gone & BIT(step))
-			gh_sanitize_forget((void *)(s->base + off + step * GH_TINY_STEP));
+			gh_sanitize_forget(p);
 	}
 	WRITE_ONCE(*live, *live & ~gone);
 	gh_block_sanitize(s->base + off, *live);
@@ -106,7 +108,7 @@ unsigned int gh_block_merge(struct gh_span *s, unsigned int word, unsigned long 
 			*again = true;
 			continue;
 		}
-		/* In a block that is free, it was freed twice, which gh_block_take_gone() reports. */
+		/* In a block that is free it was freed twice, which was reported. */
 		if (gh_block_take_gone(s, idx, gone) || w->free & BIT(bit))
 			continue;
 		gh_block_leave(s->base + idx * GH_TINY_BLOCK);
@@ -168,8 +170,9 @@ static unsigned int object_end(unsigned int bits, unsigned int at)
 long gh_block_object_start(struct gh_span *s, unsigned long off)
 {
 	unsigned int at = off % GH_TINY_BLOCK, bits = READ_ONCE(*gh_block_live(s, off));
-	unsigned long below = bits & ~gh_block_gone(s, off) & GH_TINY_STARTS & (BIT(at / GH_TINY_STEP + 1) - 1);
+	unsigned long below = bits & ~gh_block_gone(s, off) & GH_TINY_STARTS;
 
+	below &= BIT(at / GH_TINY_STEP + 1) - 1;
 	if (!below || object_end(bits, __fls(below) * GH_TINY_STEP) <= at)
 		return -1;
 	return ALIGN_DOWN(off, GH_TINY_BLOCK) + __fls(below) * GH_TINY_STEP;
