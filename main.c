@@ -3,7 +3,6 @@
  * The module: what is started, and stopped in the opposite order.
  */
 
-#include <linux/cpuhotplug.h>
 #include <linux/module.h>
 
 #include "api/adopt.h"
@@ -22,8 +21,6 @@
 #include "percpu/remote.h"
 #include "reclaim.h"
 #include "spans/limbo.h"
-
-static int cpu_dead_state;
 
 static const struct gh_limbo_exits limbo_exits = {
 	.small = gh_remote_hand_over,
@@ -51,19 +48,17 @@ static int __init goheap_start(void)
 	err = gh_reclaim_init();
 	if (err)
 		goto destroy_default;
-	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "goheap:dead", gh_hotplug_prepare,
-					gh_hotplug_dead);
-	if (err < 0)
+	err = gh_hotplug_init();
+	if (err)
 		goto exit_reclaim;
-	cpu_dead_state = err;
 	err = gh_adopt_init();
 	if (err)
-		goto remove_dead_state;
+		goto exit_hotplug;
 	gh_debugfs_init();
 	return 0;
 
-remove_dead_state:
-	cpuhp_remove_state_nocalls(cpu_dead_state);
+exit_hotplug:
+	gh_hotplug_exit();
 exit_reclaim:
 	gh_reclaim_exit();
 destroy_default:
@@ -89,7 +84,7 @@ static void __exit goheap_exit(void)
 {
 	gh_debugfs_exit();
 	gh_adopt_exit();
-	cpuhp_remove_state_nocalls(cpu_dead_state);
+	gh_hotplug_exit();
 	gh_reclaim_exit();
 	gh_heap_destroy_all();
 	gh_limbo_exit();

@@ -4,6 +4,8 @@
  */
 
 #include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/init.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
@@ -17,6 +19,8 @@
 #include "percpu/remote.h"
 #include "percpu/slot.h"
 #include "span.h"
+
+static enum cpuhp_state hotplug_state;
 
 /**
  * gh_hotplug_abandon() - take over what a CPU's cache owns
@@ -97,4 +101,31 @@ int gh_hotplug_prepare(unsigned int cpu)
 	cond_synchronize_rcu(per_cpu(closed_at, cpu));
 	open_inboxes(cpu);
 	return 0;
+}
+
+/**
+ * gh_hotplug_init() - have CPUs that go, and come, looked after
+ *
+ * Context: Process context.
+ * Return: 0 or a negative error.
+ */
+int __init gh_hotplug_init(void)
+{
+	int state = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "goheap:dead",
+					      gh_hotplug_prepare, gh_hotplug_dead);
+
+	if (state < 0)
+		return state;
+	hotplug_state = state;
+	return 0;
+}
+
+/**
+ * gh_hotplug_exit() - no longer
+ *
+ * Context: Process context.
+ */
+void gh_hotplug_exit(void)
+{
+	cpuhp_remove_state_nocalls(hotplug_state);
 }
