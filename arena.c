@@ -48,11 +48,12 @@ static void descs_delete(struct chunk_descs *d)
 
 static bool descs_new(struct chunk_descs *d, enum gh_desc_kind kind, int nid, gfp_t gfp)
 {
+	*d = (struct chunk_descs){};
 	d->run = gh_desc_new(GH_KIND_1, nid, gfp);
-	d->cut[0] = gh_desc_new(kind, nid, gfp);
-	d->cut[1] = gh_desc_new(GH_KIND_1, nid, gfp);
-	d->cut[2] = gh_desc_new(GH_KIND_1, nid, gfp);
-	if (d->run && d->cut[0] && d->cut[1] && d->cut[2])
+	d->cut[0] = d->run ? gh_desc_new(kind, nid, gfp) : NULL;
+	d->cut[1] = d->cut[0] ? gh_desc_new(GH_KIND_1, nid, gfp) : NULL;
+	d->cut[2] = d->cut[1] ? gh_desc_new(GH_KIND_1, nid, gfp) : NULL;
+	if (d->cut[2])
 		return true;
 	descs_delete(d);
 	return false;
@@ -246,7 +247,7 @@ static void release_poisoned(struct gh_page_heap *ph)
 		gh_chunk_return(ph->nid, unit, GH_RELEASE_PAGES);
 }
 
-/* At most this many heap pages leave under one hold of the lock: 4 MiB. */
+/* At most this many heap pages are cut off at a time: 4 MiB. */
 #define RELEASE_BATCH	512UL
 
 /**

@@ -124,7 +124,6 @@
 #include <linux/error-injection.h>
 #include <linux/module.h>
 #include <linux/nodemask.h>
-#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/string.h>
 #include <linux/topology.h>

@@ -20,7 +20,6 @@
 #include <linux/notifier.h>
 #include <linux/oom.h>
 #include <linux/sched.h>
-#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "arena.h"
@@ -48,7 +47,7 @@
 #define RETAIN_LEAST		((1UL << 20) >> GH_PAGE_SHIFT)
 /* Under pressure ticks come so fast, and no faster: a busy cache must not look idle. */
 #define PRESSED_TICK		(HZ / 10)
-/* How long the OOM killer, or an allocation, may have to wait for caches. */
+/* How long the OOM killer may have to wait for caches. */
 #define PATIENCE		HZ
 /* Descriptors without pages that a node keeps, of each kind. */
 #define SPARES_KEPT		64
@@ -289,8 +288,6 @@ int gh_reclaim_init(void)
 	if (register_oom_notifier(&oom_nb))
 		goto unregister_shrinker;
 	WRITE_ONCE(gh_arena_grown, wake_scavenger);
-	/* For what was taken before. */
-	wake_scavenger();
 	return 0;
 
 unregister_shrinker:

@@ -5,7 +5,6 @@
  * says that it may be called by anybody.
  */
 
-#include <linux/bitmap.h>
 #include <linux/mm.h>
 #include <linux/string.h>
 

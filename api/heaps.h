@@ -13,8 +13,4 @@ void gh_heap_destroy_all(void);
 extern atomic_t gh_test_waits;		/* grace periods that goheap_destroy() waited for */
 #endif
 
-#ifdef CONFIG_GOHEAP_KUNIT_TEST
-extern atomic_t gh_test_waits;		/* grace periods that goheap_destroy() waited for */
-#endif
-
 #endif /* _GOHEAP_API_HEAPS_H */

@@ -10,6 +10,7 @@
 #include <linux/overflow.h>
 #include <linux/string.h>
 
+#include "base/gfp.h"
 #include "base/heap_page.h"
 #include "base/spanclass.h"
 #include "front/lookup.h"
@@ -225,7 +226,7 @@ static void *alloc_new(const struct old *old, size_t size, gfp_t gfp)
 	 */
 	if (room > size)
 		p = gh_alloc(old->heap, room, room > ROOM_MAX ? size & -size : 0,
-			     (gfp | __GFP_NOWARN) & ~(__GFP_NOFAIL | __GFP_DIRECT_RECLAIM),
+			     gh_gfp_of_room(gfp),
 			     old->noscan, NUMA_NO_NODE);
 	if (!p)
 		return gh_alloc(old->heap, size, 0, gfp, old->noscan, NUMA_NO_NODE);

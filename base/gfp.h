@@ -104,6 +104,12 @@ static inline gfp_t gh_gfp_of_vmalloc(gfp_t gfp)
 	       __GFP_ZERO | __GFP_NOWARN;
 }
 
+/* For room to grow, which nobody waits for. */
+static inline gfp_t gh_gfp_of_room(gfp_t gfp)
+{
+	return (gfp | __GFP_NOWARN) & ~(__GFP_NOFAIL | __GFP_DIRECT_RECLAIM);
+}
+
 /* For the records of a debugged span, from kmalloc(). */
 static inline gfp_t gh_gfp_of_records(gfp_t gfp)
 {

@@ -4,7 +4,7 @@
  */
 
 #include <linux/gfp.h>
-#include <linux/percpu.h>
+#include <linux/atomic.h>
 
 #include "front/limit.h"
 #include "heap.h"

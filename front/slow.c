@@ -6,7 +6,6 @@
 
 #include <linux/nodemask.h>
 #include <linux/string.h>
-#include <linux/topology.h>
 
 #include "base/context.h"
 #include "base/gfp.h"

@@ -8,9 +8,7 @@
 #include <linux/debugfs.h>
 #include <linux/fs.h>
 #include <linux/mutex.h>
-#include <linux/nodemask.h>
 #include <linux/seq_file.h>
-#include <linux/slab.h>
 
 #include "base/heap_page.h"
 #include "base/peek.h"
@@ -213,9 +211,8 @@ void gh_debugfs_init(void)
 	debugfs_create_file("trim", 0200, root, NULL, &trim_fops);
 	gh_fault_debugfs_init(root);
 	heaps_dir = debugfs_create_dir("heaps", root);
-	/* The default heap is older than its directory; nobody has made another one yet. */
-	add_heap(gh_default);
 	blocking_notifier_chain_register(&gh_heap_chain, &heap_nb);
+	add_heap(gh_default);		/* which is older than its directory */
 }
 
 /**

@@ -64,16 +64,8 @@ static struct gh_span *spare_pop(struct gh_page_heap *ph, enum gh_desc_kind kind
 	return s;
 }
 
-/**
- * gh_pageheap_add_spare() - add a descriptor that describes nothing yet
- * @ph: to which page heap
- * @kind: which kind
- * @gfp: how hard to try
- *
- * Context: Any that @gfp allows; no lock held.
- * Return: 0 or -ENOMEM.
- */
-int gh_pageheap_add_spare(struct gh_page_heap *ph, enum gh_desc_kind kind, gfp_t gfp)
+/* A descriptor that describes nothing yet. No lock is held. */
+static int spare_add(struct gh_page_heap *ph, enum gh_desc_kind kind, gfp_t gfp)
 {
 	struct gh_span *s;
 	unsigned long flags;
@@ -375,7 +367,7 @@ struct gh_span *gh_pageheap_alloc(struct gh_page_heap *ph, const struct gh_want 
 	do {
 		s = alloc_run(ph, w, &missing);
 	} while (s == ERR_PTR(-EHWPOISON) ||
-		 (s == ERR_PTR(-EAGAIN) && !gh_pageheap_add_spare(ph, missing, gfp)));
+		 (s == ERR_PTR(-EAGAIN) && !spare_add(ph, missing, gfp)));
 	return s;
 }
 
@@ -479,7 +471,7 @@ unsigned long gh_pageheap_cut(struct gh_page_heap *ph, unsigned long max, struct
 
 	/* A run that ends within a page of the kernel leaves two. */
 	if (GH_RELEASE_PAGES > 1 && !gh_peek(ph->nr_spare[GH_KIND_1]))
-		gh_pageheap_add_spare(ph, GH_KIND_1, GH_GFP_SPARE);
+		spare_add(ph, GH_KIND_1, GH_GFP_SPARE);
 	gh_lock(&ph->lock, flags);
 	n = cut_for_release(ph, max, key, addr);
 	gh_unlock(&ph->lock, flags);

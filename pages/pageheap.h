@@ -100,7 +100,6 @@ struct gh_want {
 	bool gentle;
 };
 
-int gh_pageheap_add_spare(struct gh_page_heap *ph, enum gh_desc_kind kind, gfp_t gfp);
 void gh_pageheap_trim_spares(struct gh_page_heap *ph, unsigned int keep);
 struct gh_span *gh_pageheap_alloc(struct gh_page_heap *ph, const struct gh_want *w, gfp_t gfp);
 struct gh_span *gh_pageheap_grow(struct gh_page_heap *ph, struct gh_span *run,

@@ -7,7 +7,6 @@
 
 #include <linux/prefetch.h>
 #include <linux/slab.h>
-#include <linux/topology.h>
 
 #include "base/context.h"
 #include "base/sizeclass.h"

@@ -111,7 +111,7 @@ static void flush(struct gh_cache *cache)
 	gh_cache_count_flush(cache);
 	/* And what was given back: pairs with is_flushed(). */
 	smp_store_release(&cache->flushing, false);
-	wake_up_all(&flushed);
+	gh_drain_flushed();
 }
 
 /**

@@ -4,7 +4,6 @@
  * span's remote bitmap, and by telling whoever can take it over.
  */
 
-#include <linux/irq_work.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 

@@ -26,28 +26,26 @@
 static struct gh_span *new_pages(struct goheap *heap, const struct gh_want *w, unsigned int nr,
 				 gfp_t gfp, int nid)
 {
-	struct gh_records *records = gh_records_new(heap, nr, gfp);
+	struct gh_records *records;
 	struct gh_span *s;
-	int err = -ENOMEM;
 
+	if (!gh_heap_charge(heap, w->npages))
+		return ERR_PTR(w->npages > heap->limit ? -ENOMEM : -EDQUOT);
+	records = gh_records_new(heap, nr, gfp);
 	if (!records)
-		return ERR_PTR(-ENOMEM);
-	if (!gh_heap_charge(heap, w->npages)) {
-		err = w->npages > heap->limit ? -ENOMEM : -EDQUOT;
-		goto drop;
-	}
+		goto uncharge;
 	s = gh_arena_alloc(w, gfp, nid == NUMA_NO_NODE ? gh_mem_node() : nid);
 	if (!s)
-		goto uncharge;
+		goto drop;
 	/* Who is late to free what the descriptor was before may look. */
 	WRITE_ONCE(s->records, IS_ERR(records) ? NULL : records);
 	return s;
 
-uncharge:
-	atomic_long_sub(w->npages, &heap->pages);
 drop:
 	gh_records_drop(records);
-	return ERR_PTR(err);
+uncharge:
+	atomic_long_sub(w->npages, &heap->pages);
+	return ERR_PTR(-ENOMEM);
 }
 
 /**
@@ -59,7 +57,7 @@ drop:
  *
  * Context: Any that @gfp allows; no lock and no section held.
  * Return: the span, token held, without an owner; -EDQUOT if the heap's limit is reached,
- * -ENOMEM if there is no memory.
+ * -ENOMEM if there is no memory, or the limit is less than a span.
  */
 struct gh_span *gh_spans_new_small(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid)
 {

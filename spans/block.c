@@ -19,7 +19,6 @@
  */
 
 #include <linux/bitops.h>
-#include <linux/math.h>
 #include <linux/string.h>
 
 #include "base/spanclass.h"
