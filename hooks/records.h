@@ -49,7 +49,7 @@ struct gh_record {
  *	taken by those who allocate, free, merge and validate
  * @flags: the heap's, GOHEAP_POISON and so on
  * @nr: how many
- * @gone: the span is no longer one of these objects; a wild free may still look
+ * @gone: the span no longer has these objects; a wild free may still read the records
  * @of: by the object's index
  */
 struct gh_records {

@@ -16,7 +16,7 @@
 
 #define GH_RELEASE_SIZE	(GH_RELEASE_PAGES << GH_PAGE_SHIFT)
 
-/* Where a walk through the runs, from the longest down, goes on after a break. */
+/* The place in a walk through the runs, from the longest down, to go on after a break. */
 struct gh_run_key {
 	unsigned long npages;
 	unsigned long base;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the fast paths of a CPU's cache leave to it. The section is held unless said otherwise.
+ * A CPU's cache, below the fast paths. The section is held unless said otherwise.
  */
 #ifndef _GOHEAP_PERCPU_CACHE_H
 #define _GOHEAP_PERCPU_CACHE_H
