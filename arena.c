@@ -23,13 +23,13 @@
 #include "pages/run.h"
 #include "span.h"
 
-/* Blocks that were not to be had are not asked for again so soon by the gentle. */
+/* After long runs were not to be had, gentle requests do not ask again for so long. */
 #define SCARCE_FOR	(HZ / 10)
 
 /* Called when pages were taken from the kernel; reclaim.c sets it. */
 gh_arena_grown_fn *gh_arena_grown;
 
-/* Descriptors for a chunk, for what is cut out of it, and for what is left on both sides. */
+/* Descriptors for a chunk, for the span that is cut out, and for the rests on both sides. */
 struct chunk_descs {
 	struct gh_span *run;
 	struct gh_span *cut[3];
@@ -59,7 +59,7 @@ static bool descs_new(struct chunk_descs *d, enum gh_desc_kind kind, int nid, gf
 	return false;
 }
 
-/* Make split pages a free run of their node, less what they were taken for. */
+/* Cut the wanted span out of the split pages, and make the rest free runs of their node. */
 static struct gh_span *chunk_add(struct page *page, unsigned int order, bool zeroed,
 				 const struct gh_want *w, gfp_t gfp)
 {
@@ -105,7 +105,7 @@ static struct gh_span *take_chunk(int nid, const struct gh_want *w, gfp_t gfp)
 	return s;
 }
 
-/* Out of pages that the kernel is asked for. */
+/* Take a span out of new pages of the kernel. */
 static struct gh_span *grow(int nid, const struct gh_want *w, gfp_t gfp)
 {
 	struct gh_span *s;
@@ -119,7 +119,7 @@ static struct gh_span *grow(int nid, const struct gh_want *w, gfp_t gfp)
 	return s;
 }
 
-/* From one node, which grows if it has to. */
+/* Take a span from one node, with new pages of the kernel if no run fits. */
 static struct gh_span *alloc_growing(int nid, const struct gh_want *w, gfp_t gfp)
 {
 	struct gh_span *s = gh_pageheap_alloc(gh_page_heaps[nid], w, gfp & ~__GFP_THISNODE);
@@ -132,7 +132,7 @@ static bool is_scarce(const struct gh_page_heap *ph, const struct gh_want *w)
 	return w->npages >= gh_peek(ph->scarce) && time_before(jiffies, gh_peek(ph->scarce_until));
 }
 
-/* Two at a time may mix it up; then somebody asks once more, or once less. */
+/* Two CPUs at a time may mix the values; then a request is made once more, or once less. */
 static void note_scarce(struct gh_page_heap *ph, const struct gh_want *w)
 {
 	if (time_before(jiffies, gh_peek(ph->scarce_until)) && w->npages > gh_peek(ph->scarce))
@@ -141,7 +141,7 @@ static void note_scarce(struct gh_page_heap *ph, const struct gh_want *w)
 	WRITE_ONCE(ph->scarce_until, jiffies + SCARCE_FOR);
 }
 
-/* What there is on any node. */
+/* Take a span from the free runs of any node. */
 static struct gh_span *alloc_idle(const struct gh_want *w, gfp_t gfp)
 {
 	struct gh_span *s;
@@ -165,7 +165,7 @@ static struct gh_span *alloc_span(int nid, const struct gh_want *w, gfp_t gfp)
 	s = alloc_growing(nid, w, gh_gfp_of_node(gfp));
 	if (IS_ERR(s))
 		s = alloc_idle(w, gfp);
-	/* From whatever node the kernel thinks best, with reclaim. */
+	/* New pages from the node that the kernel prefers, with reclaim. */
 	return IS_ERR(s) ? grow(nid, w, gfp) : s;
 }
 
@@ -214,7 +214,7 @@ void gh_arena_commit(struct gh_span *s)
 {
 	struct gh_arena *arena;
 
-	/* The arena stays while pages in it are ours; the map may be replaced. */
+	/* The arena stays while pages in it are ours; only the map may be replaced. */
 	rcu_read_lock();
 	arena = gh_arena_of(s->base);
 	rcu_read_unlock();
@@ -236,7 +236,7 @@ void gh_arena_free(struct gh_span *s)
 	gh_pageheap_free(s);
 }
 
-/* The kernel, to which they are known, gives them to nobody. */
+/* Give back pages with memory errors: the kernel knows them, and gives them to nobody. */
 static void release_poisoned(struct gh_page_heap *ph)
 {
 	unsigned long unit;

@@ -95,7 +95,7 @@ void gh_central_init(struct gh_node *node)
  * @sc: span class or GH_SC_TINY
  * @nid: of which node
  *
- * Needs no token: a remote free that has it finds the new owner under the lock.
+ * Needs no token: a remote free that holds the token finds the new owner under the lock.
  *
  * Context: @owner's section.
  * Return: the fullest span, or NULL.
@@ -120,8 +120,8 @@ struct gh_span *gh_central_fetch(struct goheap *heap, struct gh_cache *owner, un
 }
 
 /*
- * May an empty span go? Not the last one of a heap that looks for writes after free:
- * with it would go what was freed in it. A heap's limit is worth more.
+ * May an empty span go? If the heap looks for writes after free, its last span stays, because
+ * its freed objects are still to be checked. A heap with a limit lets the last span go, too.
  */
 static bool may_release(const struct gh_central *central, const struct gh_span *s)
 {
@@ -133,39 +133,40 @@ static bool may_release(const struct gh_central *central, const struct gh_span *
 
 /* What is to be done with a span when the central lock is no longer held. */
 enum todo {
-	NOTHING,
-	WAIT,				/* it has objects that wait for RCU */
-	FREE,				/* it is empty, and unlisted */
+	TODO_NOTHING,
+	TODO_WAIT,				/* the span has objects that wait for RCU */
+	TODO_FREE,				/* the span is empty, and unlisted */
 };
 
 /*
- * Give the token back and merge what came meanwhile. If something is left to be done, the
- * caller has the token again.
+ * Give the token back, then merge the remote frees that came meanwhile. If something is left
+ * to be done, the caller has the token again.
  */
 static enum todo merge_unowned(struct gh_central *central, struct gh_span *s)
 {
-	enum todo todo = NOTHING;
+	enum todo todo = TODO_NOTHING;
 
 	lockdep_assert_held(&central->lock);
 	gh_span_unclaim(s);
 	if (gh_span_merge(s) == -EAGAIN)
-		todo = WAIT;
+		todo = TODO_WAIT;
 	relist_span(central, s);
-	if (todo == NOTHING && gh_span_is_empty(s) && may_release(central, s))
-		todo = FREE;
-	/* If somebody else has the token, that one will be here next. */
-	if (todo == NOTHING || !gh_span_claim(s))
-		return NOTHING;
-	if (todo == FREE)
+	if (todo == TODO_NOTHING && gh_span_is_empty(s) && may_release(central, s))
+		todo = TODO_FREE;
+	/* If another CPU has the token, that CPU comes here next and does the rest. */
+	if (todo == TODO_NOTHING || !gh_span_claim(s))
+		return TODO_NOTHING;
+	if (todo == TODO_FREE)
 		unlist_span(central, s);
 	return todo;
 }
 
+/* The central lock is no longer held: spans go from here. */
 static void dispose(struct gh_span *s, enum todo todo)
 {
-	if (todo == WAIT)
+	if (todo == TODO_WAIT)
 		gh_limbo_add(s);
-	else if (todo == FREE)
+	else if (todo == TODO_FREE)
 		gh_spans_free(s);
 }
 
@@ -174,7 +175,7 @@ static void dispose(struct gh_span *s, enum todo todo)
  * @s: the caller owns it and has its token; it is on no list
  *
  * Context: The owner's section, or the owner's CPU is dead.
- * Return: false if the span turned out empty: the caller has it still, with the
+ * Return: false if the span turned out empty: the caller still has the span, with the
  * token, and without an owner.
  */
 bool gh_central_put(struct gh_span *s)
@@ -191,16 +192,16 @@ bool gh_central_put(struct gh_span *s)
 	list_span(central, s);
 	todo = merge_unowned(central, s);
 	gh_unlock(&central->lock, flags);
-	if (todo == WAIT)
+	if (todo == TODO_WAIT)
 		gh_limbo_add(s);
-	return todo != FREE;
+	return todo != TODO_FREE;
 }
 
 /**
  * gh_central_take_over() - take a span from a dead CPU, whoever has the token
  * @s: owned by the dead CPU's cache, which has forgotten it
  *
- * If somebody has the token, that one may have seen the dead CPU's cache as the owner:
+ * If a freeing CPU has the token, that CPU may have seen the dead CPU's cache as the owner:
  * see gh_remote_close_inbox().
  *
  * Context: Process context, preemption off.
@@ -209,7 +210,7 @@ void gh_central_take_over(struct gh_span *s)
 {
 	struct gh_central *central = central_of(s);
 	bool claimed = gh_span_claim(s);
-	enum todo todo = NOTHING;
+	enum todo todo = TODO_NOTHING;
 	unsigned long flags;
 
 	gh_lock(&central->lock, flags);
@@ -229,12 +230,12 @@ void gh_central_take_over(struct gh_span *s)
  *
  * Context: Any but NMI, preemption off.
  * Return: 0, the token is given back; -EXDEV, the token is still held: the span
- * has an owner, whose inbox it should go to.
+ * has an owner, and the caller should put the span into the owner's inbox.
  */
 int gh_central_merge(struct gh_span *s)
 {
 	struct gh_central *central = central_of(s);
-	enum todo todo = NOTHING;
+	enum todo todo = TODO_NOTHING;
 	unsigned long flags;
 	bool owned;
 
@@ -297,8 +298,8 @@ void *gh_central_alloc(struct goheap *heap, unsigned int sc, int nid, bool *fres
  * @fresh: set if the object is known to be zero
  *
  * Context: Any.
- * Return: the object; NULL, in NMI only, if the lock could not be had: the
- * caller has the span still.
+ * Return: the object; NULL, in NMI only, if the lock could not be taken: the
+ * caller still has the span.
  */
 void *gh_central_add(struct gh_span *s, bool *fresh)
 {
@@ -332,19 +333,19 @@ void gh_central_remove(struct gh_span *s)
 	gh_unlock(&central->lock, flags);
 }
 
-/* A check of the lists, which may be interrupted and goes on. */
+/* A check of the lists: between two holds of the lock the lists may change. */
 struct check {
-	struct gh_span *first;		/* of the list: when it comes again all were seen */
-	unsigned long locked;		/* how often the lock had been taken when it began */
+	struct gh_span *first;		/* first span checked: at the head again, all were seen */
+	unsigned long locked;		/* how often the lock was taken when the check began */
 	unsigned int nr;
-	bool done;			/* with the list, or it has changed */
-	bool changed;			/* one of the lists, so that @nr is that of no time */
+	bool done;			/* the list was checked to its end, or has changed */
+	bool changed;			/* a list has changed: @nr mixes different times */
 };
 
 /* How many spans are checked under one hold of the lock. */
 #define MOST_CHECKS	64
 
-/* Each span that was checked goes to the end, so that in the end all are in order again. */
+/* A checked span moves to the end of its list: after a full round the order is as before. */
 static const char *check_some(struct gh_central *central, unsigned int i, struct check *c)
 {
 	struct list_head *list = &central->lists[i];
@@ -356,7 +357,7 @@ static const char *check_some(struct gh_central *central, unsigned int i, struct
 	if (c->locked != central->locked) {
 		c->locked = central->locked;
 		c->changed = true;
-		c->done = c->first;		/* in the middle of this one */
+		c->done = c->first;		/* the check was in the middle of this list */
 	}
 	for (checks = 0; checks < MOST_CHECKS && !c->done && !wrong; checks++) {
 		s = list_first_entry_or_null(list, struct gh_span, list);
@@ -395,7 +396,7 @@ static const char *check_list(struct gh_central *central, unsigned int i, struct
  * gh_central_validate() - check the central lists of a span class
  * @central: which
  *
- * Looks at a few spans at a time. Of a list that changes meanwhile, not at all of them.
+ * Looks at a few spans at a time. If a list changes meanwhile, some of its spans are skipped.
  *
  * Context: Any but NMI; no frees of its objects under way.
  * Return: NULL, or what is wrong, in words.

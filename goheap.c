@@ -150,7 +150,7 @@
 #include "percpu/slot.h"
 #include "span.h"
 
-/* The default heap's caches: one load less than through it. */
+/* The default heap's caches: one load less than gh_default->cache. */
 static struct gh_cache __percpu *default_caches;
 
 /**
@@ -166,8 +166,8 @@ void __init gh_core_init(void)
 /* ---- allocation ------------------------------------------------------------------ */
 
 /*
- * How a fast path goes on, with preemption off, when the slot has run dry. It finds
- * the class anew, so that the fast path need not remember it and saves no register.
+ * The slow path after a slot has run dry; called with preemption off. The class is computed
+ * anew here, so that the fast path does not save a register for the class.
  */
 static noinline void *alloc_dry(size_t size, gfp_t gfp, bool noscan, struct gh_cache *cache)
 {
@@ -177,9 +177,9 @@ static noinline void *alloc_dry(size_t size, gfp_t gfp, bool noscan, struct gh_c
 }
 
 /*
- * How one ends when others wait for the CPU. Not with the object, but with the byte behind
- * its first: compilers would keep the object where its argument goes, and copy it on
- * the fast path to where results go.
+ * The end of a fast path when other tasks wait for the CPU. The argument is the object's
+ * address plus 1. With the plain address, compilers would keep the object in the argument
+ * register, and the fast path would need a copy to the result register.
  */
 static noinline __cold void *yield_with(void *behind, gfp_t gfp)
 {
@@ -192,7 +192,7 @@ static struct goheap *heap_of(struct gh_cache __percpu *caches)
 	return raw_cpu_ptr(caches)->heap;
 }
 
-/* What was never handed out of zeroed pages needs no clearing. */
+/* A fresh object is in zeroed pages and was never handed out: no need to clear it. */
 static __always_inline void *zeroed(void *p, bool fresh, unsigned int sc, size_t size, gfp_t gfp)
 {
 	return gh_post_alloc(fresh ? p : gh_clear(p, gh_sc_bytes(sc)), size, sc, gfp);
@@ -262,7 +262,7 @@ static __always_inline void *alloc_small(struct gh_cache __percpu *caches, size_
 	return alloc_slot(caches, class, size, gfp, noscan);
 }
 
-/* What kmalloc() promises for the size, for tiny ones. */
+/* The alignment that kmalloc() promises for a tiny size. */
 static size_t tiny_align(size_t size)
 {
 	return size >= 8 ? 8 : size & -size;
@@ -273,7 +273,7 @@ static __always_inline bool is_tiny(size_t size, gfp_t gfp, bool noscan)
 	return noscan && size <= GH_TINY_MAX && !(gfp & __GFP_ZERO);
 }
 
-/* What the fast path does not want to know about. */
+/* All allocations that the fast path cannot do: large, zeroed, of a node, refused flags. */
 static noinline void *alloc_uncommon(struct gh_cache __percpu *caches, size_t size, gfp_t gfp,
 				     bool noscan, int nid)
 {
@@ -286,7 +286,7 @@ static noinline void *alloc_uncommon(struct gh_cache __percpu *caches, size_t si
 	if (size > GH_SMALL_MAX)
 		return gh_large_alloc(heap_of(caches), size, size & -size, gfp, noscan, nid);
 	sc = gh_size_class(size) * 2 + noscan;
-	/* __GFP_THISNODE: this CPU's cache may have spans of other nodes */
+	/* __GFP_THISNODE: not from this CPU's cache, which may have spans of other nodes */
 	if (gfp & __GFP_THISNODE && nid == NUMA_NO_NODE)
 		nid = gh_mem_node();
 	if (nid != NUMA_NO_NODE)
@@ -337,7 +337,7 @@ void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool n
 	return gh_large_alloc(heap, size, max(align, size & -size), gfp, noscan, nid);
 }
 
-/* Turns a node into none if this CPU's cache, or any node, will do. False if it is not there. */
+/* Turn @nid into NUMA_NO_NODE if this CPU's cache, or any node, will do. False if not online. */
 static bool choose_node(int *nid, gfp_t gfp)
 {
 	bool online = *nid >= 0 && *nid < nr_node_ids && node_online(*nid);
@@ -352,8 +352,8 @@ static bool choose_node(int *nid, gfp_t gfp)
 }
 
 /*
- * This CPU's cache has spans of other nodes when its own had no memory left. Is there
- * some again? Then it is that which was asked for.
+ * This CPU's cache holds spans of other nodes if the own node had no memory left before. The
+ * caller asked for the own node: if that node has memory again, replace @p by an object of it.
  */
 static void *migrate_to_node(void *p, size_t size, gfp_t gfp, int nid)
 {
@@ -379,7 +379,7 @@ ALLOW_ERROR_INJECTION(goheap_alloc, NULL);
 
 void *goheap_alloc_class(unsigned int class, size_t size, gfp_t gfp)
 {
-	/* The slots of class 0 are always dry, and the class is found anew then. */
+	/* Class 0 is allowed: its slots are always dry, and alloc_dry() finds the class anew. */
 	if (WARN_ON_ONCE(class >= GH_NR_CLASSES))
 		return NULL;
 	if (gh_should_fail(size, gfp))
@@ -446,7 +446,7 @@ static noinline void free_twice(struct gh_cache *cache, struct gh_span *s, unsig
 	gh_misuse(GH_DOUBLE_FREE, gh_span_object(s, idx), s);
 }
 
-/* Not what was freed already, and has an owner in the span's next life. */
+/* Clear the object, unless it was freed already: it may be another object in the next life. */
 static noinline void clear_object(struct gh_span *s, unsigned int idx, u32 life)
 {
 	if (gh_span_is_live(s, idx) && gh_span_lives_on(s, life))
@@ -463,7 +463,7 @@ static __always_inline void free_object(struct gh_span *s, unsigned int idx, u32
 	if (!cache || cache->cpu != cpu || unlikely(!gh_section_enter(cache))) {
 		gh_remote_free(s, idx, life);
 	} else if (unlikely(READ_ONCE(s->owner) != cache || !gh_span_lives_on(s, life))) {
-		/* An interrupt gave the span away meanwhile, and may have got it back. */
+		/* An interrupt gave the span away before the section, and may have got it back. */
 		gh_section_exit(cache);
 		gh_remote_free(s, idx, life);
 	} else if (unlikely(!gh_span_give(s, idx))) {
@@ -536,7 +536,7 @@ static __always_inline void free_any(struct gh_span *s, const void *p, int cpu)
 		free_special(s, flags, off, life, p);
 		return;
 	}
-	/* The bound matters when @p is wild and the span is changing just now. */
+	/* @idx can be out of bounds if @p is wild and the span is changing just now. */
 	if (unlikely(!gh_span_starts(s, off, &idx) || idx >= READ_ONCE(s->nelems)))
 		goto misuse;
 	free_object(s, idx, life, cpu);
@@ -546,13 +546,13 @@ misuse:
 }
 
 /*
- * How a free goes on, with preemption off, when it is not as simple as it hopes. All of
- * these functions are called last, so that the fast path saves no registers.
+ * The slow paths of a free, called with preemption off. The fast path makes only tail calls to
+ * these functions, so that it saves no registers.
  */
 
 /*
- * Whatever is not a live object of the cache's: of another heap or CPU, tiny, large, free
- * already, or none at all. @s is what gh_span_of() says.
+ * Free an address that is not a live object of the cache's spans: an object of another heap
+ * or CPU, tiny, large, free already, or no object at all. @s is what gh_span_of() says.
  */
 static noinline void free_elsewhere(struct gh_cache *cache, struct gh_span *s, const void *p)
 {
@@ -565,7 +565,7 @@ static noinline void free_elsewhere(struct gh_cache *cache, struct gh_span *s, c
 	preempt_enable();
 }
 
-/* An interrupt that hit a section of its own CPU. */
+/* Free in an interrupt that hit a section of its own CPU. */
 static noinline void free_interrupting(const void *p)
 {
 	if (likely(!ZERO_OR_NULL_PTR(p)))
@@ -573,7 +573,7 @@ static noinline void free_interrupting(const void *p)
 	preempt_enable();
 }
 
-/* A live object of another heap. An address without a live object is left to the free. */
+/* Is @p a live object of another heap? If @p is no live object, the free itself reports it. */
 static bool is_of_other_heap(const struct gh_span *s, const void *p, const struct goheap *heap)
 {
 	struct gh_ref ref;
@@ -616,7 +616,7 @@ static bool size_matches(const struct gh_ref *ref, size_t size)
 	return size <= GH_SMALL_MAX && gh_size_class(size) == gh_sc_class(ref->span->spanclass);
 }
 
-/* A live object that was not asked for as @size bytes. */
+/* Is @p a live object that was not asked for as @size bytes? */
 static bool is_of_other_size(const void *p, size_t size, struct gh_ref *ref)
 {
 	return gh_lookup_live(p, ref) && !size_matches(ref, size);
@@ -651,7 +651,7 @@ static noinline void list_freed(struct gh_cache *cache, struct gh_span *s)
 	preempt_enable();
 }
 
-/* What the caller of a free says about the object, and a free has to check. */
+/* What the caller of a free says about the object; the free checks it. */
 enum free_check {
 	CHECK_NOTHING,
 	CHECK_HEAP,
@@ -701,8 +701,8 @@ static __always_inline bool find_own(struct gh_cache *cache, const void *p, stru
 }
 
 /*
- * Frees an object of the heap that has @caches. All objects of other heaps go elsewhere:
- * with CHECK_NOTHING that is allowed.
+ * Free an object of the heap that has @caches. An object of another heap takes the slow path:
+ * with CHECK_NOTHING such a free is allowed.
  */
 static __always_inline void free_small(struct gh_cache __percpu *caches, const void *p,
 				       const enum free_check check, size_t size)

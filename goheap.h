@@ -63,22 +63,22 @@
  *	cache and the central lists are empty, pages come from the kernel's page
  *	allocator.
  * as NOIO, as NOFS
- *	GFP_KERNEL is good for no more than that, as with every caller of the page
+ *	GFP_KERNEL acts as GFP_NOIO or GFP_NOFS, as for every caller of the page
  *	allocator.
  * reserves
- *	The page allocator does not reclaim for who reclaims. It gives from its
- *	reserves, to which goheap goes for what is asked for only, never for pages
- *	or magazines of its own liking.
+ *	For a caller that reclaims, the page allocator does not reclaim, and gives
+ *	from its reserves. goheap uses these reserves for the pages that the request
+ *	needs, never for magazines or pages beyond that.
  * held
- *	The page allocator cannot be called. What goheap holds can be had: objects in
- *	this CPU's cache and in the central lists, pages that are idle. When there is
- *	none, an allocation fails as if memory had run out.
+ *	The page allocator cannot be called. Only memory that goheap holds can be had:
+ *	objects in this CPU's cache and in the central lists, and idle pages. When there
+ *	is none, an allocation fails as if memory had run out.
  *
- * In NMI, locks are only tried, for what was interrupted may hold them: an allocation may
- * fail though there is memory. So may, where the NMI hit goheap itself on this CPU, one
- * that needs a new span. A free that would need a lock is done when the NMI is over and
- * a grace period has passed: that of a large object, or of one in a span that no CPU
- * owns. It counts as freed at once all the same, and a second free is reported.
+ * In NMI, locks are only tried, because the interrupted code may hold them: an allocation
+ * may fail though there is memory. If the NMI hit goheap itself on this CPU, an allocation
+ * that needs a new span may fail as well. A free that would need a lock is done after the
+ * NMI and a grace period: the free of a large object, or of an object in a span that no CPU
+ * owns. The object counts as freed at once, and a second free is reported.
  *
  * Kernels with lockdep or DEBUG_ATOMIC_SLEEP report GFP_KERNEL where it must not be
  * used whether or not the allocation had to sleep.
@@ -197,8 +197,8 @@ void *goheap_alloc_node(size_t size, gfp_t gfp, int nid)
  * @align: a power of two, at most goheap_max_size()
  * @gfp: see goheap_alloc()
  *
- * goheap_realloc() does not keep the alignment when it moves the object: whoever needs
- * it allocates anew, copies and frees.
+ * goheap_realloc() does not keep the alignment when it moves the object. A caller that needs
+ * the alignment allocates a new object, copies and frees.
  *
  * Context: Any context that @gfp allows.
  * Return: the object, or NULL; also, with a warning, when @align is no power of
@@ -331,8 +331,8 @@ size_t goheap_max_size(void);
  * As for kmem_cache_create() SLAB_POISON, SLAB_RED_ZONE and SLAB_STORE_USER: slow, and
  * for debugging. The parameter goheap.debug= adds to them.
  */
-#define GOHEAP_POISON	0x2	/* find out who writes to freed objects */
-#define GOHEAP_REDZONE	0x4	/* find out who writes behind objects */
+#define GOHEAP_POISON	0x2	/* detect writes to freed objects */
+#define GOHEAP_REDZONE	0x4	/* detect writes after the end of objects */
 #define GOHEAP_TRACK	0x8	/* reports tell who allocated and who freed */
 
 /* flags of goheap_heap_alloc() */
@@ -383,8 +383,8 @@ void goheap_destroy(struct goheap *heap);
  *
  * Freed by goheap_heap_free() or by any of the default heap's free functions.
  *
- * At the heap's limit a caller that may sleep waits for other CPUs, and for grace
- * periods, to give back what is held with nothing live.
+ * At the heap's limit a caller that may sleep waits until other CPUs, and grace periods,
+ * have given back memory without live objects.
  *
  * Context: Any context that @gfp allows.
  * Return: the object, or NULL; also when the heap's limit is reached.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a heap is: its name, its limit, the list of heaps, and who is told of heaps that come
- * and go. Data only: how heaps are made and taken down is in api/heaps.c.
+ * What a heap is: its name, its limit, the list of heaps, and the listeners to heaps that come
+ * and go. Data only: api/heaps.c makes heaps and takes heaps down.
  */
 
 #include <linux/ctype.h>
@@ -13,7 +13,7 @@
 
 struct goheap *gh_default;
 
-/* Guards the list. A heap's events come after it is on the list, and before it leaves. */
+/* Guards the list. A heap is on the list when listeners are told that it came, or that it goes. */
 DEFINE_MUTEX(gh_heaps_mutex);
 LIST_HEAD(gh_heaps);
 static u8 last_id;		/* gh_heaps_mutex */
@@ -41,9 +41,9 @@ bool gh_heap_charge(struct goheap *heap, unsigned int npages)
 }
 
 /*
- * A name is a column of tables in debugfs, where a line that begins with '#' is no record;
- * a directory there; and a word of goheap.debug=, on the kernel's command line as well. What
- * ends a word in one of these cannot be in a name.
+ * A name is a column of tables in debugfs (a line that begins with '#' is no record), the name
+ * of a directory in debugfs, and a word of goheap.debug= on the kernel's command line. A
+ * character that ends a word in one of these is bad.
  */
 static bool name_has_bad_characters(const char *name)
 {

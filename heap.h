@@ -28,8 +28,8 @@ struct gh_node;
  * @tiny_alone: tiny objects ever allocated with a block to themselves
  * @id: of its spans in &gh_arena.heaps; many heaps may have the same
  * @limbo: spans in limbo
- * @quiet: it is going, and a grace period has passed since anything was freed: nothing
- *	in it waits for readers any more
+ * @quiet: the heap is going, and a grace period has passed after its last free: no
+ *	object of the heap waits for readers any more
  * @flags: GOHEAP_LEAK_OK
  * @debug: GOHEAP_POISON, GOHEAP_REDZONE, GOHEAP_TRACK; if any, the caches stay empty
  * @link: in the list of heaps; gh_heaps_mutex

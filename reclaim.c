@@ -4,11 +4,11 @@
  * memory pressure (a shrinker, and before the OOM killer kills), and on request
  * (debugfs, module exit).
  *
- * The work proceeds from the outside in: CPUs' caches first, then free runs. A
- * cache is touched by its own CPU only, so the background work asks each CPU
- * that has something to take over, or did not refill for a while, to do it. The
- * shrinker cannot wait for CPUs, so it has free runs to offer only; whoever is about
- * to call the OOM killer waits.
+ * CPUs' caches come first, then free runs. Only its own CPU touches a cache. So the
+ * background work asks a CPU to drain its cache if other CPUs freed into its spans,
+ * and to flush its cache if the slots did not refill for a while. The shrinker cannot
+ * wait for CPUs, and offers free runs only. Before the OOM killer runs, its caller
+ * waits for the CPUs.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -37,29 +37,29 @@
 #define TICK			HZ
 /* A cache that did not refill for so many ticks is given back. */
 #define IDLE_TICKS		3
-/* How long a cache keeps what it missed once: it may miss it again. */
+/* How long a cache keeps all of its extra spans: it may need them again. */
 #define EXTRA_TICKS		10
 /* Go retains a tenth more than the recent peak. */
 #define RETAIN_PERCENT		110
 /* How fast a peak is forgotten: this part of the excess a tick. */
 #define PEAK_DECAY		4
-/* Never worth the trouble: the smallest chunk. */
+/* Retain at least one chunk: less is not worth the trouble. */
 #define RETAIN_LEAST		((1UL << 20) >> GH_PAGE_SHIFT)
-/* Under pressure ticks come so fast, and no faster: a busy cache must not look idle. */
+/* The tick under memory pressure. If it were shorter, a busy cache would look idle. */
 #define PRESSED_TICK		(HZ / 10)
-/* How long the OOM killer may have to wait for caches. */
+/* How long the OOM killer waits for caches to be flushed. */
 #define PATIENCE		HZ
 /* Descriptors without pages that a node keeps, of each kind. */
 #define SPARES_KEPT		64
 
-/* Not that of drains: the tick takes gh_heaps_mutex, and trim waits for drains with it. */
+/* Not the drain queue: the tick takes gh_heaps_mutex, and trim waits for drains under it. */
 static struct workqueue_struct *tick_queue;
 struct shrinker *gh_shrinker;
 
 static void tick(struct work_struct *work);
 static DECLARE_DEFERRABLE_WORK(tick_work, tick);
 
-/* There may be something to give back some time. Called where pages can be allocated. */
+/* Start the tick: pages were taken that may be idle later. Called where pages can be allocated. */
 static void wake_scavenger(void)
 {
 	if (!delayed_work_pending(&tick_work))
@@ -78,7 +78,7 @@ static bool cache_is_idle(struct gh_cache *cache)
 	return ++cache->idle_ticks >= IDLE_TICKS;
 }
 
-/* Spans that a cache keeps in addition are given up by halves, if it may be without. */
+/* Has the cache kept extra spans for EXTRA_TICKS? Then it is to give up half of them. */
 static bool has_had_extra(struct gh_cache *cache)
 {
 	if (!gh_peek(cache->extra_bytes) || ++cache->extra_ticks < EXTRA_TICKS)
@@ -89,7 +89,7 @@ static bool has_had_extra(struct gh_cache *cache)
 
 static void tick_cache(struct gh_cache *cache)
 {
-	/* Most have nothing, and need one look. */
+	/* Most caches hold nothing: one read is enough. */
 	bool filled = gh_peek(cache->filled);
 	bool idle = filled && cache_is_idle(cache), relax = filled && has_had_extra(cache);
 
@@ -106,7 +106,7 @@ static void tick_caches(void)
 	struct goheap *heap;
 	int cpu;
 
-	/* A CPU that comes up has nothing; what one that goes down had is taken over. */
+	/* A CPU that comes up holds nothing; gh_hotplug_dead() empties one that goes down. */
 	cpus_read_lock();
 	mutex_lock(&gh_heaps_mutex);
 	list_for_each_entry(heap, &gh_heaps, link)
@@ -127,7 +127,7 @@ static unsigned long excess(struct gh_page_heap *ph)
 	ph->peak = max(in_use, ph->peak - DIV_ROUND_UP(ph->peak - in_use, PEAK_DECAY));
 	retain = ph->peak * RETAIN_PERCENT / 100;
 	gh_unlock(&ph->lock, flags);
-	/* With nothing in use nothing is retained. */
+	/* If nothing is in use, retain nothing. */
 	retain = in_use ? max(retain, in_use + RETAIN_LEAST) : 0;
 	return held > retain ? held - retain : 0;
 }
@@ -179,7 +179,7 @@ void gh_reclaim_trim(void)
 
 /* ---- memory pressure -------------------------------------------------------------- */
 
-/* Caches cannot be waited for here; have them looked at soon. */
+/* A shrinker cannot wait for caches: let the next tick come soon. */
 static void tick_soon(void)
 {
 	static unsigned long next = INITIAL_JIFFIES;
@@ -197,7 +197,7 @@ static unsigned long shrink_count(struct shrinker *s, struct shrink_control *sc)
 
 	if (idle)
 		return idle;
-	/* Then nobody would call shrink_scan(), but caches may have something. */
+	/* For 0 the kernel would not call shrink_scan(), but caches may hold idle spans. */
 	if (gh_peek(ph->small) || gh_peek(ph->large))
 		tick_soon();
 	return SHRINK_EMPTY;
@@ -222,7 +222,7 @@ static unsigned long release_all(void)
 	return (done << GH_PAGE_SHIFT) >> PAGE_SHIFT;
 }
 
-/* Not flush_work(): a CPU that is kept busy for ever must not keep the OOM killer. */
+/* Not flush_work(): a CPU that stays busy for ever must not block the OOM killer. */
 static void flush_caches_patiently(void)
 {
 	unsigned long until = jiffies + PATIENCE;
@@ -236,9 +236,9 @@ static void flush_caches_patiently(void)
 /**
  * gh_reclaim_last_resort() - give back all that is idle, before somebody is killed
  *
- * The caller may be in the middle of anything that allocates, goheap_create() and
- * the hotplugging of a CPU among them, so locks are tried only; and nothing here
- * waits for somebody who allocates, since the caller keeps others from killing, too.
+ * The caller may be in the middle of any code that allocates, also in goheap_create() or in
+ * CPU hotplug: so locks are only tried. Nothing here waits for a task that allocates:
+ * while the caller waits, no other task can call the OOM killer.
  *
  * Context: Process context.
  * Return: how many kernel pages went.

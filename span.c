@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Bookkeeping of the objects inside one span: no locks, no pages, no globals.
- * The caller owns the span or holds its central list's lock, unless a function
- * says that it may be called by anybody.
+ * The caller owns the span or holds its central list's lock, unless the comment
+ * of a function says anybody's span.
  */
 
 #include <linux/mm.h>
@@ -22,7 +22,7 @@ static const u16 kind_words[GH_NR_KINDS] = {
 	[GH_KIND_TINY] = 8,
 };
 
-/* Behind the bitmaps of a tiny span: 12 bits for every block. */
+/* After the bitmaps of a tiny span: 12 bits for every block. */
 #define TINY_BYTES	(GH_TINY_BLOCKS * 3 / 2)
 
 /**
@@ -73,18 +73,18 @@ static void fill_words(struct gh_span *s)
 }
 
 /*
- * What was seen of the span while it was free, where it began above all, is not what
- * it is now.
+ * The span stops being free pages. A CPU that read the span while it was FREE, its base above
+ * all, has to find another life.
  */
 static void begin_life(struct gh_span *s)
 {
-	gh_smp_wmb();	/* who finds this life finds all of it; pairs with gh_span_life() */
+	gh_smp_wmb();	/* a reader of this life sees all of it; pairs with gh_span_life() */
 	gh_span_end_life(s);
 }
 
 static void init_common(struct gh_span *s, struct goheap *heap)
 {
-	/* Walks, and who is late to free what the descriptor was before, may look. */
+	/* Walks may read this, and late frees of the descriptor's earlier life. */
 	WRITE_ONCE(s->heap, heap);
 	s->next = NULL;
 	WRITE_ONCE(s->rcu_used, false);
@@ -163,10 +163,10 @@ void gh_span_reuse_large(struct gh_span *s, bool noscan)
 	WRITE_ONCE(s->rcu_used, false);
 	WRITE_ONCE(s->spanclass, GH_SC_LARGE + noscan);	/* walks see the span all the time */
 	WRITE_ONCE(s->limit, gh_span_bytes(s));
-	/* Or who is late to free the object's predecessor would free this one. */
+	/* Without this, a late free of the object before would free the new object. */
 	gh_span_end_life(s);
 	WRITE_ONCE(s->words[0].free, 0);
-	/* Last, or a second free would not be one. Nobody else has the address yet. */
+	/* Last: until here a second free is reported. No other CPU has the new object yet. */
 	atomic_long_set(&s->words[0].remote, 0);
 }
 
@@ -181,9 +181,9 @@ void gh_span_init_free(struct gh_span *s)
 	unsigned int i;
 
 	WRITE_ONCE(s->limit, 0);
-	gh_smp_wmb();	/* who finds another life finds no limit; pairs with gh_span_life() */
+	gh_smp_wmb();	/* a reader of another life sees limit 0; pairs with gh_span_life() */
 	gh_span_end_life(s);
-	/* Who is late frees nothing: see set_remote(). */
+	/* All bits are set, so that a late free frees nothing: see set_remote(). */
 	for (i = 0; i < gh_span_nwords(s); i++)
 		atomic_long_set(&s->words[i].remote, -1);
 	WRITE_ONCE(s->heap, NULL);
@@ -206,7 +206,7 @@ void gh_span_rcu_mark(struct gh_span *s)
 	unsigned long new = get_state_synchronize_rcu();
 	unsigned long old = READ_ONCE(s->rcu_cookie);
 
-	/* Never back: somebody else's bit may count on the later cookie. */
+	/* Never go back: another CPU's bit may rely on the later cookie. */
 	while (ULONG_CMP_LT(old, new) && !try_cmpxchg(&s->rcu_cookie, &old, new))
 		;
 	WRITE_ONCE(s->rcu_used, true);
@@ -334,8 +334,8 @@ unsigned long gh_span_find(const struct gh_span *s, u32 draw, unsigned int *word
  * @draw: from gh_random_draw(), for any of them; 0 for the first
  * @fresh: set to whether the object is known to be zero
  *
- * Leaves objects that were freed once more at the same time as they were freed to
- * the merge, which reports them.
+ * Skips an object if another CPU freed it at the same time: the merge of the second free
+ * reports the object.
  *
  * Context: The owner's section, or the central lock.
  * Return: the object's index, or -1 if there is none.
@@ -371,7 +371,7 @@ void gh_span_count(const struct gh_span *s, struct gh_span_counts *counts)
 	counts->free = 0;
 	counts->pending = 0;
 	for (i = 0; i < nwords; i++) {
-		/* In this order a bit on its way from remote to free is not missed. */
+		/* Remote first: a bit that a merge moves from remote to free is not missed. */
 		remote = atomic_long_read(&s->words[i].remote);
 		smp_rmb();	/* pairs with the full barrier in merge_word() */
 		free = READ_ONCE(s->words[i].free);
@@ -389,7 +389,7 @@ void gh_span_count(const struct gh_span *s, struct gh_span_counts *counts)
  * @s: anybody's span
  * @idx: below @s->nelems
  *
- * Context: Any. A moment later it may not be.
+ * Context: Any. A moment later the answer may be another one.
  * Return: true if neither bitmap says that it is free.
  */
 bool gh_span_is_live(const struct gh_span *s, unsigned int idx)

@@ -31,7 +31,7 @@ enum gh_span_state {
 	GH_SPAN_LARGE,
 };
 
-/* gh_span.flags; all but two never change while the span is SMALL or LARGE */
+/* gh_span.flags; while the span is SMALL or LARGE only GH_F_LISTED and GH_F_FRESH change */
 #define GH_F_LARGE	0x01
 #define GH_F_TINY	0x02
 #define GH_F_DEBUG	0x04		/* has records: see hooks/debug.c */
@@ -84,7 +84,7 @@ struct gh_word {
  * @elemsize: bytes of an object; 0 for LARGE, whose one object is @limit long
  * @spanclass: span class, or GH_SC_TINY
  * @flags: GH_F_*; the changing ones belong to the owner
- * @words: the bitmaps; tiny spans have 12 more bits for every block behind them
+ * @words: the bitmaps; after them, tiny spans have 12 more bits for every block
  */
 struct gh_span {
 	union {
@@ -125,13 +125,13 @@ static_assert(offsetof(struct gh_span, words) == 112);	/* one pair fills two cac
 
 static inline unsigned int gh_span_nwords(const struct gh_span *s)
 {
-	/* most have one, and need not look at the cold line for it */
+	/* most spans have one word: @nelems, in a cold cache line, is not read then */
 	return s->flags & GH_F_WORDS ? DIV_ROUND_UP(s->nelems, BITS_PER_LONG) : 1;
 }
 
 /*
- * The flags of a span that may be another CPU's, of which that one changes two meanwhile.
- * The owner, and who has the central lock, need not use this.
+ * The flags of a span that another CPU may own: the owner CPU may change two flags meanwhile.
+ * The owner, and a holder of the central lock, need not use this.
  */
 static __always_inline u8 gh_span_flags(const struct gh_span *s)
 {
@@ -153,7 +153,7 @@ static inline void *gh_span_object(const struct gh_span *s, unsigned int idx)
 	return (void *)(s->base + (unsigned long)idx * s->elemsize);
 }
 
-/* Exact for every offset below @limit: tools/mksizeclass.c proves it. */
+/* Exact for every offset below @limit: scripts/mksizeclass.c proves it. */
 static __always_inline unsigned int gh_span_index(const struct gh_span *s, unsigned long off)
 {
 	return (u64)off * s->recip >> 32;
@@ -175,9 +175,9 @@ static __always_inline bool gh_span_starts(const struct gh_span *s, unsigned lon
 }
 
 /*
- * Which of its lives a span is in. Whoever uses a span that is neither owned nor locked
- * asks first, then looks at it, and asks again: if the answer is another one, what was
- * seen belongs to more than one life.
+ * Which of its lives a span is in. A caller that neither owns nor locks the span asks for the
+ * life, reads the span, and then asks gh_span_lives_on(). If the life has changed, the caller
+ * has read a mix of two lives.
  */
 static __always_inline u32 gh_span_life(const struct gh_span *s)
 {
@@ -185,14 +185,14 @@ static __always_inline u32 gh_span_life(const struct gh_span *s)
 	return gh_smp_load_acquire(&s->life);
 }
 
-/* The second question. What was seen of the span comes before. */
+/* Is the span in the same life still? All reads of the span come before. */
 static __always_inline bool gh_span_lives_on(const struct gh_span *s, u32 life)
 {
 	gh_smp_rmb();	/* pairs with gh_span_end_life() */
 	return READ_ONCE(s->life) == life;
 }
 
-/* Whoever sees what is written after this finds another life. */
+/* A reader that sees a later write to the span finds another life. */
 static inline void gh_span_end_life(struct gh_span *s)
 {
 	WRITE_ONCE(s->life, s->life + 1);
@@ -207,7 +207,7 @@ static inline unsigned long gh_span_valid_bits(const struct gh_span *s, unsigned
 	return left < BITS_PER_LONG ? BIT(left) - 1 : ~0UL;
 }
 
-/* What spans/block.c keeps behind the bitmaps: a byte for every block ... */
+/* The data of spans/block.c after the bitmaps: a byte for every block ... */
 static inline u8 *gh_span_tiny_live(struct gh_span *s)
 {
 	return (u8 *)&s->words[GH_TINY_BLOCKS / BITS_PER_LONG];
@@ -226,8 +226,8 @@ static inline bool gh_span_claim(struct gh_span *s)
 }
 
 /*
- * Gives the token back. Who sets a remote bit and then finds the token taken
- * relies on its holder to merge; so look for remote bits after this, always.
+ * Gives the token back. The caller must look for remote bits after this: a freeing CPU
+ * that sets a remote bit, and finds the token taken, relies on the holder to merge.
  * The full barrier pairs with that of gh_word_set_remote() in gh_remote_free().
  */
 static inline void gh_span_unclaim(struct gh_span *s)
@@ -235,7 +235,7 @@ static inline void gh_span_unclaim(struct gh_span *s)
 	atomic_xchg(&s->claimed, 0);
 }
 
-/* Counts of a span as seen from outside, while its CPUs go on; they sum to @objects. */
+/* Counts of a span that CPUs may be using meanwhile; the counts sum to @objects. */
 struct gh_span_counts {
 	unsigned int objects;
 	unsigned int live;
@@ -273,16 +273,16 @@ static inline unsigned long *gh_span_free_word(struct gh_span *s)
 }
 
 /*
- * Sets the object's remote bit, with a full barrier. False if it was set. The
- * operation on a bit rather than on an atomic_long_t: on x86 it is one
- * instruction that cannot be made to repeat.
+ * Sets the object's remote bit, with a full barrier. False if the bit was set.
+ * test_and_set_bit() rather than an atomic_long_t operation: on x86 that is one
+ * instruction, without a cmpxchg loop.
  */
 static __always_inline bool gh_word_set_remote(struct gh_word *w, unsigned int idx)
 {
 	return !test_and_set_bit(idx % BITS_PER_LONG, (unsigned long *)&w->remote);
 }
 
-/* Was anything freed remotely and not merged yet? A moment later it may be. */
+/* Was anything freed remotely and not merged yet? A moment later the answer may be another. */
 static inline bool gh_span_has_remote(const struct gh_span *s)
 {
 	unsigned int i;
@@ -298,13 +298,13 @@ static __always_inline struct gh_word *gh_span_word(struct gh_span *s, unsigned 
 	/* In bytes: one instruction less. */
 	struct gh_word *w = (void *)s->words + (idx / (BITS_PER_LONG / sizeof(*w)) & -sizeof(*w));
 
-	OPTIMIZER_HIDE_VAR(w);	/* or compilers do the sum anew for each member */
+	OPTIMIZER_HIDE_VAR(w);	/* compilers would do the sum anew for each member */
 	return w;
 }
 
 /*
- * Bit @nr % BITS_PER_LONG of a word. x86-64 takes that remainder by itself, and needs no
- * mask; compilers make one when they see the mask used twice.
+ * Bit @nr % BITS_PER_LONG of a word. On x86-64 the instructions take the remainder, and need no
+ * mask; compilers add a mask if two operations share it.
  */
 #ifdef CONFIG_X86_64
 static __always_inline bool gh_bit_is_set(unsigned long word, unsigned long nr)
@@ -350,8 +350,8 @@ static inline unsigned long gh_word_usable(const struct gh_word *w)
 }
 
 /*
- * Free an object by the number of its bit; the caller guards the span. False, and nothing
- * is done, if it was free already.
+ * Free an object by the number of its bit; the caller guards the span. If the object was free
+ * already, nothing is done, and the answer is false.
  */
 static __always_inline bool gh_word_give(struct gh_word *w, unsigned long nr)
 {

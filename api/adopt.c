@@ -128,13 +128,13 @@ static void *move(const void *p, size_t size, unsigned long align, gfp_t gfp, in
 	return new;
 }
 
-/* krealloc(); @size is not 0. Who makes an object smaller does not expect to fail. */
+/* krealloc(); @size is not 0. Making an object smaller must not fail. */
 static void *resize(void *p, size_t size, unsigned long align, gfp_t gfp, int nid)
 {
 	bool fits = size <= goheap_size(p);
 	void *new;
 
-	/* A dead object goheap_realloc() reports, and nothing is copied. */
+	/* If the object is dead, goheap_realloc() reports that, and nothing is copied. */
 	if (goheap_size(p) && !may_stay(p, align, gfp, nid))
 		return move(p, size, align, gfp, nid);
 	new = goheap_realloc(p, size, gfp);
@@ -205,12 +205,14 @@ static int divert(struct kprobe *kp, struct pt_regs *regs)
 	instruction_pointer_set(regs, (unsigned long)d->to);
 	return 1;
 }
+
 NOKPROBE_SYMBOL(divert);
 
-/* A probe that has one is neither optimised nor shared: it may change where to go. */
+/* A probe with a post handler is neither optimised nor shared, and may change the IP. */
 static void never_called(struct kprobe *kp, struct pt_regs *regs, unsigned long flags)
 {
 }
+
 NOKPROBE_SYMBOL(never_called);
 
 #define DETOUR(name, nr, fn) {						\
@@ -265,7 +267,7 @@ static void end(void)
 	}
 	while (atomic_read(&nr_inside))
 		msleep(20);
-	/* Who counted itself out has yet to return. */
+	/* A caller that has left the count may not have returned yet. */
 	synchronize_rcu_tasks();
 }
 
@@ -296,7 +298,7 @@ static bool anything_lives(void)
 	return false;
 }
 
-/* What kfree_rcu() was given must have been freed before the probes go. */
+/* All objects given to kfree_rcu() must be freed before the probes go. */
 static void wait_for_kfree_rcu(void)
 {
 	unsigned long timeout = jiffies + 20 * HZ;
@@ -320,7 +322,7 @@ int __init gh_adopt_init(void)
 }
 
 /**
- * gh_adopt_exit() - no longer
+ * gh_adopt_exit() - stop taking objects from the kernel's allocator
  *
  * Context: Process context. Nobody calls kfree() on objects of goheap any more.
  */

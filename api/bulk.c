@@ -235,7 +235,7 @@ void goheap_free_bulk(unsigned int n, void **p)
 
 	while (i < n) {
 		i += free_batch(min(n - i, BULK_BATCH), p + i);
-		/* The end of the batch, or something that is not as simple as that. */
+		/* The end of the batch, or an object that takes the slow path. */
 		if (i < n)
 			goheap_free(p[i++]);
 	}

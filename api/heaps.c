@@ -35,7 +35,7 @@
 #include "spans/block.h"
 #include "spans/limbo.h"
 
-/* Of goheap_params. */
+/* The flags of goheap_params that are for debugging. */
 #define DEBUG_FLAGS	(GOHEAP_POISON | GOHEAP_REDZONE | GOHEAP_TRACK)
 
 static void free_heap(struct goheap *heap)
@@ -89,7 +89,7 @@ static struct goheap *new_heap(const char *name, const struct goheap_params *par
 			heap->limit = max(params->limit >> GH_PAGE_SHIFT, 1UL);
 	}
 	heap->cache = alloc_percpu(struct gh_cache);
-	/* It points to free objects, and to nothing that kmemleak looks for. */
+	/* A cache points to free objects, and to nothing that kmemleak looks for. */
 	kmemleak_free_percpu(heap->cache);
 	if (!heap->cache || init_nodes(heap)) {
 		free_heap(heap);
@@ -130,10 +130,10 @@ struct leaks {
 	unsigned long objects;
 	unsigned long bytes;
 	unsigned long by_class[GH_NR_CLASSES];
-	unsigned int show;		/* how many more are shown by themselves */
+	unsigned int show;		/* how many more are shown one by one */
 };
 
-/* Leaks that are shown by themselves, if it is known who made them. */
+/* How many leaks are shown one by one, if their allocating caller is recorded. */
 #define SHOW_LEAKS	16
 
 static unsigned int count_live(struct gh_span *s)
@@ -146,7 +146,7 @@ static unsigned int count_live(struct gh_span *s)
 	return counts.live;
 }
 
-/* Or kmemleak would stumble over whoever gets the pages next. */
+/* Without this, kmemleak would complain when the pages are used for something else. */
 static void forget_leaks(struct gh_span *s)
 {
 	unsigned long off, step = s->flags & GH_F_TINY ? GH_TINY_STEP : gh_span_object_bytes(s);
@@ -204,8 +204,8 @@ atomic_t gh_test_waits;
 #endif
 
 /*
- * Frees that have set their bit and not let go of the span yet come to an end, and
- * so do the readers of what was freed by goheap_free_rcu(). Expedited: the caller waits.
+ * Wait for frees that have set their bit and still use the span, and for the readers of
+ * objects that goheap_free_rcu() freed. Expedited, because the caller waits.
  */
 static void wait_for_all(struct goheap *heap)
 {
@@ -228,7 +228,7 @@ static void quiesce(struct goheap *heap)
 	if (has_spans(heap))
 		wait_for_all(heap);
 	gh_limbo_flush(heap);
-	/* What came out of limbo may have filled an inbox once more. */
+	/* Spans from limbo may have been queued in an inbox once more. */
 	gh_drain_cancel(heap);
 	for_each_possible_cpu(cpu)
 		gh_drain_all(per_cpu_ptr(heap->cache, cpu));
@@ -253,7 +253,7 @@ void goheap_destroy(struct goheap *heap)
 		gh_spans_free(s);
 		cond_resched();
 	}
-	/* A lookup of a wild pointer may still have found one of the spans. */
+	/* A lookup of a wild pointer may still use one of the spans, and its heap. */
 	gh_call_rcu(&heap->rcu, free_heap_rcu);
 }
 EXPORT_SYMBOL_GPL(goheap_destroy);
@@ -261,8 +261,8 @@ EXPORT_SYMBOL_GPL(goheap_destroy);
 /**
  * gh_heap_destroy_all() - take every heap down
  *
- * Whoever made a private heap and left it behind cannot be using it any more: the
- * module could not go.
+ * If a module left a private heap here, that module has gone already: otherwise goheap
+ * could not be unloaded. So the heap is not in use any more.
  *
  * Context: Process context, module exit.
  */

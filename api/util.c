@@ -71,7 +71,7 @@ char *goheap_strdup(const char *s, gfp_t gfp)
 	p = gh_alloc(gh_default, len, 1, gfp, true, NUMA_NO_NODE);
 	if (p) {
 		memcpy(p, s, len);
-		/* The string may have changed meanwhile; the copy ends all the same. */
+		/* The string may have changed after strlen(): terminate the copy. */
 		p[len - 1] = '\0';
 	}
 	return p;
@@ -101,7 +101,7 @@ size_t goheap_size(const void *p)
 	preempt_disable();
 	if (gh_lookup_live(p, &ref)) {
 		size = gh_ref_size(&ref);
-		/* Who asks may use it; of a tiny one all is open. */
+		/* The caller may use all of this size; a tiny object is all open anyway. */
 		if (!(gh_span_flags(ref.span) & GH_F_TINY))
 			gh_unpoison(p, size);
 	}
@@ -179,7 +179,7 @@ static bool look_up_old(const void *p, struct old *old)
 /* Is the object right for its new size where it is? */
 static bool stays(const void *p, const struct old *old, size_t size)
 {
-	/* A new place shows who keeps pointers to the old one. */
+	/* Always move in debug mode: this finds uses of pointers to the old place. */
 	if (old->debug)
 		return false;
 	if (size >= 8 && !IS_ALIGNED((unsigned long)p, ARCH_KMALLOC_MINALIGN))
@@ -188,7 +188,7 @@ static bool stays(const void *p, const struct old *old, size_t size)
 	       IS_ALIGNED((unsigned long)p, size & -size);
 }
 
-/* What was asked for has changed, and the object has not. */
+/* Tell the sanitizers of a new size; the object stays where it is. */
 static void told(void *p, size_t size, const struct old *old, gfp_t gfp)
 {
 	if (!GH_SANITIZES)
@@ -203,8 +203,8 @@ static void told(void *p, size_t size, const struct old *old, gfp_t gfp)
 #define ROOM_MAX	(256UL << 10)
 
 /*
- * What grew will grow again, so it gets as much room as kmalloc() would have given
- * it, and a very large object a quarter more. At least half of it is used.
+ * An object that grew will grow again: it gets as much room as kmalloc() would have
+ * given, and a very large object a quarter more. At least half of the room is used.
  */
 static size_t with_room(const struct old *old, size_t size)
 {
@@ -230,7 +230,7 @@ static void *alloc_new(const struct old *old, size_t size, gfp_t gfp)
 			     old->noscan, NUMA_NO_NODE);
 	if (!p)
 		return gh_alloc(old->heap, size, 0, gfp, old->noscan, NUMA_NO_NODE);
-	/* The room is not the caller's before he asks for it; of a tiny one all is open. */
+	/* The caller may use the room only after it asks for it; a tiny object is all open. */
 	if (!old->noscan || room > GH_TINY_MAX)
 		gh_sanitize_resize(p, size, round_up(room, ARCH_KMALLOC_MINALIGN));
 	return p;
@@ -251,7 +251,7 @@ void *goheap_realloc(const void *p, size_t size, gfp_t gfp)
 	if (!look_up_old(p, &old))
 		return NULL;
 	if (stays(p, &old, size)) {
-		/* so that what it gains when it grows again is zero */
+		/* so that the bytes are zero when the object grows again */
 		if (want_init_on_alloc(gfp))
 			memset((void *)p + size, 0, old.size - size);
 		told((void *)p, size, &old, gfp);

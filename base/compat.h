@@ -9,6 +9,7 @@
 #include <linux/version.h>
 #include <linux/dcache.h>
 #include <linux/fault-inject.h>
+#include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/rcupdate.h>
@@ -40,7 +41,7 @@
 #define GH_MAX_PAGE_ORDER	MAX_PAGE_ORDER
 #endif
 
-/* Tell reclaim that a shrinker called on its behalf gave pages back. */
+/* Tell reclaim how many pages its shrinker gave back. */
 static inline void gh_account_reclaimed(unsigned long pages)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
@@ -110,10 +111,13 @@ static inline void gh_shrinker_unregister(struct shrinker *shrinker)
 
 /* 6.13 sets up a timer in one call. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
-#define gh_hrtimer_setup(timer, fn, clock, mode) do {	\
-	hrtimer_init(timer, clock, mode);		\
-	(timer)->function = fn;				\
-} while (0)
+static inline void gh_hrtimer_setup(struct hrtimer *timer,
+				    enum hrtimer_restart (*fn)(struct hrtimer *),
+				    clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = fn;
+}
 #else
 #define gh_hrtimer_setup(timer, fn, clock, mode) hrtimer_setup(timer, fn, clock, mode)
 #endif
@@ -151,24 +155,27 @@ static inline bool gh_page_is_large_kmalloc(const struct page *page)
 #endif
 
 /*
- * User Mode Linux has fences where x86 keeps loads, and stores, in order anyway. On the way
- * of a remote free they took twice the time of all the rest.
+ * User Mode Linux has fences where x86 keeps loads, and stores, in order anyway. In a remote
+ * free these fences took twice the time of all the rest.
  */
 #ifdef CONFIG_UML_X86
 #define gh_smp_rmb()	barrier()
 #define gh_smp_wmb()	barrier()
-#define gh_smp_load_acquire(p) ({		\
-	typeof(*(p)) ___v = READ_ONCE(*(p));	\
-						\
-	barrier();				\
-	___v;					\
-})
+
+static inline u32 gh_smp_load_acquire(const u32 *p)
+{
+	u32 value = READ_ONCE(*p);
+
+	barrier();
+	return value;
+}
+
 #define gh_smp_store_release(p, v) do {		\
 	barrier();				\
 	WRITE_ONCE(*(p), v);			\
 } while (0)
 #else
-/* Who uses one of these says what it pairs with. */
+/* Every use of one of these has a comment that says what the barrier pairs with. */
 #define gh_smp_rmb()			smp_rmb()		/* see there */
 #define gh_smp_wmb()			smp_wmb()		/* see there */
 #define gh_smp_load_acquire(p)		smp_load_acquire(p)	/* see there */
@@ -182,7 +189,7 @@ static inline bool gh_page_is_large_kmalloc(const struct page *page)
 #define gh_cond_lock(lock, taken)	((void)(lock), taken)
 #endif
 
-/* Stacks are kept without asking for memory if it may not be asked for. */
+/* Keep a stack in the kernel's depot, without an allocation unless @may_allocate. */
 #if IS_ENABLED(CONFIG_STACKDEPOT)
 static inline u32 gh_depot_save(unsigned long *entries, unsigned int nr, bool may_allocate)
 {
@@ -197,7 +204,7 @@ static inline u32 gh_depot_save(unsigned long *entries, unsigned int nr, bool ma
 }
 #endif
 
-/* A workqueue says so since 6.17 if its works stay on the CPU they were queued on. */
+/* Since 6.17 a workqueue has a flag if its works stay on the CPU that queued them. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
 #define GH_WQ_PERCPU	0
 #else
@@ -247,7 +254,7 @@ void rcu_unexpedite_gp(void);
 #define gh_wait_override_end(map)	lock_map_release(map)
 #endif
 
-/* Waits until what kfree_rcu() was given has been freed; false if this kernel cannot. */
+/* Wait until all objects given to kfree_rcu() are freed; false if this kernel cannot wait. */
 static inline bool gh_kvfree_rcu_barrier(void)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
@@ -278,7 +285,7 @@ static inline bool gh_kvfree_rcu_barrier(void)
 #define GH_KREALLOC_PROBED \
 	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0) || IS_ENABLED(CONFIG_KASAN))
 
-/* What krealloc() is called behind its macros, and its arguments. */
+/* The function that the krealloc() macros call, and its arguments. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 #define GH_KREALLOC_NAME	"krealloc"
 #elif !defined(krealloc_noprof)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where a caller is, and what may be done there: goheap's locks where waiting for
- * them would be for ever, and the kernel's page allocator where lockdep objects to it.
+ * The caller's context: taking goheap's locks where a wait could be for ever, and
+ * calling the kernel's page allocator where lockdep would complain without reason.
  *
  * See context.h.
  */
@@ -14,8 +14,8 @@
 DEFINE_PER_CPU(unsigned int, gh_locks_held);
 
 /*
- * A lock of a kernel without SMP is nothing, and trying succeeds always. But there
- * the count says all: one CPU holds all the locks that are held.
+ * Without SMP a raw spinlock is empty, and a trylock always succeeds. There the count
+ * of held locks tells: the only CPU holds all the locks that are held.
  */
 static bool is_held_without_smp(void)
 {
@@ -23,7 +23,7 @@ static bool is_held_without_smp(void)
 }
 
 /**
- * gh_lock_any_context() - take a lock, or where that might be for ever only try to
+ * gh_lock_any_context() - take a lock; only try where the wait might be for ever
  * @lock: which; use gh_lock_or_try(), which tells sparse
  * @flags: interrupt state
  *
@@ -48,10 +48,10 @@ bool gh_lock_any_context(raw_spinlock_t *lock, unsigned long *flags)
 }
 
 /*
- * The page allocator's locks are spinlocks, and a caller may hold a raw one, or be
- * in an interrupt that PREEMPT_RT would not make a thread of. There is nothing
- * wrong with that where spinlocks do not sleep, and where they do the allocator is
- * not called; but lockdep would object for the sake of kernels which this is not.
+ * The page allocator takes spinlocks. A caller may hold a raw spinlock, or be in a
+ * hard interrupt that has no thread on PREEMPT_RT. Where spinlocks do not sleep, that
+ * is correct. On PREEMPT_RT the allocator is not called there. But lockdep would
+ * complain on all kernels, for the sake of PREEMPT_RT.
  */
 static GH_DEFINE_WAIT_OVERRIDE(any_context);
 
@@ -72,7 +72,7 @@ bool gh_memory_begin(gfp_t gfp)
 }
 
 /**
- * gh_memory_end() - it was asked
+ * gh_memory_end() - the kernel was asked for memory
  * @gfp: the caller's
  *
  * Context: As for gh_memory_begin().

@@ -2,11 +2,11 @@
 /*
  * Where a caller is, what may be done there, and goheap's locks.
  *
- * A CPU counts the locks of goheap that it holds, from before it takes one until
- * after it let go. Whoever runs on that CPU meanwhile has interrupted the holder: an
- * NMI, or the handler of an instrument (ftrace, a kprobe, BPF) on a function that the
- * holder calls. That one only tries to lock, as in NMI: the holder cannot go on
- * before the handler returns.
+ * A CPU counts the locks of goheap that it holds: the count goes up before the CPU takes
+ * a lock, and down after the CPU released it. While the count is not 0, other code on
+ * that CPU has interrupted the holder: an NMI, or a handler of ftrace, a kprobe or BPF
+ * on a function that the holder calls. Such code only tries to lock: the holder cannot
+ * go on before the handler returns.
  */
 #ifndef _GOHEAP_CONTEXT_H
 #define _GOHEAP_CONTEXT_H
@@ -38,13 +38,13 @@ DECLARE_PER_CPU(unsigned int, gh_locks_held);
 
 bool gh_lock_any_context(raw_spinlock_t *lock, unsigned long *flags);
 
-/* What was interrupted may hold the lock: false if it cannot be had. */
+/* Interrupted code may hold the lock: false if the lock cannot be taken. */
 #define gh_lock_or_try(lock, flags)	gh_cond_lock(lock, gh_lock_any_context(lock, &(flags)))
 
 #ifdef CONFIG_GOHEAP_KUNIT_TEST
 extern struct task_struct *gh_test_nmi;
 
-/* A test says that its task, which has turned interrupts off, is in NMI. */
+/* In tests also true for a task that has turned interrupts off, and plays an NMI. */
 static inline bool gh_in_nmi(void)
 {
 	return in_nmi() || unlikely(READ_ONCE(gh_test_nmi) == current);
@@ -57,16 +57,16 @@ static inline bool gh_in_nmi(void)
 #endif
 
 /*
- * Does this CPU hold a lock of goheap, for whoever runs on it now or was interrupted? The
- * count is another CPU's if the caller moves meanwhile, hence the first look: a holder has
- * interrupts off.
+ * Does this CPU hold a lock of goheap, taken by the caller or by code that the caller
+ * interrupted? The first test is for a caller that may move to another CPU, and read the
+ * count of that CPU: a holder has interrupts off.
  */
 static inline bool gh_holds_lock(void)
 {
 	return irqs_disabled() && raw_cpu_read(gh_locks_held);
 }
 
-/* May what was interrupted hold a lock of goheap? Not for who may hold one himself. */
+/* May interrupted code hold a lock of goheap? Not for a caller that may hold one itself. */
 static inline bool gh_is_nested(void)
 {
 	return gh_in_nmi() || gh_holds_lock();
@@ -76,13 +76,13 @@ static inline bool gh_may_allocate_pages(void)
 {
 	if (gh_is_nested())
 		return false;
-	/* The page allocator's locks sleep there. */
+	/* On PREEMPT_RT the page allocator's locks sleep. */
 	return !IS_ENABLED(CONFIG_PREEMPT_RT) || preemptible();
 }
 
 /*
- * May the caller ask for this? Kernels with checks for that ask every time, as for
- * kmalloc(); on others there would be nothing to see on the fast paths.
+ * May the caller allocate with these flags? Kernels with such checks check every call, as
+ * for kmalloc(). On other kernels this costs the fast paths nothing.
  */
 static __always_inline void gh_might_alloc(gfp_t gfp)
 {
@@ -105,8 +105,8 @@ static inline void gh_count_yield(void) { }
 #endif
 
 /*
- * Off the fast paths: a caller that may sleep lets others have the CPU if they wait for
- * it, as with kmalloc(). Nobody takes it from him on kernels without preemption.
+ * Off the fast paths: if the caller may sleep, and other tasks wait for the CPU, let them
+ * run, as kmalloc() does. On kernels without preemption nothing else would.
  */
 static inline void gh_yield(gfp_t gfp)
 {
@@ -118,9 +118,9 @@ static inline void gh_yield(gfp_t gfp)
 }
 
 /*
- * preempt_enable() at the end of a fast path. True if others wait for the CPU, and the
- * caller is to call gh_yield_wanted(). With PREEMPT_DYNAMIC preempt_enable() finds that
- * out in any case, and with preempt=voluntary calls a function that does nothing.
+ * preempt_enable() at the end of a fast path. True if other tasks wait for the CPU: the
+ * caller then calls gh_yield_wanted(). With PREEMPT_DYNAMIC preempt_enable() tests for
+ * that anyway, and with preempt=voluntary calls a function that does nothing.
  */
 static __always_inline bool gh_preempt_enable_is_wanted(void)
 {

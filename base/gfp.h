@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What becomes of a caller's gfp flags: which are refused, which reach the kernel's page
- * allocator, and what goheap asks for on its own account. Nothing else decides that.
+ * The gfp policy of goheap, all in one place: which flags of a caller are refused, which
+ * reach the kernel's page allocator, and which flags goheap adds for its own requests.
  */
 #ifndef _GOHEAP_GFP_H
 #define _GOHEAP_GFP_H
@@ -14,7 +14,7 @@
 /* Zones that callers may not ask for; kmalloc() has caches of their own for DMA. */
 #define GH_GFP_REFUSED	(__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM)
 
-/* What the fast path of an allocation leaves to others. */
+/* Flags that the fast path of an allocation leaves to the slow path. */
 #define GH_GFP_UNCOMMON	(GH_GFP_REFUSED | __GFP_THISNODE | __GFP_ZERO)
 
 /* What a request for pages inherits from the caller of an allocation. */
@@ -29,10 +29,10 @@
 /* A magazine is never needed: nobody waits for one, and no reserve is used. */
 #define GH_GFP_OPTIONAL	(GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC)
 
-/* A spare descriptor for who gives pages back: likewise, but reserves are there for that. */
+/* A spare descriptor, needed to give pages back: likewise, but reserves may be used. */
 #define GH_GFP_SPARE	(GFP_NOWAIT | __GFP_NOWARN)
 
-/* A caller that may not wait may not wait for ever. */
+/* Without __GFP_NOFAIL if the caller may not wait: it cannot wait for ever either. */
 static inline gfp_t gh_gfp_inherited(gfp_t gfp)
 {
 	if (!gfpflags_allow_blocking(gfp))
@@ -55,7 +55,7 @@ static inline bool gh_nofail_retry(gfp_t gfp)
 	return true;
 }
 
-/* A node's own pages first: without a word, and without reclaim, if other nodes will do. */
+/* For a node's own pages first: no warning and no reclaim, if other nodes will do. */
 static inline gfp_t gh_gfp_of_node(gfp_t gfp)
 {
 	if (gfp & __GFP_THISNODE)
@@ -64,9 +64,9 @@ static inline gfp_t gh_gfp_of_node(gfp_t gfp)
 }
 
 /*
- * For a block of pages that the caller can do without. No reserves are used for it, and
- * above the order that the kernel takes pains about no reclaim. Nobody is told: the next
- * block is asked for with all that the caller allows.
+ * For a block of pages that the caller can do without: no reserves, and above
+ * PAGE_ALLOC_COSTLY_ORDER no reclaim. No warning: the next, smaller block is asked for with all
+ * that the caller allows.
  */
 static inline gfp_t gh_gfp_gentle(gfp_t gfp, unsigned int order)
 {
@@ -83,7 +83,7 @@ static inline gfp_t gh_gfp_light(gfp_t gfp)
 	       ~(__GFP_RECLAIM | __GFP_HIGH | __GFP_MEMALLOC | __GFP_NOFAIL);
 }
 
-/* For the chunk that is needed. A caller that waits for ever is told nothing on the way. */
+/* For the chunk that is needed. No warning if the caller waits for ever. */
 static inline gfp_t gh_gfp_needed(gfp_t gfp, unsigned int order)
 {
 	if (gfp & __GFP_NOFAIL && order > GH_NOFAIL_ORDER)
@@ -97,7 +97,7 @@ static inline gfp_t gh_gfp_of_tables(gfp_t gfp)
 	return (gfp & ~__GFP_NOFAIL) | __GFP_ZERO | __GFP_NOWARN;
 }
 
-/* What vmalloc() takes of a caller's flags: it warns of others, and does without reserves. */
+/* The caller's flags that vmalloc() accepts: it warns of other flags, and uses no reserves. */
 static inline gfp_t gh_gfp_of_vmalloc(gfp_t gfp)
 {
 	return (gfp & (GFP_KERNEL | __GFP_NORETRY | __GFP_RETRY_MAYFAIL | __GFP_NOLOCKDEP)) |

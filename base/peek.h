@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Looking at what others change meanwhile.
+ * Reading a word that another CPU may be changing.
  */
 #ifndef _GOHEAP_BASE_PEEK_H
 #define _GOHEAP_BASE_PEEK_H
@@ -10,13 +10,13 @@
 #include <linux/sched.h>
 
 /*
- * A word that is written plainly, by its CPU or with its lock held, and read by
- * somebody else who wants a number to show, or a hint. Marking the many who write
- * instead would cost instructions where allocations are made.
+ * Read a word that its CPU, or the holder of its lock, writes with plain stores. The
+ * reader wants a number to show, or a hint. Marked stores instead would cost
+ * instructions on the allocation paths.
  */
 #define gh_peek(x)	data_race(READ_ONCE(x))
 
-/* Between two arenas, which may then be gone, let others run. */
+/* Let other tasks run between two arenas; afterwards the arenas may be gone. */
 static inline void gh_rcu_resched(void)
 {
 	rcu_read_unlock();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Size to class and class to geometry. Pure arithmetic over generated tables;
- * tools/mksizeclass.c makes them.
+ * scripts/mksizeclass.c makes them.
  */
 #ifndef _GOHEAP_SIZECLASS_H
 #define _GOHEAP_SIZECLASS_H

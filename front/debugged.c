@@ -12,7 +12,7 @@
 #include "percpu/remote.h"
 #include "span.h"
 
-/* As if it had never been allocated. */
+/* Free an object that could not be recorded, as if it had never been allocated. */
 static void undo(const struct gh_ref *ref)
 {
 	if (ref->span->flags & GH_F_LARGE)
@@ -41,7 +41,7 @@ void *gh_debugged_finish(void *p, size_t size, size_t usable, bool noscan, gfp_t
 	preempt_disable();
 	gh_lookup(p, &ref);
 	done = gh_debug_alloc(ref.span, ref.idx, size, gfp, dirty);
-	/* An NMI hit the records' lock. */
+	/* This NMI could not take the records' lock. */
 	if (!done)
 		undo(&ref);
 	preempt_enable();

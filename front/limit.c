@@ -17,9 +17,9 @@
  * @gfp: of the allocation
  * @room: zeroed before the first call for an allocation
  *
- * What holds the limit may be nobody's: empty spans and parked ones in the caches of all
- * CPUs, and what waits for RCU. If the caller cannot wait, it is given back for the next
- * allocation.
+ * Pages without live objects count towards the limit as well: empty and parked spans in
+ * the caches of all CPUs, and spans that wait for RCU. If the caller cannot wait, these pages
+ * are given back too late for this allocation, and help the next one.
  *
  * Context: Any that @gfp allows.
  * Return: true if it is worth trying again.
@@ -31,7 +31,7 @@ bool gh_limit_make_room(struct goheap *heap, gfp_t gfp, struct gh_room *room)
 		room->waits = atomic_long_read(&heap->limbo);
 		break;
 	case 1:
-		/* What comes, or has come since, out of limbo goes to the owners of its spans. */
+		/* A span that leaves limbo goes to its owner's inbox: flush the caches again. */
 		if (!gh_limbo_wait(heap) && !room->waits)
 			return false;
 		break;

@@ -131,10 +131,10 @@ void gh_lookup_report(const void *p)
 	struct gh_span *s = gh_span_of(p);
 
 	if (s && addr - gh_peek(s->base) < READ_ONCE(s->limit))
-		/* data_race(): as in compose(); only the report's words depend on it. */
+		/* data_race(): only the words of the report depend on it, as in compose(). */
 		gh_misuse(data_race(classify(s, addr - s->base)), p, s);
 	else if (s && READ_ONCE(s->state) != GH_SPAN_FREE)
-		gh_misuse(GH_INTERIOR, p, NULL);	/* behind the last object */
+		gh_misuse(GH_INTERIOR, p, NULL);	/* after the last object */
 	else
 		gh_misuse(gh_map_owns(addr) ? GH_FREE_UNALLOCATED : GH_FOREIGN, p, NULL);
 }

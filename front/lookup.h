@@ -25,9 +25,9 @@ void gh_lookup_check_free(const void *p);
 void gh_lookup_report(const void *p);
 
 /*
- * The caller is about to free this, which may be no object at all. Any context, and in no
- * section: there may be a report. Not what has to wait for readers: the caller may let go
- * of a lock in there after goheap_free_rcu().
+ * Check an address that the caller is about to free; it may be no object at all. Any context, in
+ * no section: there may be a report. Not for goheap_free_rcu(): the caller may release a lock
+ * in the object after that.
  */
 static __always_inline void gh_check_free(const void *p)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Allocation of a small object when the slot has run dry: refill, central lists, a new span;
- * and of heaps that are debugged, which have no caches.
+ * Allocation of a small object when the slot has run dry: refill, central lists, a new span.
+ * All allocations of debugged heaps come here as well: these heaps have no caches.
  */
 
 #include <linux/nodemask.h>
@@ -26,7 +26,7 @@
 #include "span.h"
 #include "spans/alloc.h"
 
-/* The section is held; NULL if this takes a new span. @zero is cleared if it is done. */
+/* The section is held. NULL if a new span is needed. Clears @zero if the object is zeroed. */
 static void *take(struct gh_cache *cache, unsigned int sc, bool *zero)
 {
 	bool fresh = gh_cache_next_is_fresh(cache, sc);
@@ -40,7 +40,7 @@ static void *take(struct gh_cache *cache, unsigned int sc, bool *zero)
 	return p;
 }
 
-/* With this CPU's cache, if its section can be had. */
+/* Allocate from this CPU's cache. Sets @nested if an interrupt hit the section. */
 static void *alloc_refill(struct goheap *heap, unsigned int sc, bool *zero, bool *nested)
 {
 	struct gh_cache *cache;
@@ -57,7 +57,7 @@ static void *alloc_refill(struct goheap *heap, unsigned int sc, bool *zero, bool
 	return p;
 }
 
-/* Own a new span and take an object; without the section, centrally. */
+/* Take an object of a new span. The cache owns the span, or without the section no CPU. */
 static void *alloc_install(struct goheap *heap, struct gh_span *s, bool central, bool *zero)
 {
 	struct gh_cache *cache;
@@ -126,26 +126,26 @@ static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gf
 		p = alloc_central(heap, sc, central ? nid : gh_mem_node(), zero);
 	if (p)
 		return p;
-	/* The central lock could be taken there: gh_central_add() might fail. */
+	/* The interrupted code may hold the central lock: gh_central_add() might fail. */
 	if (gh_is_nested() && (central || nested))
 		return NULL;
 	s = new_span(heap, sc, central ? gh_gfp_of_node(gfp) : gfp, nid);
 	if (s)
 		return alloc_install(heap, s, central || nested, zero);
-	/* Caches may have been flushed for its sake, and have left something here. */
+	/* new_span() may have had caches flushed: the central list may have objects now. */
 	if (gfp & __GFP_THISNODE)
 		return alloc_central(heap, sc, central ? nid : gh_mem_node(), zero);
 	p = alloc_any_node(heap, sc, zero);
 	if (p || !central)
 		return p;
-	/* The node has nothing, and no other has objects to spare. */
+	/* The node has nothing, and no central list of another node has objects. */
 	s = new_span(heap, sc, gfp, nid);
 	return s ? alloc_install(heap, s, true, zero) : NULL;
 }
 
 /*
- * In a heap that is debugged: with a red zone, and always from the central lists. @align
- * as for gh_alloc().
+ * Allocate in a debugged heap: with a red zone, and always from the central lists. @align
+ * is as for gh_alloc().
  */
 static void *alloc_debug(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan,
 			 int nid)
@@ -203,7 +203,7 @@ noinline void *gh_slow_alloc(struct goheap *heap, unsigned int sc, size_t size, 
 		gh_clear(p, gh_sc_bytes(sc));
 	if (nid == NUMA_NO_NODE)
 		gh_magazine_consider(heap, sc, gfp);
-	/* tiny.c tells about what it makes of a block */
+	/* For a block, front/tiny.c tells the leak checker of each tiny object. */
 	return p && sc != GH_SC_TINY ? gh_post_alloc(p, size, sc, gfp) : p;
 }
 
@@ -216,7 +216,7 @@ noinline void *gh_slow_alloc(struct goheap *heap, unsigned int sc, size_t size, 
  * @noscan: the object holds no pointers
  * @nid: the node, or NUMA_NO_NODE
  *
- * For kernels and heaps that look whether the owner keeps to what was asked for.
+ * For sanitizer kernels and debugged heaps, which check accesses against the size asked for.
  *
  * Context: Any that @gfp allows.
  * Return: the object, or NULL.

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tiny objects: below 16 bytes and pointer-free, several to a 16-byte block, as
- * in the Go runtime. Unlike there each can be freed, and checked, by itself. What a span
- * keeps of its blocks is in spans/block.c.
+ * Tiny objects: below 16 bytes and pointer-free, several to a 16-byte block, as in the Go
+ * runtime. Unlike in Go each tiny object can be freed, and checked, by itself. The
+ * bookkeeping of blocks is in spans/block.c.
  *
  * A CPU keeps up to three blocks open, with one, two and three free steps. Space
- * in a block is not used again before all of the block is free: an open block
- * whose last object goes is closed, and free.
+ * in a block is not used again before all of the block is free: when the last
+ * object of an open block is freed, the block is closed, and free.
  *
- * What is asked for with __GFP_ZERO is not put here: where the bytes end that
- * were asked for is not recorded, so goheap_realloc() could not tell its zeroes
- * from what the block held before.
+ * Objects with __GFP_ZERO are never tiny: the size that was asked for is not
+ * recorded, so goheap_realloc() could not tell the object's zeroes from what the
+ * block held before.
  */
 
 #include <linux/bitops.h>
@@ -75,7 +75,7 @@ static void *alloc_block(struct gh_cache *cache, unsigned int steps, bool *refil
 	return block;
 }
 
-/* A block for one object alone: when the section or a new span is needed. */
+/* A block for one object alone: if the section is not to be had, or a new span is needed. */
 static noinline void *alloc_alone(struct goheap *heap, unsigned int steps, gfp_t gfp)
 {
 	void *block = gh_slow_alloc(heap, GH_SC_TINY, GH_TINY_BLOCK, gfp, NUMA_NO_NODE);
@@ -96,7 +96,7 @@ static __always_inline void *told(void *p, size_t size, gfp_t gfp)
 	return p;
 }
 
-/* Where this CPU's cache cannot serve: of a debugged heap, not at all. */
+/* When this CPU's cache cannot serve; in a debugged heap the object is not a tiny one. */
 static noinline void *alloc_elsewhere(struct goheap *heap, size_t size, gfp_t gfp)
 {
 	if (heap->debug)
@@ -106,13 +106,13 @@ static noinline void *alloc_elsewhere(struct goheap *heap, size_t size, gfp_t gf
 
 static __always_inline void *finish(void *p, size_t size, gfp_t gfp)
 {
-	/* All that goheap_size() will say is its owner's. */
+	/* Clear all bytes that goheap_size() will report. */
 	if (want_init_on_alloc(0))
 		memset(p, 0, ALIGN(size, GH_TINY_STEP));
 	return told(p, size, gfp);
 }
 
-/* At the start of a block, which it opens. The section is held, and left. */
+/* Allocate at the start of a new block, and keep the block open. Leaves the section. */
 static noinline void *alloc_in_new(struct gh_cache *cache, size_t size, gfp_t gfp)
 {
 	bool refilled;
@@ -127,7 +127,7 @@ static noinline void *alloc_in_new(struct gh_cache *cache, size_t size, gfp_t gf
 	return finish(p, size, gfp);
 }
 
-/* How the fast path ends when others wait for the CPU. */
+/* The end of the fast path when other tasks wait for the CPU. */
 static noinline __cold void *yield_with(void *p, gfp_t gfp)
 {
 	gh_yield_wanted(gfp);
@@ -184,19 +184,19 @@ bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long o
 	u8 *live = gh_block_live(s, off);
 	struct gh_word *w;
 
-	/* Nobody moves gone to live meanwhile, so their order does not matter. */
+	/* In the section no merge moves gone to live: the order of the two reads is free. */
 	if (off >= s->limit || !gh_block_may_start(off) ||
 	    !(*live & ~gh_block_gone(s, off) & start))
 		return false;
 	gh_sanitize_forget((void *)(s->base + off));
 	WRITE_ONCE(*live, *live & ~start);
 	gh_block_sanitize(block, *live);
-	/* Those that are gone and not merged count as live here: who knows who reads them. */
+	/* An object that is gone but not merged counts as live: RCU readers may look at it. */
 	if (*live & GH_TINY_STARTS)
 		return true;
 	gh_block_leave(block);
 	gh_tiny_close_block(cache, block);
-	/* Whatever its remote bit says: see gh_block_merge(). */
+	/* The block's remote bit does not matter: see gh_block_merge(). */
 	w = gh_span_word(s, idx);
 	WRITE_ONCE(w->free, w->free | BIT(idx % BITS_PER_LONG));
 	if (!gh_cache_keep(cache, s, w, idx, (void *)block))
@@ -204,7 +204,7 @@ bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long o
 	return true;
 }
 
-/* By a gone bit, and by the remote bit of its block. */
+/* Free a tiny object remotely: set its gone bit, and the remote bit of its block. */
 static bool free_remote(struct gh_span *s, unsigned long off, u32 life, bool rcu)
 {
 	unsigned int idx = off / GH_TINY_BLOCK;
@@ -212,8 +212,8 @@ static bool free_remote(struct gh_span *s, unsigned long off, u32 life, bool rcu
 	if (rcu)
 		gh_span_rcu_mark(s);
 	/*
-	 * Live before gone: gh_block_take_gone() clears them in this order. The full barriers
-	 * of both atomic operations pair with the one in gh_block_merge().
+	 * Read live before setting gone: gh_block_take_gone() clears live first, too. The full
+	 * barriers of both atomic operations pair with the one in gh_block_merge().
 	 */
 	if (!gh_block_may_start(off) ||
 	    !(READ_ONCE(*gh_block_live(s, off)) & gh_block_start_bit(off % GH_TINY_BLOCK)) ||

@@ -3,17 +3,16 @@
  * Debug mode: what SLUB does with slab_debug, for heaps that are created with
  * GOHEAP_POISON, GOHEAP_REDZONE and GOHEAP_TRACK or that goheap.debug= names.
  *
- * An object of such a heap has a record, beside the span and not inside of it: records.c.
- * What was not asked for is a red zone; what is free is poisoned; an overflow, and
- * a write after free, is found when the object is freed or allocated the next
- * time, when its span goes, and by the validator.
+ * An object of such a heap has a record, which is not in the span (records.c). The bytes
+ * that were not asked for are a red zone; free objects are poisoned. An overflow, or a
+ * write after free, is found when the object is freed or allocated the next time, when
+ * its span goes, and by the validator.
  *
  * These heaps have no caches: every allocation is served by the central lists,
- * every free is a remote one. So the fast paths know nothing of debug mode, and
- * cost nothing for it. A record is guarded by a lock of its span's records, inside
- * of the central lock.
+ * every free is a remote one. So debug mode costs the fast paths nothing. A record
+ * is guarded by the lock of its span's records, inside of the central lock.
  *
- * Not compiled with KASAN's checks: it looks at bytes that are nobody's.
+ * Not compiled with KASAN's checks: this file looks at bytes that no object owns.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -35,7 +34,7 @@
 #include "hooks/track.h"
 #include "span.h"
 
-/* At least so much of a red zone; more where the class leaves more. */
+/* The shortest red zone; longer if the size class leaves more room. */
 #define RED_BYTES	8
 #define RED		SLUB_RED_ACTIVE
 
@@ -62,7 +61,7 @@ static int letter_flag(char letter)
 	}
 }
 
-/* A block is letters and names, separated by commas. Is @heap named, or nobody? */
+/* A block is letters and names, separated by commas. Does it name @heap? @all: it has no names. */
 static bool block_names(const char *block, size_t len, const char *heap, bool *all)
 {
 	const char *end = block + len, *name = memchr(block, ',', len);
@@ -171,14 +170,14 @@ size_t gh_debug_room(const struct goheap *heap, size_t size, size_t align)
 
 /* ---- bytes that are nobody's --------------------------------------------------------- */
 
-/* The first byte in [from, to) that is not as it was left. False if there is none. */
+/* Find the first byte in [from, to) that is not @value. False if there is none. */
 static bool find_damage(const u8 *p, size_t from, size_t to, u8 value, struct gh_damage *damage)
 {
 	const u8 *bad;
 
 	if (from >= to)
 		return false;
-	/* memchr_inv() is the kernel's, and compiled with KASAN's checks. */
+	/* The kernel's memchr_inv() is compiled with KASAN's checks. */
 	kasan_disable_current();
 	bad = memchr_inv(p + from, value, to - from);
 	kasan_enable_current();
@@ -202,7 +201,7 @@ static bool poison_is_damaged(const u8 *p, size_t usable, struct gh_damage *dama
 	       find_damage(p, usable - 1, usable, POISON_END, damage);
 }
 
-/* Looks for damage, and mends it, so that it is reported once. The lock is held. */
+/* Look for damage, and mend the bytes, so that each damage is reported once. */
 static bool is_damaged(struct gh_records *r, struct gh_record *record, u8 *p, size_t usable,
 		       struct gh_damage *damage)
 {
@@ -224,7 +223,7 @@ static bool is_damaged(struct gh_records *r, struct gh_record *record, u8 *p, si
 
 /* ---- what happens to an object ------------------------------------------------------- */
 
-/* Its memory is the owner's now, and what is beyond it a red zone. */
+/* Fill the object for its new user, and the bytes after the object as a red zone. */
 static void prepare(struct gh_records *r, u8 *p, size_t size, size_t usable, gfp_t gfp,
 		    bool dirty)
 {
@@ -266,7 +265,7 @@ bool gh_debug_alloc(struct gh_span *s, unsigned int idx, size_t size, gfp_t gfp,
 	if (done) {
 		damaged = record->state == GH_RECORD_FREE &&
 			  is_damaged(r, record, p, usable, &damage);
-		/* After is_damaged(), which mends: a report shows who freed it. */
+		/* If the object is damaged, keep @freed: the report shows who freed the object. */
 		if (!damaged)
 			record->freed = (struct gh_track){};
 		record->size = size;
@@ -276,12 +275,12 @@ bool gh_debug_alloc(struct gh_span *s, unsigned int idx, size_t size, gfp_t gfp,
 	}
 	if (damaged)
 		gh_misuse_damage(p, s, &damage);
-	/* After the report, which shows who had it before. Nobody else writes to it. */
+	/* After the report, which shows the caller before. No other CPU writes to @alloc. */
 	record->alloc = event;
 	return done;
 }
 
-/* Nobody looks at it any more. */
+/* The object is free now, and has no readers left. */
 static void mark_freed(struct gh_records *r, struct gh_record *record, u8 *p, size_t usable)
 {
 	lockdep_assert_held(&r->lock);
@@ -299,7 +298,7 @@ static void mark_freed(struct gh_records *r, struct gh_record *record, u8 *p, si
  * @life: the span's, when the object was found
  * @rcu: readers may be looking at it
  *
- * Whether it is free already the caller finds out.
+ * If the object is free already, nothing is done here, and the caller finds the double free.
  *
  * Context: Any, preemption off.
  */
@@ -322,8 +321,8 @@ void gh_debug_free(struct gh_span *s, unsigned int idx, u32 life, bool rcu)
 	if (!gh_lock_or_try(&r->lock, flags))
 		return;
 	/*
-	 * Until they are gone the span is that of these records. If the free is late, both
-	 * are of another life, and the caller finds out.
+	 * Until the records are gone, the span is the one of these records. If the free is
+	 * late, span and records are of another life, and the caller finds the double free.
 	 */
 	if (record->state == GH_RECORD_LIVE && !r->gone && gh_span_lives_on(s, life)) {
 		p = gh_span_object(s, idx);
@@ -357,7 +356,7 @@ void gh_debug_merged(struct gh_span *s, unsigned int word, unsigned long bits)
 	gh_lock(&r->lock, flags);
 	for_each_set_bit(bit, &bits, BITS_PER_LONG) {
 		idx = word * BITS_PER_LONG + bit;
-		/* Live if it was freed by an NMI that hit the lock. */
+		/* LIVE: an NMI freed the object, and could not take the lock. */
 		if (r->of[idx].state != GH_RECORD_WAITING && r->of[idx].state != GH_RECORD_LIVE)
 			continue;
 		mark_freed(r, &r->of[idx], gh_span_object(s, idx), s->elemsize);
@@ -384,7 +383,7 @@ unsigned int gh_debug_validate(struct gh_span *s)
 
 	for (idx = 0; r && idx < r->nr; idx++) {
 		gh_lock(&r->lock, flags);
-		/* Not before the lock is held, nor when they are gone: that is another life. */
+		/* Under the lock, and only if the records are not gone: else it is another life. */
 		p = gh_span_object(s, idx);
 		damaged = !r->gone &&
 			  is_damaged(r, &r->of[idx], p, gh_span_object_bytes(s), &damage);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Allocations that fail on demand, on kernels with CONFIG_FAULT_INJECTION: what
- * failslab is to kmalloc(), for objects of goheap. Where the pages and descriptors
- * behind them come from, failslab and fail_page_alloc apply as for everybody.
+ * failslab is to kmalloc(), for objects of goheap. To goheap's own requests for
+ * pages and descriptors, failslab and fail_page_alloc apply as to all others.
  *
  * Not built on other kernels, where gh_should_fail() is a constant.
  */

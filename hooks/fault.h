@@ -47,8 +47,8 @@ static inline void gh_fault_debugfs_exit(void) { }
 #endif
 
 /*
- * Every public function asks once for every object, and for nothing that is done
- * without a new one; what they call does not ask again.
+ * Every public function asks once for every new object. Functions that are called by public
+ * functions do not ask again.
  */
 static __always_inline bool gh_should_fail(size_t size, gfp_t gfp)
 {

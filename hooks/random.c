@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random placement: with goheap.random=1 an allocation takes any of the free
- * objects of a span, so that who knows one address cannot tell the next.
+ * Random placement: with goheap.random=1 an allocation takes a random free object
+ * of a span, so that an attacker who knows one address cannot predict the next.
  *
- * A slot then gets one object at a time, which is taken by the fast path as ever,
- * and no magazine, which would give back what was freed last.
+ * A refill then gives a slot one object at a time. Slots have no magazines: a
+ * magazine would give back the object that was freed last.
  */
 
 #include <linux/kernel.h>
@@ -18,7 +18,7 @@ bool gh_random;
 module_param_named(random, gh_random, bool, 0444);
 MODULE_PARM_DESC(random, "allocate any free object of a span rather than the next one (default off)");
 
-/* get_random_u32() takes a lock that an NMI, or a raw spinlock's holder, must not. */
+/* Not get_random_u32(): an NMI, or a holder of a raw spinlock, must not take its lock. */
 static hsiphash_key_t key;
 static DEFINE_PER_CPU(u32, draws);
 
@@ -36,7 +36,7 @@ void gh_random_init(void)
  * gh_random_draw() - draw a number
  *
  * Context: Any, preemption off.
- * Return: 32 bits that nobody can tell who does not know the key.
+ * Return: 32 bits that cannot be predicted without the key.
  */
 u32 gh_random_draw(void)
 {

@@ -129,14 +129,14 @@ void gh_records_learn(const struct gh_span *s, const void *p, struct gh_facts *f
 	const struct gh_records *r = gh_records_of(s, idx);
 
 	/*
-	 * data_race(): of an object that changes hands just now it is half of each. The
-	 * caller may hold the lock, and reports what went wrong long before.
+	 * data_race(): if the object changes hands just now, the facts mix both owners.
+	 * No lock here: the caller may hold it. The misuse happened long before.
 	 */
 	facts->known = r && data_race(copy_facts(&r->of[idx], facts));
 }
 
 /**
- * gh_records_explain() - print it
+ * gh_records_explain() - print what is known about an object
  * @facts: from gh_records_learn()
  *
  * Context: Any; no lock and no section held.

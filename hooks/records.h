@@ -22,7 +22,7 @@ struct gh_facts {
 };
 
 enum gh_record_state {
-	GH_RECORD_NEVER,				/* allocated since the span was made */
+	GH_RECORD_NEVER,			/* never allocated since the span was made */
 	GH_RECORD_LIVE,
 	GH_RECORD_WAITING,			/* for readers, after goheap_free_rcu() */
 	GH_RECORD_FREE,
@@ -49,7 +49,7 @@ struct gh_record {
  *	taken by those who allocate, free, merge and validate
  * @flags: the heap's, GOHEAP_POISON and so on
  * @nr: how many
- * @gone: the span is no longer one of these objects; a wild free may still look
+ * @gone: the span no longer has these objects; a wild free may still read the records
  * @of: by the object's index
  */
 struct gh_records {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Frees that cannot be: what was wrong, which object, who called. The free has
- * been refused by the time this is called; the heap is as it was. Likewise, in
- * heaps that are debugged, writes to where nobody may write.
+ * Reports of misuse. A bad free: what was wrong, which object, which caller. The
+ * free was refused before the report; the heap is as it was. In debugged heaps
+ * also a bad write: an overflow, or a write after free.
  *
  * Nothing is printed while this CPU holds a lock of goheap or is in a section: a
- * console is a driver, which may allocate and free, and prints slowly. A report that
- * is made there is written down, and a work prints it.
+ * console driver may allocate and free, and prints slowly. A report that is made
+ * there is written down, and a work prints the report later.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -45,9 +45,9 @@ static const char *const what_names[GH_NR_MISUSES] = {
 
 static bool panic_on_misuse;
 static atomic_long_t nr_misuses;
-static atomic_long_t nr_foreign;	/* those that the kernel's own allocator committed */
+static atomic_long_t nr_foreign;	/* stray kfree() and put_page() */
 
-/* Of what is printed; everything is counted. */
+/* At most so many reports are printed at a time; all reports are counted. */
 #define BURST	20
 struct ratelimit_state gh_misuse_limit =
 	RATELIMIT_STATE_INIT("goheap_misuse", 5 * HZ, BURST);
@@ -101,7 +101,7 @@ unsigned long gh_misuse_foreign(void)
 	return atomic_long_read(&nr_foreign);
 }
 
-/* Everything is counted, also what is not printed. */
+/* Count a report, also if it is not printed. */
 static void count(enum gh_misuse what)
 {
 	atomic_long_inc(&nr_misuses);
@@ -149,11 +149,11 @@ static void compose(struct report *r, enum gh_misuse what, const void *p, struct
 
 	r->facts.known = false;
 	if (s) {
-		/* data_race(): whoever uses the span rightly does not wait for who does not. */
+		/* data_race(): correct users of the span do not wait for a misuse. */
 		data_race(describe(r->text + n, sizeof(r->text) - n, p, s));
 		gh_records_learn(s, p, &r->facts);
 	}
-	/* data_race(): see there */
+	/* data_race(): see gh_last_report */
 	data_race(strscpy(gh_last_report, r->text, sizeof(gh_last_report)));
 }
 
@@ -180,7 +180,7 @@ enum late_state {
  * @state: enum late_state
  * @report: what is to be printed
  * @nr: how many of @stack there are
- * @stack: who called, if that is to blame
+ * @stack: of the caller, if the caller is to blame
  */
 struct late {
 	atomic_t state;
@@ -189,7 +189,7 @@ struct late {
 	unsigned long stack[DEPTH];
 };
 
-/* More than are printed at a time, so that none is lost unless the work is kept waiting. */
+/* More than BURST, so that no report is lost unless the work has to wait for long. */
 static struct late late[BURST + BURST / 2];
 static atomic_t nr_lost;
 
@@ -199,7 +199,7 @@ static void print_late(struct late *l)
 #if IS_ENABLED(CONFIG_STACKTRACE)
 	stack_trace_print(l->stack, l->nr, 2);
 #endif
-	/* What was read of the report comes first; pairs with unused_late(). */
+	/* All reads of the report come before this; pairs with unused_late(). */
 	atomic_set_release(&l->state, UNUSED);
 }
 
@@ -222,7 +222,7 @@ static void queue_late_work(struct irq_work *work)
 	schedule_work(&late_work);
 }
 
-/* The work queue's locks may be what this CPU was in the middle of. */
+/* An irq_work, because the reporting CPU may hold the workqueue's locks. */
 static struct irq_work late_irq_work = IRQ_WORK_INIT_HARD(queue_late_work);
 
 static struct late *unused_late(void)
@@ -244,7 +244,7 @@ static unsigned int save_stack(unsigned long *stack)
 #endif
 }
 
-/* @guilty: the caller is to blame, and not only who found out. */
+/* @guilty: the caller made the mistake, and did not only find it. */
 static void write_down(const struct report *r, bool guilty)
 {
 	struct late *l = unused_late();
@@ -252,7 +252,7 @@ static void write_down(const struct report *r, bool guilty)
 	if (l) {
 		l->report = *r;
 		l->nr = guilty ? save_stack(l->stack) : 0;
-		/* What was written comes first; pairs with print_all(). */
+		/* All writes to the report come before this; pairs with print_all(). */
 		atomic_set_release(&l->state, TO_BE_PRINTED);
 	} else {
 		atomic_inc(&nr_lost);
@@ -273,7 +273,7 @@ void gh_misuse_flush(void)
 
 /* ---- reports -------------------------------------------------------------------------- */
 
-/* Rated after it was composed: tests look at the text. */
+/* The rate limit is asked after the text was composed: tests read the text. */
 static bool is_printed(void)
 {
 	return READ_ONCE(panic_on_misuse) || __ratelimit(&gh_misuse_limit);
@@ -309,12 +309,12 @@ void gh_misuse(enum gh_misuse what, const void *p, struct gh_span *s)
 }
 
 /**
- * gh_misuse_later() - report a bad free of somebody else
+ * gh_misuse_later() - report a bad free that another caller made
  * @what: what was wrong
  * @p: what was freed
  * @s: the span that it belongs to
  *
- * For who takes over what others freed: the caller's stack tells nothing.
+ * For merges of what other CPUs freed: the stack of the merging CPU tells nothing.
  *
  * Context: Any, sections and goheap's locks included.
  */

@@ -24,7 +24,7 @@ enum gh_misuse {
 	GH_NR_MISUSES
 };
 
-/* What somebody wrote where nobody may. */
+/* The bytes of a bad write. */
 struct gh_damage {
 	enum gh_misuse what;		/* GH_OVERFLOW or GH_USE_AFTER_FREE */
 	size_t offset;			/* in the object */

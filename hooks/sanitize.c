@@ -3,9 +3,9 @@
  * Telling KASAN, KMSAN, KCSAN, kmemleak and lockdep about objects; see sanitize.h. Compiled
  * without KASAN's checks: it writes KASAN's shadow.
  *
- * KASAN's own functions for slabs want a kmem_cache. What a module can reach is
- * kasan_poison(), which is exported and has no header; what it wants of values is
- * that of mm/kasan/kasan.h, because reports are worded by them.
+ * KASAN's own functions for slabs want a kmem_cache. A module can call kasan_poison(),
+ * which is exported and in no header. The shadow values are those of
+ * mm/kasan/kasan.h, because KASAN chooses the words of a report by the value.
  */
 
 #include <linux/bitops.h>
@@ -87,8 +87,8 @@ void gh_do_poison_pages(unsigned long base, size_t bytes)
  * @block: its address
  * @steps: a bit for each of its 4 steps of 4 bytes
  *
- * A granule is two steps, and its shadow cannot say that only the second is live:
- * then the first is open as well.
+ * A granule is two steps. Its shadow cannot say that only the second step is live:
+ * in that case the first step is open as well.
  *
  * Context: Nobody else changes the block.
  */
@@ -115,8 +115,8 @@ static void kasan_close(const void *p, size_t bytes) { }
 #endif
 
 /*
- * Objects that were freed in NMI, where kmemleak cannot be called. It has to forget
- * them before their memory is used again, or it gives up.
+ * Objects that were freed in NMI, where kmemleak cannot be called. kmemleak has to forget
+ * such an object before its memory is used again: otherwise kmemleak turns itself off.
  */
 static atomic_long_t freed_in_nmi[1024];
 static atomic_t nr_freed_in_nmi;
@@ -128,7 +128,7 @@ static void forget_later(const void *p)
 	for (i = 0; i < ARRAY_SIZE(freed_in_nmi); i++) {
 		if (atomic_long_cmpxchg(&freed_in_nmi[i], 0, (long)p))
 			continue;
-		/* Behind the pointer, for whoever looks for one. */
+		/* After the pointer: a reader that sees the count finds the pointer. */
 		atomic_inc(&nr_freed_in_nmi);
 		return;
 	}
@@ -218,7 +218,7 @@ static void tell_test(const void *p, size_t bytes)
 static void tell_test(const void *p, size_t bytes) { }
 #endif
 
-/* Not exported: it takes a goheap that is built in. Its locks may be what an NMI hit. */
+/* Not exported, so only for a built-in goheap. Not in NMI: interrupted code may hold its locks. */
 static void check_active_objects(const void *p, size_t bytes)
 {
 #ifndef MODULE
@@ -263,7 +263,7 @@ void gh_do_poison(const void *p, size_t bytes)
  */
 void gh_tell_free(const void *p, size_t usable)
 {
-	/* Whoever frees an object is the only one to use it. */
+	/* While an object is freed, no other CPU may use the object. */
 	__kcsan_check_access(p, usable, KCSAN_ACCESS_WRITE | KCSAN_ACCESS_ASSERT);
 	gh_sanitize_forget(p);
 	gh_poison(p, usable);

@@ -4,9 +4,9 @@
  * in goheap's objects what they see in kmalloc()'s. All of it is nothing on kernels
  * without them.
  *
- * An object is opened before goheap itself writes to it, told as allocated when
- * it is its owner's, and told as freed before others can have it. What nobody
- * owns is closed: KASAN reports whoever touches it.
+ * Before goheap itself writes to an object, it opens the object. The sanitizers are told
+ * of an allocation before the caller gets the object, and of a free before another CPU
+ * can get it. Free memory is closed: KASAN reports every access.
  */
 #ifndef _GOHEAP_SANITIZE_H
 #define _GOHEAP_SANITIZE_H
@@ -25,8 +25,8 @@ struct gh_span;
 			 IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
 
 /*
- * Who asks about memory that is freed: lockdep, whether the caller holds a lock in it; and
- * debugobjects, whether there is an active object in it, which is not exported.
+ * Two checks of memory that is freed. lockdep: does the caller hold a lock in the memory?
+ * debugobjects: is there an active object in the memory? The latter is not exported.
  */
 #if !defined(MODULE) && IS_ENABLED(CONFIG_DEBUG_OBJECTS_FREE)
 #define GH_CHECKS_FREES	1
@@ -118,7 +118,7 @@ static __always_inline void gh_poison_pages(unsigned long base, size_t bytes)
 		gh_do_poison_pages(base, bytes);
 }
 
-/* Which 4-byte steps of a tiny block are somebody's. */
+/* Tell which 4-byte steps of a tiny block belong to live objects. */
 static __always_inline void gh_sanitize_tiny(unsigned long block, unsigned int steps)
 {
 	if (GH_KASAN)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who allocated and who freed an object, for heaps that are tracked: events, made
- * where the object changes hands, and printed with whatever is reported about it.
+ * Which task allocated and which freed an object, for heaps that are tracked: events
+ * are made when the object changes hands, and printed with a report about the object.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -20,7 +20,7 @@
 
 #define DEPTH	16
 
-/* The kernel keeps stacks, but one that was built without does not. */
+/* Stacks are kept in the kernel's stack depot, if the kernel has one. */
 #if IS_ENABLED(CONFIG_STACKDEPOT) && IS_ENABLED(CONFIG_STACKTRACE)
 static u32 save_stack(bool may_allocate)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Who did something to an object.
+ * Events of an object: which task allocated or freed it, where and when.
  */
 #ifndef _GOHEAP_HOOKS_TRACK_H
 #define _GOHEAP_HOOKS_TRACK_H
 
 #include <linux/types.h>
 
-/* Somebody did something to an object. */
+/* An allocation or a free of an object. */
 struct gh_track {
 	u32 stack;			/* in the kernel's depot; 0 if it is not known */
 	int pid;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /sys/kernel/debug/goheap: reads everything, changes nothing but by "trim".
+ * /sys/kernel/debug/goheap: all files only read, except "trim".
  * Documentation/goheap.rst explains every column.
  */
 
@@ -89,7 +89,7 @@ DEFINE_SHOW_ATTRIBUTE(arenas);
 
 static unsigned int inbox_length(struct gh_cache *cache)
 {
-	/* Only whether there is something can be seen from outside. */
+	/* From another CPU only "empty or not" can be seen. */
 	return gh_cache_has_arrivals(cache);
 }
 
@@ -176,7 +176,7 @@ static void add_heap(struct goheap *heap)
 	debugfs_create_file("percpu", 0400, heap->dir, heap, &percpu_fops);
 }
 
-/* While the heap is on the list, or a new one of the same name might come too early. */
+/* While the heap is on the list: no new heap can have its name, and need its directory. */
 static void remove_heap(struct goheap *heap)
 {
 	debugfs_remove(heap->dir);	/* waits for readers */

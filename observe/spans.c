@@ -2,10 +2,10 @@
 /*
  * debugfs: spans and their occupancy.
  *
- * Spans are found through the arenas, one record at a time under RCU, so a reader
- * holds no lock, needs no memory for what was not shown yet, and may race with
- * all that goes on. Numbers of one line are of one moment as far as nobody
- * changes that span just then.
+ * Spans are found through the arenas, one record at a time under RCU. So a reader
+ * holds no lock, needs no memory for spans that were not shown yet, and may race with
+ * all changes. The numbers of one line belong together if no CPU changes the span
+ * just then.
  */
 
 #include <linux/debugfs.h>
@@ -27,12 +27,12 @@
 /* ---- spans ----------------------------------------------------------------------- */
 
 /**
- * gh_snapshot_take() - look at a span that goes on meanwhile
+ * gh_snapshot_take() - read a span that CPUs may be using meanwhile
  * @s: anybody's span, or one that is just going away
  * @snap: the answer
  *
  * Context: RCU read side.
- * Return: false if the span is going, or comes, just now: then nothing fits together.
+ * Return: false if the span starts or ends a life just now.
  */
 bool gh_snapshot_take(const struct gh_span *s, struct gh_snapshot *snap)
 {
@@ -48,7 +48,7 @@ bool gh_snapshot_take(const struct gh_span *s, struct gh_snapshot *snap)
 	snap->npages = READ_ONCE(s->npages);
 	snap->heap = READ_ONCE(s->heap);
 	snap->sc = READ_ONCE(s->spanclass);
-	/* data_race(): what is of two lives is not used. */
+	/* data_race(): a mix of two lives is not used. */
 	snap->size = data_race(gh_span_object_bytes(s));
 	snap->cpu = owner ? owner->cpu : -1;
 	snap->nid = s->nid;

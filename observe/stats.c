@@ -123,7 +123,7 @@ static void line(struct seq_file *m, const char *key, unsigned long value)
 	seq_printf(m, "%-20s %lu\n", key, value);
 }
 
-/* What a counter minus what is left of it says; both may be moving. */
+/* @allocs - @live, but not below 0: both may change while they are read. */
 static unsigned long gone(unsigned long allocs, unsigned long live)
 {
 	return allocs - min(allocs, live);
@@ -165,7 +165,7 @@ static int heap_stats_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(heap_stats);
 
-/* The page heaps' counters; those of one node are of one moment. */
+/* The page heaps' counters; the counters of one node are read under its lock. */
 struct ledger {
 	unsigned long small;
 	unsigned long large;

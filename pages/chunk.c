@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kernel's pages: how they become ours, what others do to them meanwhile, and the way
- * back.
+ * The kernel's pages: taking them, finding stray gets and puts of other code, and giving
+ * pages back.
  *
- * Pages come in chunks that are split into single ones, so that any of them can go
- * back alone. While they are ours their reference count is far below 0, so that nobody
- * who gets or puts them can be the last one, and frees them under a live object.
+ * Pages come in chunks that are split into single pages, so that each page can go back
+ * alone. While a page is ours its reference count is far below 0. So no stray put_page()
+ * is the last one, and frees the page under a live object.
  */
 
 #include <linux/gfp.h>
@@ -34,20 +34,20 @@ static void account(int nid, long heap_pages)
 }
 
 /*
- * The reference count of a page that is ours: a billion gets or puts away from where
- * somebody would take it for free, or for one that may be lent out.
+ * The reference count of a page that is ours: a billion gets or puts away from a count that
+ * other code would take for that of a free page, or of one that it may use.
  */
 #define COUNT_OURS	(INT_MIN / 2)
 
-/* How many more gets than puts others did. */
+/* How many more gets than puts other code did. */
 static int page_strays(struct page *page)
 {
 	return page_ref_count(page) - COUNT_OURS;
 }
 
 /*
- * KASAN's tag would be in the pointers that others make from the page. Whoever happens
- * to have a reference now puts it later, which does no harm.
+ * Without the reset, pointers made from the page would have KASAN's tag. Other code may have a
+ * reference just now: its later put does no harm.
  */
 static void page_own(struct page *page)
 {
@@ -57,8 +57,8 @@ static void page_own(struct page *page)
 }
 
 /*
- * The page goes back: by us, or if somebody has a reference by whoever puts the last
- * one. Then nobody else is given the page before.
+ * Give the page back. If other code has a reference, the last put of that code frees the page,
+ * and the kernel gives the page to nobody before that.
  */
 static void page_disown(struct page *page)
 {
@@ -72,8 +72,8 @@ static void page_disown(struct page *page)
 }
 
 /*
- * What was put and not gotten: report it once, and make up for it. What was gotten may
- * be put yet.
+ * If there were more puts than gets: report that once, and correct the count. If there were
+ * more gets, the puts may still come.
  */
 static void page_check(struct page *page, const void *p, struct gh_span *s)
 {
@@ -86,7 +86,7 @@ static void page_check(struct page *page, const void *p, struct gh_span *s)
 }
 
 /**
- * gh_chunk_check() - report whoever put pages of a span
+ * gh_chunk_check() - report stray put_page() of a span's pages
  * @s: the span
  *
  * Context: Any; the pages are ours.
@@ -115,10 +115,9 @@ static void check_owned(struct gh_arena *arena)
 }
 
 /**
- * gh_chunk_check_all() - report whoever put pages of ours
+ * gh_chunk_check_all() - report stray put_page() of all pages of ours
  *
- * A page that goes back meanwhile is not taken for ours: its count is above what it
- * was.
+ * If a page goes back meanwhile, its count is higher than before, and is not reported.
  *
  * Context: Process context.
  */
@@ -185,8 +184,8 @@ static struct page *pages_of(int nid, unsigned int order, gfp_t gfp)
  * @gfp: how hard to try
  * @order: set to how many there are
  *
- * More than @need only when it costs nothing, and never out of a reserve; the order that is
- * needed as hard as the caller allows.
+ * Tries larger orders first, without effort and never out of a reserve. Then tries @need as
+ * hard as the caller allows.
  *
  * Context: Any that @gfp allows.
  * Return: the first page, or NULL.
@@ -263,8 +262,8 @@ static bool owns_pfn_range(unsigned long pfn, unsigned long nr)
 }
 
 /*
- * Our pages cannot move. The kernel sees that by their counts, but takes those with
- * memory errors for nobody's.
+ * Our pages cannot move. The kernel sees that by their counts, but it takes a page with a
+ * memory error for an unused one.
  */
 static int memory_event(struct notifier_block *nb, unsigned long action, void *data)
 {
@@ -289,7 +288,7 @@ int gh_chunk_init(void)
 }
 
 /**
- * gh_chunk_exit() - no longer
+ * gh_chunk_exit() - no longer keep memory online
  *
  * Context: Process context.
  */

@@ -90,8 +90,8 @@ static void destroy_desc_caches(void)
 }
 
 /*
- * kmemleak must not take a span's base for a pointer to its first object. Where it is not,
- * our caches may share slabs with others.
+ * kmemleak must not take a span's base for a pointer to its first object. Without kmemleak our
+ * caches may share slabs with others.
  */
 #define UNSEEN	(IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) ? SLAB_NOLEAKTRACE : 0)
 
@@ -123,7 +123,7 @@ int gh_desc_init(void)
 /**
  * gh_desc_exit() - free the caches
  *
- * Context: Process context; no descriptor is left, but some may be on their way out.
+ * Context: Process context; all descriptors are deleted, some may wait for RCU.
  */
 void gh_desc_exit(void)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which run: for an allocation, and to be given back.
+ * Which run is taken for an allocation, and which run is given back to the kernel.
  */
 
 #include <linux/rbtree.h>
@@ -40,8 +40,8 @@ static struct gh_span *run_lower_bound(struct gh_page_heap *ph, unsigned int npa
  * @ph: of which page heap
  * @w: what is wanted
  *
- * Best fit: the shortest run, then the lowest address. If the first few are not placed
- * as they should be, one that is long enough wherever it lies.
+ * Best fit: the shortest run, then the lowest address. If the first few runs are not aligned
+ * as wanted, a run that is long enough at any address.
  *
  * Context: The page heap's lock.
  * Return: the run; NULL if there is none, and it is time to grow.
@@ -89,7 +89,7 @@ struct rb_node *gh_fit_below(struct gh_page_heap *ph, const struct gh_run_key *k
 	return best;
 }
 
-/* Of a run, what can be released at its end: up to @max heap pages from *@start to *@end. */
+/* The end of a run that can be released: up to @max heap pages from *@start to *@end. */
 static bool run_releases(struct gh_page_heap *ph, const struct gh_span *s, unsigned long max,
 			 unsigned long *start, unsigned long *end)
 {

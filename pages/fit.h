@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Which run: for an allocation, and to be given back.
+ * Which run is taken for an allocation, and which run is given back to the kernel.
  */
 #ifndef _GOHEAP_PAGES_FIT_H
 #define _GOHEAP_PAGES_FIT_H
@@ -12,7 +12,7 @@
 #include "pages/pageheap.h"
 #include "pages/run.h"
 
-/* Where in a run what is wanted would start; 0 if the run has no such piece. */
+/* The address where the wanted span would start in a run; 0 if it does not fit. */
 static inline unsigned long gh_fit_start(const struct gh_span *s, const struct gh_want *w)
 {
 	unsigned long start = ALIGN(s->base, (unsigned long)w->align << GH_PAGE_SHIFT);

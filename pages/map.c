@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The map from any address to its span: a flat table of arenas, by address, and
- * in each arena a table of spans, by page. The table covers the memory there is
- * and is replaced by a larger one when more is plugged in.
+ * The map from any address to its span: a flat table of arenas, by address, and in each
+ * arena a table of spans, by page. The table of arenas covers all memory. When more
+ * memory is plugged in, a larger table takes its place.
  *
  * Lookups hold no lock: what they find outlives an RCU grace period.
  */
@@ -86,7 +86,7 @@ static void map_delete_rcu(struct rcu_head *rcu)
 	kvfree(container_of(rcu, struct gh_map, rcu));
 }
 
-/* What try_claim() may find missing; what it does not use is freed again. */
+/* What try_claim() may need. Parts that try_claim() does not use are freed again. */
 struct spares {
 	struct gh_map *map;
 	struct gh_arena *arena;
@@ -138,7 +138,7 @@ static bool try_claim(unsigned long addr, unsigned int npages, struct spares *sp
 	return arena;
 }
 
-/* If there is more memory now than when the map was made. */
+/* Make a larger map if there is more memory now than when the map was made. */
 static struct gh_map *larger_map(unsigned long addr, gfp_t gfp)
 {
 	unsigned long n, first, nr;
@@ -150,7 +150,7 @@ static struct gh_map *larger_map(unsigned long addr, gfp_t gfp)
 	nr = map->nr;
 	rcu_read_unlock();
 	n = (addr >> GH_ARENA_SHIFT) - first;
-	/* Memory below what there was at first has a number far beyond. */
+	/* An address below the map's first arena gives a number far beyond the last. */
 	if (n < nr || n > ULONG_MAX / 2)
 		return NULL;
 	return map_new(first, max(n + 1, 2 * nr), gfp);
@@ -185,7 +185,7 @@ int gh_map_claim(unsigned long addr, unsigned int npages, gfp_t gfp)
  * @addr: the first one
  * @npages: how many heap pages, all in one arena
  *
- * An arena without pages of ours goes, after its last reader.
+ * An arena without pages of ours is freed after its last reader.
  *
  * Context: Any but NMI; no lock held.
  */
@@ -269,7 +269,7 @@ bool gh_map_owns(unsigned long addr)
 {
 	struct gh_arena *arena = gh_arena_of(addr);
 
-	/* data_race(): whose neighbours in the word come or go does not matter. */
+	/* data_race(): changes of other bits in the same word do not matter. */
 	return arena && data_race(test_bit(gh_arena_page(addr), arena->owned));
 }
 
@@ -306,10 +306,10 @@ struct gh_span *gh_map_span_at(struct gh_arena *arena, unsigned int page, struct
 {
 	struct gh_span *s = READ_ONCE(arena->spans[page]);
 
-	/* Most are others', and to look at each would cost a cache miss. */
+	/* Most spans are of other heaps; to read each span would cost a cache miss. */
 	if (heap && READ_ONCE(arena->heaps[page]) != heap->id)
 		return NULL;
-	/* Pairs with smp_store_release() when it is initialised; 0 before and after. */
+	/* Pairs with smp_store_release() in gh_span_init_*(). 0: the span is not in use. */
 	if (!s || !smp_load_acquire(&s->limit))
 		return NULL;
 	if (READ_ONCE(s->base) != arena->base + ((unsigned long)page << GH_PAGE_SHIFT))
@@ -389,7 +389,7 @@ int gh_map_init(void)
 	unsigned long start = ULONG_MAX, end = 0;
 	int nid;
 
-	/* Chunks are aligned in memory; it takes this for their addresses to be. */
+	/* Chunks are aligned physically; with this their addresses are aligned as well. */
 	if (WARN_ON(!IS_ALIGNED(PAGE_OFFSET, GH_MAX_SIZE)))
 		return -EINVAL;
 	for_each_online_node(nid) {

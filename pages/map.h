@@ -60,9 +60,9 @@ extern struct gh_map *gh_map;
 
 static __always_inline struct gh_arena *gh_arena_of(unsigned long addr)
 {
-	/* This and what hangs on it pair with smp_store_release() in map.c. */
+	/* This and what hangs on it pair with smp_store_release() here and in map.c. */
 	struct gh_map *map = READ_ONCE(gh_map);
-	/* What is below the first arena wraps to far above the last one. */
+	/* For an address below the first arena, @n wraps to far above the last one. */
 	unsigned long n = (addr >> GH_ARENA_SHIFT) - map->first;
 
 	return likely(n < map->nr) ? READ_ONCE(map->arenas[n]) : NULL;
@@ -77,8 +77,8 @@ static __always_inline unsigned int gh_arena_page(unsigned long addr)
  * The span of any address, or NULL. The span may be FREE, and then matches no
  * address by @limit. Call with preemption off, and do not keep the result.
  *
- * KASAN may have a tag in the upper bits of a pointer. Those to goheap's objects have none,
- * and goheap's functions take it off what they are given.
+ * KASAN may put a tag into the upper bits of a pointer. Pointers to goheap's objects have no
+ * tag, and goheap's functions remove the tag of a pointer argument.
  */
 static __always_inline struct gh_span *gh_span_of(const void *p)
 {

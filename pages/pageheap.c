@@ -24,7 +24,7 @@
 struct gh_page_heap **gh_page_heaps;
 
 /**
- * gh_nearest_node() - whose memory does a node use that has none
+ * gh_nearest_node() - the node to take memory from if a node has none
  * @nid: the node
  *
  * Context: Any.
@@ -130,7 +130,7 @@ static void run_insert(struct gh_page_heap *ph, struct gh_span *s)
 	gh_map_set(arena, gh_run_end(s) - GH_PAGE_SIZE, s);
 }
 
-/* The pages' map entries still name the run; whoever takes it sets them anew. */
+/* The pages' map entries still name the run; the caller sets them anew. */
 static void run_erase(struct gh_page_heap *ph, struct gh_span *s)
 {
 	lockdep_assert_held(&ph->lock);
@@ -140,7 +140,7 @@ static void run_erase(struct gh_page_heap *ph, struct gh_span *s)
 	ph->idle -= s->npages;
 }
 
-/* A free run of this page heap that has a page at @addr at its edge. */
+/* The free run of this page heap that starts or ends with the page at @addr, or NULL. */
 static struct gh_span *run_at(struct gh_page_heap *ph, struct gh_arena *arena,
 			      unsigned long addr)
 {
@@ -155,7 +155,7 @@ static struct gh_span *run_at(struct gh_page_heap *ph, struct gh_arena *arena,
 	return s->base <= addr && addr < gh_run_end(s) ? s : NULL;
 }
 
-/* Add pages to the free runs, as one with the runs on both sides, which is returned. */
+/* Add pages to the free runs, and join them with the runs on both sides. Returns the run. */
 static struct gh_span *run_free(struct gh_page_heap *ph, struct gh_span *s)
 {
 	struct gh_arena *arena = gh_arena_of(s->base);
@@ -184,7 +184,7 @@ static struct gh_span *run_free(struct gh_page_heap *ph, struct gh_span *s)
 	return s;
 }
 
-/* Put [from, to), cut off an allocated run, back. */
+/* Put [from, to), which was cut off an allocated run, back into the free runs. */
 static void run_put_rest(struct gh_page_heap *ph, unsigned long from, unsigned long to,
 			 bool needzero)
 {
@@ -200,8 +200,8 @@ static void run_put_rest(struct gh_page_heap *ph, unsigned long from, unsigned l
 }
 
 /*
- * Cut @npages at @start out of a run, as a span of kind @kind that is nothing yet. Enough
- * spares are there.
+ * Cut @npages at @start out of a run, as a span of kind @kind that is not initialised yet. The
+ * caller has checked that there are enough spare descriptors.
  */
 static struct gh_span *run_cut_at(struct gh_page_heap *ph, struct gh_span *run,
 				  unsigned long start, unsigned int npages, enum gh_desc_kind kind)
@@ -220,7 +220,7 @@ static struct gh_span *run_cut_at(struct gh_page_heap *ph, struct gh_span *run,
 	}
 	WRITE_ONCE(s->base, start);
 	WRITE_ONCE(s->npages, npages);
-	/* Or neighbours would see the run's descriptor, which may go, until the commit. */
+	/* Until the commit, neighbours would find the run's descriptor, which may be freed. */
 	gh_map_set(arena, start, s);
 	gh_map_set(arena, end - GH_PAGE_SIZE, s);
 	run_put_rest(ph, run_start, start, s->needzero);
@@ -256,8 +256,8 @@ static void count_free(struct gh_page_heap *ph, const struct gh_span *s)
 }
 
 /*
- * Take what a run has of a page with a memory error out of the run, for good. A page
- * of the kernel may be several of the heap, and goes back when all of them are here.
+ * Take the heap pages of a kernel page with a memory error out of the run, for good. A kernel
+ * page may be several heap pages; it goes back after all of them were set aside.
  */
 static void set_aside(struct gh_page_heap *ph, struct gh_span *run, unsigned long bad)
 {
@@ -269,7 +269,7 @@ static void set_aside(struct gh_page_heap *ph, struct gh_span *run, unsigned lon
 
 	lockdep_assert_held(&ph->lock);
 	s = run_cut_at(ph, run, start, (end - start) >> GH_PAGE_SHIFT, run->kind);
-	/* Or it would become one with its neighbours. */
+	/* Otherwise the page would be joined with a neighbour that becomes free. */
 	gh_map_set(arena, start, NULL);
 	gh_map_set(arena, end - GH_PAGE_SIZE, NULL);
 	s->next = ph->poisoned;
@@ -278,8 +278,8 @@ static void set_aside(struct gh_page_heap *ph, struct gh_span *run, unsigned lon
 }
 
 /*
- * Enough descriptors to cut that out of the run: one of its own, unless the run's will do,
- * and for what is cut off at both ends. If not, @missing says which to add.
+ * Are there enough spare descriptors to cut the span out of the run? One for the span, unless
+ * the run's own will do, and one for each rest. If not, @missing says which kind to add.
  */
 static bool spares_suffice(struct gh_page_heap *ph, const struct gh_span *run,
 			   const struct gh_want *w, enum gh_desc_kind *missing)
@@ -304,9 +304,9 @@ static bool spares_suffice(struct gh_page_heap *ph, const struct gh_span *run,
 }
 
 /*
- * Cut out of a run a span that fits there. Enough spares are there. -EHWPOISON: the run was
- * not sound, but what is left of it is; or -EAGAIN if there are none to set the page
- * aside.
+ * Cut a span out of a run. There are enough spares for that. If a page has a memory error, the
+ * page is set aside: -EHWPOISON, the rest of the run is sound; or -EAGAIN, there are not enough
+ * spares to set the page aside.
  */
 static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run,
 			       const struct gh_want *w)
@@ -327,7 +327,7 @@ static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run,
 
 /*
  * -EAGAIN: a descriptor is @missing. -ENOSPC: no run fits. -EBUSY: NMI, and the lock
- * is taken. -EHWPOISON: the run was not sound, but what is left of it is: look again.
+ * is taken. -EHWPOISON: a bad page was set aside, the rest of the run is sound: try again.
  */
 static struct gh_span *alloc_run(struct gh_page_heap *ph, const struct gh_want *w,
 				 enum gh_desc_kind *missing)
@@ -372,17 +372,17 @@ struct gh_span *gh_pageheap_alloc(struct gh_page_heap *ph, const struct gh_want 
 }
 
 /**
- * gh_pageheap_grow() - add a run of new pages, and take from it what it was made for
+ * gh_pageheap_grow() - add a run of new pages, and take the wanted span from the run
  * @ph: which
  * @run: the pages
  * @descs: three descriptors: one of @w's kind, two for what is cut off; the page heap's now
  * @w: what is wanted, and fits
  *
- * In one step, or others might take it; and it would not always be found again: see
- * gh_fit_find().
+ * In one step: otherwise another CPU might take the run, or gh_fit_find() might not find
+ * the run again.
  *
  * Context: Any but NMI; no lock held.
- * Return: a span; -EHWPOISON if the pages are not sound, but what is left of them is.
+ * Return: a span; -EHWPOISON if a bad page was set aside, and the rest is sound.
  */
 struct gh_span *gh_pageheap_grow(struct gh_page_heap *ph, struct gh_span *run,
 				 struct gh_span *descs[3], const struct gh_want *w)
@@ -478,7 +478,7 @@ unsigned long gh_pageheap_cut(struct gh_page_heap *ph, unsigned long max, struct
 	return n;
 }
 
-/* Of a page of the kernel, how many heap pages are set aside. */
+/* How many heap pages of a kernel page are set aside. */
 static unsigned int nr_aside(struct gh_page_heap *ph, unsigned long unit)
 {
 	unsigned int nr = 0;
@@ -534,7 +534,7 @@ unsigned long gh_pageheap_cut_poisoned(struct gh_page_heap *ph)
  * gh_pageheap_forgive() - make free runs of pages with memory errors
  * @ph: whose
  *
- * Those that are still here share a page of the kernel with others that are not set aside.
+ * The pages that are still here share a kernel page with heap pages that are not set aside.
  *
  * Context: Process context, nobody allocates any more.
  */
@@ -566,10 +566,10 @@ unsigned long gh_pageheap_idle_pages(const struct gh_page_heap *ph)
 
 /* ---- checks -------------------------------------------------------------------------- */
 
-/* A check of the free runs, which may be interrupted and goes on. */
+/* A check of the free runs: between two holds of the lock the runs may change. */
 struct check {
 	struct gh_run_key next;		/* the runs below were not looked at yet */
-	unsigned long changes;		/* of the runs, when it began */
+	unsigned long changes;		/* gh_page_heap.changes when the check began */
 	unsigned long idle;
 	unsigned long nr;
 	bool done;
@@ -615,10 +615,10 @@ static const char *check_some(struct gh_page_heap *ph, struct check *c)
 	return wrong;
 }
 
-/* All runs were looked at: do the sums fit? */
+/* All runs were checked: do the sums fit? */
 static const char *check_sums(const struct gh_page_heap *ph, const struct check *c)
 {
-	/* If not all at once, they are those of no time. */
+	/* If the runs changed during the check, the sums mix different times. */
 	if (ph->changes == c->changes && (c->idle != ph->idle || c->nr != ph->nr_runs))
 		return "the runs are miscounted";
 	return ph->idle + ph->nr_poisoned + ph->small + ph->large + ph->returned != ph->taken ?

@@ -74,8 +74,8 @@ extern struct gh_page_heap **gh_page_heaps;	/* by node */
 int gh_nearest_node(int nid);
 
 /*
- * The node that this CPU gets memory from. A node without memory, or with movable memory
- * only, has page heaps and central lists like all, but nothing would ever be found there.
+ * The node that this CPU gets memory from. A node without memory, or with movable memory only,
+ * has a page heap and central lists as every node, but they are always empty.
  */
 static inline int gh_mem_node(void)
 {

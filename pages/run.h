@@ -13,10 +13,9 @@
 
 /* Pages go back at this granularity, whatever a heap page is. */
 #define GH_RELEASE_PAGES	max_t(unsigned long, PAGE_SIZE >> GH_PAGE_SHIFT, 1)
-
 #define GH_RELEASE_SIZE	(GH_RELEASE_PAGES << GH_PAGE_SHIFT)
 
-/* Where a walk through the runs, from the longest down, goes on after a break. */
+/* The place in a walk through the runs, from the longest down, to go on after a break. */
 struct gh_run_key {
 	unsigned long npages;
 	unsigned long base;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A CPU's cache, behind the fast paths: refilling a slot, taking over what
- * others freed into our spans, keeping the partial lists short, and giving
- * everything back when the CPU is idle or gone.
+ * A CPU's cache, below the fast paths: the owner CPU refills a slot, takes over
+ * what other CPUs freed into its spans, and keeps its partial lists short. When
+ * the CPU is idle or gone, the cache gives everything back.
  */
 
 #include <linux/prefetch.h>
@@ -26,16 +26,16 @@
 #include "spans/limbo.h"
 #include "spans/merge.h"
 
-/* Covers no address: the hint of a cache that has none. */
+/* A span that covers no address: the hint of a cache without a hint. */
 static struct gh_span no_span;
 
-/* A partial list is tidied up when it has this many bytes of spans ... */
+/* The first tidy-up of a partial list is at this many bytes of spans ... */
 #define TIDY_BYTES	(256UL << 10)
-/* ... and after that when it has doubled, but always at this many. */
+/* ... the next ones whenever the list has doubled, and always at this many bytes. */
 #define PARTIAL_BYTES	(16UL << 20)
 /*
- * A class that gives empty spans back and then misses them may keep more. All
- * classes of a cache together: this many bytes.
+ * A class that gave empty spans back and needs spans again may keep more of them.
+ * All classes of a cache together keep at most this many bytes more.
  */
 #define EXTRA_BYTES	(4UL << 20)
 /* Spans given to the page heap, or to the central lists, in one section. */
@@ -73,7 +73,7 @@ void gh_cache_init(struct gh_cache *cache, struct goheap *heap, int cpu)
 	}
 }
 
-/* Take over what others freed, or let limbo come back to it if that has to wait. */
+/* Take over what other CPUs freed. If the objects have to wait, limbo calls for a merge later. */
 static void merge(struct gh_cache *cache, struct gh_span *s)
 {
 	int merged = gh_span_merge(s);
@@ -95,7 +95,7 @@ static __always_inline void use_word(struct gh_cache *cache, struct gh_span *s, 
 	slot->fresh = gh_span_use_fresh(s, i);
 }
 
-/* Any free object, rather than all of a word. */
+/* Let the slot have one random free object of the span, not all of a word. */
 static noinline bool use_any(struct gh_cache *cache, struct gh_span *s)
 {
 	u32 draw = gh_random_draw();
@@ -115,7 +115,7 @@ static bool use_span(struct gh_cache *cache, struct gh_span *s)
 	unsigned long avail = 0;
 	unsigned int i;
 
-	/* What the slot has already would be handed out twice. */
+	/* The objects that the slot still has would be handed out twice. */
 	if (WARN_ON_ONCE(slot->avail || slot->top->p))
 		return false;
 	if (unlikely(gh_random))
@@ -130,7 +130,7 @@ static bool use_span(struct gh_cache *cache, struct gh_span *s)
 	return avail;
 }
 
-/* The slot has run dry. False, and the span is on no list of ours, if it is full. */
+/* Make the span the current one of a dry slot. False if the span is full; then it is unlisted. */
 static bool set_current(struct gh_cache *cache, struct gh_span *s)
 {
 	if (!use_span(cache, s)) {
@@ -149,7 +149,7 @@ static void drop_current(struct gh_cache *cache, unsigned int sc)
 	cache->bins[sc].active = NULL;
 }
 
-/* The current span has more after all: another word, or what others freed. */
+/* Use another word of the current span, or what other CPUs freed in the span. */
 static bool reuse_current(struct gh_cache *cache, unsigned int sc)
 {
 	struct gh_span *s = cache->bins[sc].active;
@@ -163,7 +163,7 @@ static bool reuse_current(struct gh_cache *cache, unsigned int sc)
 		if (use_span(cache, s))
 			return true;
 	}
-	/* Full, and on no list until something in it is freed. */
+	/* A full span is on no list until one of its objects is freed. */
 	WRITE_ONCE(s->flags, s->flags & ~GH_F_LISTED);
 	drop_current(cache, sc);
 	return false;
@@ -186,7 +186,7 @@ static void forget_hint(struct gh_cache *cache)
 	cache->hint = &no_span;
 }
 
-/* An empty span that is on no list leaves the cache, if the token can be had. */
+/* Free an empty span that is on no list. False if a freeing CPU has the token just now. */
 static bool release(struct gh_cache *cache, struct gh_span *s)
 {
 	if (!gh_span_claim(s))
@@ -198,7 +198,7 @@ static bool release(struct gh_cache *cache, struct gh_span *s)
 	return true;
 }
 
-/* A span on no list of ours goes. False if a remote free has the token just now. */
+/* Give up a span that is on no list. False if a freeing CPU has the token just now. */
 static bool disown(struct gh_cache *cache, struct gh_span *s)
 {
 	if (!gh_span_claim(s))
@@ -211,7 +211,7 @@ static bool disown(struct gh_cache *cache, struct gh_span *s)
 }
 
 /*
- * Empty spans beyond @keep go, not too many at a time; what is left keeps its
+ * Free the empty spans beyond @keep, a batch at a time. The other spans keep their
  * order. False if there are more.
  */
 static bool tidy_empties(struct gh_cache *cache, struct gh_bin *bin, unsigned int keep)
@@ -238,8 +238,8 @@ static bool tidy_empties(struct gh_cache *cache, struct gh_bin *bin, unsigned in
 }
 
 /*
- * Spans beyond the first @keep, the longest on the list, go to the central list, not
- * too many at a time. False if there are more.
+ * Give the spans after the first @keep to the central list, a batch at a time: these spans
+ * have been on the partial list for longest. False if there are more.
  */
 static bool tidy_surplus(struct gh_cache *cache, struct gh_bin *bin, unsigned int keep)
 {
@@ -263,7 +263,7 @@ static bool tidy_surplus(struct gh_cache *cache, struct gh_bin *bin, unsigned in
 	return true;
 }
 
-/* Nothing of a span that leaves may be waiting to be allocated next. */
+/* Before a span leaves the cache: let the slot keep no object ready for allocation. */
 static void unpin_slot(struct gh_cache *cache, unsigned int sc)
 {
 	gh_magazine_empty(cache, sc);
@@ -277,7 +277,7 @@ static void tidy(struct gh_cache *cache, unsigned int sc)
 	unsigned int least = spans_in(TIDY_BYTES, sc);
 	unsigned int most = spans_in(PARTIAL_BYTES, sc);
 
-	if (gh_is_nested())	/* its page heap may be what was interrupted */
+	if (gh_is_nested())	/* the interrupted code may hold the page heap's lock */
 		return;
 	unpin_slot(cache, sc);
 	if (!tidy_empties(cache, bin, least / 2 + bin->extra) ||
@@ -288,7 +288,7 @@ static void tidy(struct gh_cache *cache, unsigned int sc)
 	bin->limit = clamp(2 * bin->nr_partial, least, most);
 }
 
-/* A span is needed where one was given back not long ago: keep one more. */
+/* The class needs a new span after it gave one back: let the class keep one more. */
 static void miss_released(struct gh_cache *cache, unsigned int sc)
 {
 	struct gh_bin *bin = &cache->bins[sc];
@@ -303,7 +303,7 @@ static void miss_released(struct gh_cache *cache, unsigned int sc)
 	cache->extra_bytes += bytes;
 }
 
-/* It may not be so any more: forget the misses down to @extra of them. */
+/* The class may not need its extra spans any more: keep @extra of them. */
 static void forget_misses(struct gh_cache *cache, unsigned int sc, unsigned int extra)
 {
 	struct gh_bin *bin = &cache->bins[sc];
@@ -316,7 +316,7 @@ static void forget_misses(struct gh_cache *cache, unsigned int sc, unsigned int 
 }
 
 /**
- * gh_cache_list() - the same, and tidy up if the list has grown
+ * gh_cache_list() - put a span on the partial list, and tidy up if the list has grown
  * @cache: ours
  * @s: a span of ours that has a free object
  *
@@ -331,7 +331,7 @@ void gh_cache_list(struct gh_cache *cache, struct gh_span *s)
 		tidy(cache, s->spanclass);
 }
 
-/* The span that has waited longest for us to take over what others freed into it. */
+/* The span that has waited longest in the inbox for its remote frees to be merged. */
 static struct gh_span *next_arrived(struct gh_cache *cache)
 {
 	struct llist_node *node = cache->arrived;
@@ -340,10 +340,10 @@ static struct gh_span *next_arrived(struct gh_cache *cache)
 		if (!gh_cache_has_arrivals(cache))
 			return NULL;
 		node = llist_reverse_order(llist_del_all(&cache->inbox));
-		data_race(cache->inbox_bytes = 0);	/* see inbox_push() */
+		data_race(cache->inbox_bytes = 0);	/* percpu/remote.c: inbox_push() */
 	}
 	WRITE_ONCE(cache->arrived, node->next);
-	/* Another CPU wrote to it last. */
+	/* Another CPU wrote to the next span last, and has its cache line. */
 	if (node->next)
 		prefetchw(llist_entry(node->next, struct gh_span, queue));
 	return llist_entry(node, struct gh_span, queue);
@@ -373,8 +373,8 @@ void gh_cache_drain(struct gh_cache *cache)
 }
 
 /*
- * Objects that were freed once more by another CPU stay free, and are left to the
- * merge that comes for the other free. Has the slot something besides?
+ * An object of the slot that another CPU freed a second time must not be handed out: the
+ * object stays free, and the merge of the second free reports it. Has the slot other objects?
  */
 static bool has_others(struct gh_cache *cache, unsigned int sc)
 {
@@ -419,7 +419,7 @@ bool gh_cache_refill(struct gh_cache *cache, unsigned int sc)
 	cache->refills++;
 	if (has_others(cache, sc) || reuse_current(cache, sc) || use_partial(cache, sc))
 		return true;
-	/* Not earlier, and not more: the more is freed into a span first, the less it costs. */
+	/* As late and as few as possible: one merge of many frees is cheaper than many merges. */
 	while (!gh_is_nested() && (s = next_arrived(cache))) {
 		inbox_merge_one(cache, s);
 		if (use_partial(cache, sc))
@@ -447,7 +447,7 @@ void gh_cache_install(struct gh_cache *cache, struct gh_span *s)
 	list_add(&s->list, &cache->owned);
 	WRITE_ONCE(s->owner, cache);
 	gh_span_unclaim(s);
-	/* Since the refill failed an interrupt, or another task, may have been here. */
+	/* After the refill failed, an interrupt or another task may have filled the slot. */
 	if (slot->top->p || slot->avail || reuse_current(cache, s->spanclass))
 		gh_cache_push_partial(cache, s);
 	else
@@ -496,7 +496,7 @@ bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc)
 			done++;
 			continue;
 		}
-		/* it will be in the inbox in a moment, or after a grace period */
+		/* A freeing CPU has the token, and queues the span in the inbox or in limbo. */
 		s->next = kept;
 		kept = s;
 	}
@@ -507,7 +507,7 @@ bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc)
 	return done && bin->partial;
 }
 
-/* What the slot was about to hand out is set in the bitmaps like all that is free. */
+/* No object is lost: the bitmaps have the bit of every object that the slot had ready. */
 static void forget_slot(struct gh_cache *cache, unsigned int sc)
 {
 	struct gh_bin *bin = &cache->bins[sc];
@@ -540,14 +540,14 @@ void gh_cache_forget(struct gh_cache *cache)
 	preempt_enable();
 	for (sc = 0; sc < GH_NR_SLOTS; sc++)
 		forget_slot(cache, sc);
-	/* Nobody waits for it any more, or it would never be asked again. */
+	/* A flush that was asked for is done; left set, no flush would be asked for again. */
 	WRITE_ONCE(cache->flush, false);
 	WRITE_ONCE(cache->filled, false);
 	gh_cache_count_flush(cache);
 }
 
 /**
- * gh_cache_relax() - give up half of what is kept because it was missed once
+ * gh_cache_relax() - give up half of the extra spans that a slot keeps
  * @cache: ours
  * @sc: of which slot
  *

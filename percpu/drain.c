@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a CPU does with its own caches when somebody asks for it: take over what others freed
- * into its spans, get magazines, and give back what it holds. A work on that CPU does it,
- * because no other CPU may touch the cache.
+ * What a CPU does with its own caches on request: take over what other CPUs freed into its
+ * spans, get magazines, and give back what its caches hold. A work runs on that CPU, because
+ * no other CPU may touch the cache.
  */
 
 #include <linux/cpu.h>
@@ -24,17 +24,17 @@
 #include "percpu/park.h"
 #include "percpu/slot.h"
 
-/* How long an allocation may have to wait for caches. */
+/* How long an allocation waits for caches to be flushed. */
 #define PATIENCE	HZ
 
 static struct workqueue_struct *drain_queue;
 
-/* Who waits until caches are flushed. */
+/* Callers that wait until caches are flushed. */
 static DECLARE_WAIT_QUEUE_HEAD(flushed);
 
 /* ---- on the CPU itself ----------------------------------------------------------------- */
 
-/* One slot, in as many sections as it takes; on the cache's own CPU. */
+/* Flush a part of one slot in one section, on the cache's own CPU. True if there is more. */
 static bool flush_slot(struct gh_cache *cache, unsigned int sc)
 {
 	struct gh_freed *magazine = NULL;
@@ -84,7 +84,7 @@ static bool has_anything(const struct gh_cache *cache)
 	return cache->parked;
 }
 
-/* What came meanwhile, or could not go, is for the next flush. */
+/* Objects that came during the flush, or could not go, are left to the next flush. */
 static void note_filled(struct gh_cache *cache)
 {
 	preempt_disable();
@@ -100,16 +100,16 @@ static void flush(struct gh_cache *cache)
 	unsigned int sc;
 
 	WRITE_ONCE(cache->flushing, true);
-	/* Whoever finds this finds it under way: pairs with is_flushed(). */
+	/* A reader that sees this sees @flushing set: pairs with is_flushed(). */
 	smp_store_release(&cache->flush, false);
-	/* What came since may be what the one who asked is waiting for. */
+	/* The caller may be waiting for remote frees that came after it asked. */
 	drain_own(cache);
 	for (sc = 0; sc < GH_NR_SLOTS; sc++)
 		while (flush_slot(cache, sc))
 			cond_resched();
 	note_filled(cache);
 	gh_cache_count_flush(cache);
-	/* And what was given back: pairs with is_flushed(). */
+	/* A reader that sees this sees what was given back: pairs with is_flushed(). */
 	smp_store_release(&cache->flushing, false);
 	gh_drain_flushed();
 }
@@ -118,7 +118,7 @@ static void flush(struct gh_cache *cache)
  * gh_drain_work() - drain a cache, give it magazines, flush or relax it if asked to
  * @work: its work
  *
- * Does nothing if the CPU went away meanwhile: gh_hotplug_dead() then did it.
+ * Does nothing if the CPU went away meanwhile: gh_hotplug_dead() has done the same.
  *
  * Context: Process context, on the cache's CPU.
  */
@@ -128,7 +128,7 @@ void gh_drain_work(struct work_struct *work)
 	unsigned int sc;
 
 	drain_own(cache);
-	/* For those whose callers could not. */
+	/* Magazines that a caller in atomic context could not allocate. */
 	for (sc = 0; sc < GH_NR_SLOTS; sc++)
 		gh_magazine_consider(cache->heap, sc, GFP_KERNEL);
 	if (READ_ONCE(cache->relax)) {
@@ -175,7 +175,7 @@ static void kick_irq(struct irq_work *work)
 
 	rcu_read_lock();
 	queue = READ_ONCE(drain_queue);
-	if (queue)	/* or the module is going, and with it all heaps */
+	if (queue)	/* NULL: the module is going, and all heaps with it */
 		queue_work_on(cache->cpu, queue, &cache->drain);
 	rcu_read_unlock();
 }
@@ -229,7 +229,7 @@ void gh_drain_wait_all(void)
 }
 
 /**
- * gh_drain_is_busy() - has a CPU yet to do what it was asked for?
+ * gh_drain_is_busy() - is the work of any cache queued or running?
  *
  * Context: Process context, cpus_read_lock() and gh_heaps_mutex held.
  * Return: true if so.
@@ -248,8 +248,8 @@ bool gh_drain_is_busy(void)
 }
 
 /*
- * The CPUs' caches of a heap that hold anything are to give it back. Those of CPUs that
- * went away meanwhile do nothing; gh_hotplug_dead() did it.
+ * Ask every cache of a heap that holds anything for a flush. If a CPU went away meanwhile,
+ * its work does nothing: gh_hotplug_dead() has flushed the cache.
  */
 static void ask_for_flush_of(struct goheap *heap)
 {
@@ -273,7 +273,7 @@ static bool is_flushed(struct goheap *heap)
 
 	for_each_online_cpu(cpu) {
 		cache = per_cpu_ptr(heap->cache, cpu);
-		/* In this order; pairs with flush() in cache.c. */
+		/* @flush before @flushing; pairs with flush(). */
 		if (smp_load_acquire(&cache->flush) || smp_load_acquire(&cache->flushing))
 			return false;
 	}
@@ -283,10 +283,10 @@ static bool is_flushed(struct goheap *heap)
 /**
  * gh_drain_flush_heap() - have a heap's caches give back what they hold
  * @heap: the caller uses it
- * @gfp: may the caller wait for it?
+ * @gfp: may the caller wait for the flush?
  *
- * Takes no lock that a caller of goheap_alloc() could hold, and waits for a second
- * at most: a CPU may be too busy to come.
+ * Takes no lock that a caller of goheap_alloc() could hold. Waits for a second at
+ * most: a CPU may be too busy to run the work.
  *
  * Context: Any that @gfp allows.
  */
@@ -320,7 +320,7 @@ void gh_drain_cancel(struct goheap *heap)
 
 	for_each_possible_cpu(cpu) {
 		cache = per_cpu_ptr(heap->cache, cpu);
-		/* Waiting takes a grace period on some kernels, whether it is queued or not. */
+		/* On some kernels the sync takes a grace period even if nothing is queued. */
 		if (irq_work_is_busy(&cache->kick))
 			irq_work_sync(&cache->kick);
 		cancel_work_sync(&cache->drain);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Asking CPUs to look after their caches.
+ * Asking CPUs to drain, flush or relax their caches.
  */
 #ifndef _GOHEAP_PERCPU_DRAIN_H
 #define _GOHEAP_PERCPU_DRAIN_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * CPUs that go and come back: what a dead CPU's caches own is taken over.
+ * CPU hotplug: the spans of a dead CPU's caches are taken over.
  */
 
 #include <linux/cpu.h>
@@ -26,8 +26,8 @@ static enum cpuhp_state hotplug_state;
  * gh_hotplug_abandon() - take over what a CPU's cache owns
  * @cache: the CPU is dead
  *
- * Waits for nobody: a token may be in limbo for as long as others go on freeing into
- * its span by goheap_free_rcu().
+ * Does not wait for a token: a span may stay in limbo, with its token held, for as long as
+ * other CPUs go on freeing its objects by goheap_free_rcu().
  *
  * Context: Process context.
  */
@@ -44,11 +44,11 @@ void gh_hotplug_abandon(struct gh_cache *cache)
 		cond_resched();
 	}
 	gh_remote_close_inbox(cache);
-	/* Nobody flushes the cache any more, and somebody may wait for that. */
+	/* A caller may be waiting for a flush of the cache: there will be none. */
 	gh_drain_flushed();
 }
 
-/* When a CPU's inboxes were closed: a grace period that began before. */
+/* The RCU cookie that was taken after a CPU's inboxes were closed. */
 static DEFINE_PER_CPU(unsigned long, closed_at);
 
 /**
@@ -88,10 +88,11 @@ static void open_inboxes(unsigned int cpu)
  * gh_hotplug_prepare() - a CPU is about to come, or to come back
  * @cpu: it does not run yet
  *
- * A free that saw an owner before the CPU died, and has not come to its inbox yet, must
- * not find it open again: the span is somebody else's. Such a free has preemption off.
- * The wait is here, where it costs nothing as a rule, and not in gh_hotplug_dead(): the
- * timers of a CPU that just died stand still, and grace periods may need them.
+ * A freeing CPU may have read the owner of a span before the owner CPU died, and not have come
+ * to the inbox yet. That CPU must not find the inbox open again: the span has another owner
+ * now. A free has preemption off, so a grace period is waited for. The wait is here, where
+ * it usually costs nothing. In gh_hotplug_dead() the timers of the dead CPU stand still, and a
+ * grace period may need them.
  *
  * Context: Process context, CPU hotplug.
  * Return: 0.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Magazines: what a CPU freed a moment ago, newest first, to be allocated next.
- * They cost nothing that a bitmap would have to be searched for, and no branch
- * that depends on how full a span is: with random sizes and lifetimes the latter
- * is what takes most of the time. The free bitmaps stay the truth all the same:
- * an object in a magazine is set in its span's, so that every check and every
- * reader finds it free, and a magazine can be emptied without touching a bit.
+ * Magazines: the objects that a CPU freed a moment ago, to be allocated next, newest
+ * first. A magazine needs no search in a bitmap, and no branch that depends on how full
+ * a span is: with random sizes and lifetimes such branches take most of the time. The
+ * free bitmaps stay the truth: an object in a magazine has its bit set in the free
+ * bitmap of its span. So every check and every reader finds the object free, and a
+ * magazine can be emptied without a change of a bit.
  *
  * The idea of a small LIFO per CPU and size is that of Bonwick and Adams,
  * "Magazines and Vmem" (USENIX 2001), and of TCMalloc's thread caches.
@@ -35,7 +35,7 @@
 #define LEAST		3U
 #define MOST		41U		/* with the empty one: 1008 bytes */
 
-/* Empty and full. */
+/* The magazine of a slot without one: empty and full at the same time. */
 static struct gh_freed no_magazine __ro_after_init;
 
 static atomic_long_t bytes;
@@ -68,7 +68,7 @@ void gh_magazine_none(struct gh_cache *cache, unsigned int sc)
 }
 
 /**
- * gh_magazine_empty() - let what is in a magazine be found by its bits only
+ * gh_magazine_empty() - empty a magazine: its objects are found by their bits only
  * @cache: ours
  * @sc: of which slot
  *
@@ -121,10 +121,10 @@ static bool is_worth_it(struct goheap *heap, unsigned int sc)
 {
 	const struct gh_bin *bin = &raw_cpu_ptr(heap->cache)->bins[sc];
 
-	/* Newest first is what goheap.random=1 does not want. */
+	/* A magazine allocates the newest first, and goheap.random=1 a random object. */
 	if (gh_random)
 		return false;
-	/* On whatever CPU: the answer is checked before it matters. */
+	/* The task may move to another CPU here: attach() checks again. */
 	return !gh_peek(bin->magazine) && gh_peek(bin->refills) >= gh_peek(bin->magazine_after);
 }
 
@@ -146,7 +146,7 @@ void gh_magazine_consider(struct goheap *heap, unsigned int sc, gfp_t gfp)
 	if (!is_worth_it(heap, sc))
 		return;
 	if (!gfpflags_allow_blocking(gfp)) {
-		/* The caller may be anywhere; the work comes here from a better place. */
+		/* The caller is in atomic context; the work calls this in process context. */
 		gh_cache_kick(raw_cpu_ptr(heap->cache));
 		return;
 	}

@@ -19,12 +19,11 @@
 
 /* Most heap pages that a cache parks, and that a parked span may have. */
 #define PARK_PAGES	((1UL << 20) >> GH_PAGE_SHIFT)
-
 #define PARK_MAX	((256UL << 10) >> GH_PAGE_SHIFT)
 
 /*
- * Keep a freed LARGE span. The remote bit of its object stays set meanwhile, and the free bit
- * says that nobody waits for the object's readers any more. False if there are enough. The
+ * Keep a freed LARGE span. The remote bit of its object stays set while the span is parked. The
+ * free bit says that the object has no readers left. False if enough spans are parked. The
  * section is held.
  */
 static bool park(struct gh_cache *cache, struct gh_span *s)
@@ -93,7 +92,7 @@ struct gh_span *gh_park_take(struct goheap *heap, unsigned int npages, unsigned 
 
 	preempt_disable();
 	cache = this_cpu_ptr(heap->cache);
-	/* An interrupt may be here before the section is. */
+	/* Before the section is entered, an interrupt may take the span: unpark() looks again. */
 	if (gh_peek(cache->parked) && gh_section_enter(cache)) {
 		s = unpark(cache, npages, align);
 		if (s) {

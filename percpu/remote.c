@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Freeing what this CPU does not own, or cannot touch just now: by a bit in the
- * span's remote bitmap, and by telling whoever can take it over.
+ * Freeing an object of a span that this CPU does not own, or cannot touch just
+ * now: the freeing CPU sets a bit in the span's remote bitmap, and hands the span
+ * to the CPU or the code that can merge the bit.
  */
 
 #include <linux/sched.h>
@@ -20,8 +21,8 @@
 #include "spans/limbo.h"
 
 /*
- * An inbox with so many bytes of spans is drained now and not with the next tick:
- * its owner may not allocate any more, and who frees would get new pages meanwhile.
+ * An inbox with so many bytes of spans is drained now and not with the next tick: the
+ * owner CPU may not allocate any more, and the freeing CPU would take new pages meanwhile.
  */
 #define INBOX_BYTES	(4UL << 20)
 
@@ -47,7 +48,7 @@ static bool inbox_push(struct gh_cache *owner, struct gh_span *s)
 
 	if (!inbox_add(owner, s))
 		return false;
-	/* data_race(): two at a time may count as one; nothing but a delay comes of it. */
+	/* data_race(): two CPUs at a time may count as one; that only delays a kick. */
 	bytes += data_race(owner->inbox_bytes);
 	if (bytes < INBOX_BYTES) {
 		data_race(owner->inbox_bytes = bytes);	/* as above */
@@ -59,7 +60,7 @@ static bool inbox_push(struct gh_cache *owner, struct gh_span *s)
 }
 
 /**
- * gh_remote_hand_over() - hand a span with remote bits to whoever can merge them
+ * gh_remote_hand_over() - hand a span with remote bits to its inbox, or merge the bits
  * @s: the caller has its token and hands it over
  *
  * Context: Any, preemption off.
@@ -70,8 +71,9 @@ void gh_remote_hand_over(struct gh_span *s)
 
 	for (;;) {
 		/*
-		 * With the token held an owner stays, unless its CPU dies: then the inbox
-		 * is closed after the owner has changed. Without an owner, one may come.
+		 * While the caller has the token, an owner stays, unless its CPU dies: then
+		 * first the owner changes, and after that the inbox is closed. A span
+		 * without an owner may get one at any time.
 		 */
 		owner = READ_ONCE(s->owner);
 		if (owner) {
@@ -89,17 +91,17 @@ void gh_remote_hand_over(struct gh_span *s)
 /*
  * Sets the object's remote bit. False if the object was free already.
  *
- * The freeing CPU may have been interrupted since it found the span, and the object freed
- * by another CPU meanwhile: then the bit would be that of an object of the span's next
- * life. So the span must be in the same life still, and while it is FREE all its bits are
- * set. A second look, after the bit, would tell nothing: by then another CPU may have
- * merged the bit, and let the span go, which is right.
+ * The freeing CPU may be interrupted after it found the span. Another CPU may free the same
+ * object meanwhile, and the span may go: the bit would then be set on an object of the span's
+ * next life. So the span must still be in the same life; while a span is FREE all its bits
+ * are set. A second look at the life, after the bit is set, would tell nothing: another CPU
+ * may rightly have merged the bit, and let the span go.
  */
 static bool set_remote(struct gh_span *s, unsigned int idx, u32 life)
 {
 	struct gh_word *w = gh_span_word(s, idx);
 
-	/* Not after setting ours: the owner may have merged it by then. */
+	/* Before our bit is set: after that the owner CPU may merge the bit at any time. */
 	if (READ_ONCE(w->free) & BIT(idx % BITS_PER_LONG) || !gh_span_lives_on(s, life))
 		return false;
 	/* Full barrier; pairs with the one in gh_span_unclaim(). */
@@ -110,9 +112,8 @@ static bool set_remote(struct gh_span *s, unsigned int idx, u32 life)
 }
 
 /*
- * The same for a LARGE span. It goes only when the CPU that won the bit lets it go, so
- * here the second look is worth something: the bit is taken back if it is in the next
- * life.
+ * The same for a LARGE span. Only the CPU that won the bit lets the span go. So a second look
+ * tells something here: if the span is in its next life, the bit is taken back.
  */
 static bool set_remote_large(struct gh_span *s, u32 life)
 {
@@ -125,15 +126,15 @@ static bool set_remote_large(struct gh_span *s, u32 life)
 }
 
 /**
- * gh_remote_notify() - a remote bit was set: see to it that somebody merges it
+ * gh_remote_notify() - a remote bit was set: have the bit merged
  * @s: a SMALL span
- * @rcu: not before a grace period is over
+ * @rcu: the merge has to wait for a grace period
  *
  * Context: Any, preemption off.
  */
 void gh_remote_notify(struct gh_span *s, bool rcu)
 {
-	/* Somebody has the token, and will merge after giving it back. */
+	/* If another CPU has the token, that CPU merges after giving the token back. */
 	if (atomic_read(&s->claimed) || !gh_span_claim(s))
 		return;
 	if (rcu)
@@ -142,7 +143,7 @@ void gh_remote_notify(struct gh_span *s, bool rcu)
 		gh_remote_hand_over(s);
 }
 
-/* Those who check memory are told before others can have the object, and of no other one. */
+/* Tell the sanitizers before another CPU can get the object, and only of a live object. */
 static bool is_to_be_told(const struct gh_span *s, unsigned int idx, u32 life)
 {
 	return GH_SANITIZES && gh_span_is_live(s, idx) && gh_span_lives_on(s, life);
@@ -214,8 +215,8 @@ void gh_remote_free_large(struct gh_span *s, u32 life, bool rcu)
 		return;
 	}
 	/*
-	 * The bit was ours to set, so the span is ours to free. An object that was
-	 * freed with an earlier cookie has waited, or this would be a second free.
+	 * This CPU has set the bit, so this CPU frees the span. No grace period of an earlier
+	 * goheap_free_rcu() is pending: such a free would have set the bit.
 	 */
 	if (rcu || gh_is_nested()) {
 		gh_limbo_add(s);
@@ -237,19 +238,19 @@ static void hand_over_all(struct llist_node *list)
 }
 
 /**
- * gh_remote_close_inbox() - let nobody wait for a dead CPU
+ * gh_remote_close_inbox() - close the inbox of a dead CPU, and hand over its spans
  * @cache: owns no span any more
  *
- * A free that has the token of a span, and saw this cache as its owner, puts the
- * span into the inbox before it is closed, and it is delivered here; or finds
- * the inbox closed, and looks at the owner again. So nobody has to be waited for.
+ * A freeing CPU may have the token of a span, and have seen this cache as the owner. If
+ * that CPU puts the span into the inbox before the xchg(), the span is handed over here.
+ * After the xchg(), that CPU finds the inbox closed, and reads the owner again.
  *
  * Context: Process context.
  */
 void gh_remote_close_inbox(struct gh_cache *cache)
 {
 	struct llist_node *arrived = cache->arrived;
-	/* Full barrier: who finds it closed finds the owner changed. */
+	/* Full barrier: a CPU that sees the inbox closed sees the owner changed. */
 	struct llist_node *node = xchg(&cache->inbox.first, GH_INBOX_CLOSED);
 
 	WRITE_ONCE(cache->arrived, NULL);

@@ -17,7 +17,7 @@ void gh_remote_close_inbox(struct gh_cache *cache);	/* no section, nobody uses i
 typedef void gh_test_fn(void);
 extern gh_test_fn *gh_test_after_bit;
 
-/* A test does what another CPU could do just now. */
+/* A hook for tests, which do here what another CPU could do at this point. */
 static inline void gh_remote_bit_is_set(void)
 {
 	gh_test_fn *fn = READ_ONCE(gh_test_after_bit);

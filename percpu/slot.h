@@ -45,9 +45,9 @@ struct gh_freed {
  * @allocs: objects ever allocated here
  * @fresh: the objects of @avail are zero
  *
- * The magazine holds objects that were freed a moment ago, to be allocated first.
- * They, and those of @avail, are set in the free bitmaps like all that are free;
- * but no other word is made the current one before both are used up.
+ * The magazine holds objects that were freed a moment ago, to be allocated first. The
+ * free bitmaps have the bits of these objects and of @avail set, as of all free objects.
+ * Another word becomes the current one only after both are used up.
  */
 struct gh_slot {
 	struct gh_freed *top;
@@ -87,7 +87,7 @@ struct gh_bin {
 /**
  * struct gh_tiny_open - a tiny block that has room left
  * @block: its address, or 0
- * @live: its byte behind the bitmaps
+ * @live: its byte after the bitmaps
  */
 struct gh_tiny_open {
 	unsigned long block;
@@ -106,8 +106,8 @@ struct gh_tiny_open {
  * @refills: sum of the bins', for the idle check
  * @cpu: whose it is
  * @heap: and of which heap
- * @inbox: spans of ours that others freed into; what is before it they only read.
- *	GH_INBOX_CLOSED from when the CPU died until it comes back
+ * @inbox: spans of ours that other CPUs freed into; these CPUs only read the members
+ *	before. GH_INBOX_CLOSED after the CPU died, until the CPU comes back
  * @inbox_bytes: of spans in there, about
  * @owned: all spans of ours, full ones too
  * @drained: spans taken from the inbox
@@ -122,9 +122,9 @@ struct gh_tiny_open {
  * @extra_ticks: ticks since some of those were last given up
  * @drain: runs the inbox, and the flush of an idle CPU, on the CPU itself
  * @kick: queues @drain from any context
- * @flush: what @drain is to do: give all back
- * @flushing: and it is doing it
- * @relax: or: give some of the extra spans up
+ * @flush: @drain is to give everything back
+ * @flushing: @drain is giving everything back just now
+ * @relax: @drain is to give up some of the extra spans
  * @slots: by span class; the last is for tiny blocks
  * @bins: likewise
  */
@@ -164,9 +164,9 @@ struct gh_cache {
 };
 
 /*
- * The section. Preemption is off. False if this is an interrupt that hit a
- * section of its own CPU. No other CPU touches the flag, and an interrupt leaves
- * it as it was, so nothing but the compiler could do harm.
+ * Enter the section. Preemption is off. False if this is an interrupt that hit a
+ * section of its own CPU. No other CPU touches the flag, and an interrupt leaves the
+ * flag as it was, so a compiler barrier is enough.
  */
 static __always_inline bool gh_section_enter(struct gh_cache *cache)
 {
@@ -189,16 +189,16 @@ static __always_inline struct gh_word *gh_word_of(unsigned long *free)
 	return container_of(free, struct gh_word, free);
 }
 
-/* Was this one of our free objects freed again, by another CPU? */
+/* Was this free object of ours freed again by another CPU? */
 static __always_inline bool gh_is_freed_twice(unsigned long *free, unsigned long nr)
 {
 	return gh_bit_is_set(atomic_long_read(&gh_word_of(free)->remote), nr);
 }
 
 /*
- * An object of the slot; the section is held. NULL if it has run dry, or if the
- * object was freed once more at the same time as it was freed here: then a refill
- * leaves it to the merge, which reports it.
+ * Take an object of the slot; the section is held. NULL if the slot has run dry, or if
+ * another CPU freed the object a second time: then a refill skips the object, and the
+ * merge of the second free reports it.
  */
 static __always_inline void *gh_cache_take(struct gh_cache *cache, unsigned int sc)
 {
@@ -228,7 +228,7 @@ static __always_inline void *gh_cache_take(struct gh_cache *cache, unsigned int 
 	return p;
 }
 
-/* The current word's objects that others freed. There is a current word. */
+/* The current word's objects that other CPUs freed. There is a current word. */
 static inline unsigned long gh_slot_remote(const struct gh_slot *slot)
 {
 	return atomic_long_read(&gh_word_of(slot->word)->remote);
@@ -241,7 +241,7 @@ static __always_inline struct gh_tiny_open *gh_tiny_open_with(struct gh_cache *c
 	return &cache->tiny_open[steps - 1];
 }
 
-/* @steps are free at the end of the block; one that had as many is given up. */
+/* Keep a block open with @steps free at its end, in place of a block with as many. */
 static inline void gh_tiny_open_block(struct gh_cache *cache, unsigned long block, u8 *live,
 				      unsigned int steps)
 {
@@ -300,15 +300,15 @@ static inline void gh_cache_push(struct gh_cache *cache, struct gh_span *s)
 		gh_cache_push_partial(cache, s);
 }
 
-/* Two at a time, one of them the work of a dead CPU, may count as one. */
+/* Two calls at a time, one of them the work of a dead CPU, may count as one. */
 static inline void gh_cache_count_flush(struct gh_cache *cache)
 {
 	data_race(cache->flushes++);	/* as above */
 }
 
 /*
- * Have a cache take over what others freed into its spans, on its CPU. By way of an
- * interrupt: the caller may be anywhere, and hold locks that queueing work takes.
+ * Have a cache take over what other CPUs freed into its spans, on its own CPU. By an
+ * irq_work: the caller may be in any context, and hold locks that queueing a work takes.
  */
 static inline void gh_cache_kick(struct gh_cache *cache)
 {
@@ -316,8 +316,8 @@ static inline void gh_cache_kick(struct gh_cache *cache)
 }
 
 /*
- * May this CPU free into the span without more ado? The section is held. If not,
- * no hint leads there either.
+ * May this CPU free into the span on the fast path? The section is held. If not, the
+ * span never becomes the hint.
  */
 static __always_inline bool gh_cache_may_free(struct gh_cache *cache, struct gh_span *s)
 {
@@ -332,8 +332,8 @@ static __always_inline bool gh_cache_next_is_fresh(const struct gh_cache *cache,
 }
 
 /*
- * What the inbox of a CPU holds that died: nothing can be added to it any more, and
- * whoever wanted to looks at the owner again.
+ * The inbox of a dead CPU has this value: no span can be added any more. A freeing CPU that
+ * finds the value reads the owner again.
  */
 #define GH_INBOX_CLOSED		((struct llist_node *)1UL)
 
@@ -342,7 +342,7 @@ static inline bool gh_inbox_is_closed(const struct gh_cache *cache)
 	return READ_ONCE(cache->inbox.first) == GH_INBOX_CLOSED;
 }
 
-/* Did others free into spans of ours since we last took all of that over? */
+/* Are there spans of ours whose remote frees the owner CPU has not taken over yet? */
 static inline bool gh_cache_has_arrivals(const struct gh_cache *cache)
 {
 	return READ_ONCE(cache->arrived) ||
@@ -350,9 +350,9 @@ static inline bool gh_cache_has_arrivals(const struct gh_cache *cache)
 }
 
 /*
- * An object of ours was freed, and its bit is set: let it be the next one to be
- * allocated. False if there is no room for that, and gh_cache_list() has to let
- * its span be found. The section is held.
+ * An object of ours was freed, and its bit is set: put the object into the magazine, to
+ * be allocated next. False if there is no room, and the span is on no list: the caller
+ * has to call gh_cache_list(). The section is held.
  */
 static __always_inline bool gh_cache_keep(struct gh_cache *cache, struct gh_span *s,
 					  struct gh_word *w, unsigned long nr, void *p)

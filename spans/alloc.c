@@ -37,7 +37,7 @@ static struct gh_span *new_pages(struct goheap *heap, const struct gh_want *w, u
 	s = gh_arena_alloc(w, gfp, nid == NUMA_NO_NODE ? gh_mem_node() : nid);
 	if (!s)
 		goto drop;
-	/* Who is late to free what the descriptor was before may look. */
+	/* A late free of an object of the descriptor's earlier life may read this. */
 	WRITE_ONCE(s->records, IS_ERR(records) ? NULL : records);
 	return s;
 
@@ -117,8 +117,8 @@ struct gh_span *gh_spans_new_large(struct goheap *heap, size_t size, size_t alig
 }
 
 /*
- * Clear what freeing did not, in a span whose pages go: what nobody freed before the heap was
- * destroyed, and what was freed while readers were looking and not merged since.
+ * Clear the objects that no free has cleared, in a span whose pages go: objects that leaked when
+ * the heap was destroyed, and objects freed by goheap_free_rcu() that were not merged yet.
  */
 static void wipe(struct gh_span *s)
 {
@@ -147,15 +147,15 @@ void gh_spans_free(struct gh_span *s)
 {
 	struct gh_records *records = s->records;
 
-	/* Before anything of the objects is lost. */
+	/* First, while the objects' bytes are still as the last users left them. */
 	if (records)
 		gh_debug_validate(s);
 	if (want_init_on_free())
 		wipe(s);
 	/*
-	 * An object that was freed twice at once has both bits, and whoever set the
-	 * second is late to see to the merge. Nobody waits for its readers: for one of
-	 * the two frees there were none.
+	 * If two CPUs freed an object at the same time, both of its bits are set, and the
+	 * merge of the second free is late: merge here. No grace period is waited for: one
+	 * of the two frees came when the object had no readers.
 	 */
 	if (unlikely(!(s->flags & GH_F_LARGE) && gh_span_has_remote(s))) {
 		WRITE_ONCE(s->rcu_used, false);

@@ -2,20 +2,20 @@
 /*
  * Bookkeeping of tiny blocks: what a tiny span keeps of the objects in its blocks.
  *
- * A block has four steps of four bytes; objects start and end at steps. A tiny
- * span keeps, behind its bitmaps,
+ * A block has four steps of four bytes; objects start and end at steps. After its
+ * bitmaps a tiny span has
  *
  *   live		a byte for each block, guarded like the free bitmap:
  *	bits 0 to 3	a live object starts at this step
- *	bits 4 to 7	an object started or ended at this step; these stay until the
- *			block is used again, so that the extent of an object is
- *			known while it lives, whatever happens to its neighbours
+ *	bits 4 to 7	an object started or ended at this step; these bits stay until
+ *			the block is used again: while an object lives, its extent is
+ *			known, even if its neighbours are freed
  *   gone		four bits for each block, atomic: the object that starts at this
- *			step was freed by somebody who may not change @live
+ *			step was freed by a CPU that may not change @live
  *
- * and the block's bit in the remote bitmap says that some of its objects are gone.
- * A merge clears that bit first and then moves gone to live, so that whoever sets
- * a gone bit and finds the remote bit set can rely on the merge to see it.
+ * The block's bit in the remote bitmap says that some of its objects are gone. A
+ * merge clears the remote bit first and then moves gone to live. So a freeing CPU
+ * that sets a gone bit, and finds the remote bit set, relies on the merge.
  */
 
 #include <linux/bitops.h>
@@ -28,7 +28,7 @@
 #include "spans/block.h"
 
 /**
- * gh_block_take_gone() - objects that others freed are gone
+ * gh_block_take_gone() - take over the objects of a block that other CPUs freed
  * @s: a tiny span
  * @idx: which block
  * @gone: their bits
@@ -77,12 +77,12 @@ void gh_block_leave(unsigned long block)
  * @blocks: their remote bits
  * @again: set if some objects have to wait for RCU; their blocks' bits are set again
  *
- * A remote bit alone means nothing: between somebody's gone bit and remote bit, a
- * merge that another free asked for may have taken the one. The other is then set on
- * a block that has other tenants, or none, or in a later life of the span, which is
- * a tiny one for as long as there is its descriptor.
+ * A remote bit alone means nothing. A freeing CPU sets the gone bit, and then the remote bit.
+ * In between, a merge for another free may take the gone bit. The remote bit is then set late:
+ * on a block with other objects, or with none, or in a later life of the span. The later life
+ * is tiny as well, because the kind of a descriptor never changes.
  *
- * The owner closes those of the span's blocks that it was filling and that are empty now:
+ * After the merge the owner CPU closes its open blocks that are empty now:
  * gh_tiny_close_empty().
  *
  * Context: The owner's section, or the central lock.
@@ -94,20 +94,20 @@ unsigned int gh_block_merge(struct gh_span *s, unsigned int word, unsigned long 
 	unsigned long bit, empty = 0;
 	unsigned int idx, gone;
 
-	/* A full barrier; pairs with those in free_remote(). */
+	/* A full barrier; pairs with those in front/tiny.c: free_remote(). */
 	atomic_long_fetch_andnot(blocks, &w->remote);
 	for_each_set_bit(bit, &blocks, BITS_PER_LONG) {
 		idx = word * BITS_PER_LONG + bit;
 		gone = gh_block_gone(s, idx * GH_TINY_BLOCK);
 		if (!gone)
 			continue;
-		/* Asked after @gone was read, and about no more than that. */
+		/* Asked after @gone was read: the answer holds for all objects in @gone. */
 		if (gh_span_rcu_pending(s)) {
 			atomic_long_or(BIT(bit), &w->remote);
 			*again = true;
 			continue;
 		}
-		/* In a block that is free it was freed twice, which was reported. */
+		/* If the block is free, the object was freed twice, and was reported. */
 		if (gh_block_take_gone(s, idx, gone) || w->free & BIT(bit))
 			continue;
 		gh_block_leave(s->base + idx * GH_TINY_BLOCK);
@@ -131,7 +131,7 @@ bool gh_block_is_live(struct gh_span *s, unsigned long off)
 
 	if (!gh_block_may_start(off) || gh_block_gone(s, off) & start)
 		return false;
-	/* Cleared before gone is; pairs with the atomic operation in gh_block_take_gone(). */
+	/* Live is cleared before gone; pairs with the atomic in gh_block_take_gone(). */
 	smp_rmb();
 	return READ_ONCE(*gh_block_live(s, off)) & start;
 }

@@ -85,9 +85,9 @@ bool gh_block_validate(struct gh_span *s);
 unsigned int gh_block_count(struct gh_span *s);
 
 /*
- * Put the first object, of @steps, into a block that was just allocated. An object may be gone
- * in there that the owner CPU freed at the same time as another CPU did. That CPU has not
- * set the remote bit yet; when the bit is merged, the block has other tenants.
+ * Put the first object, of @steps, into a block that was just allocated. A gone bit may be left
+ * in the block: the owner CPU and another CPU freed the same object at the same time, and the
+ * other CPU has not set the remote bit yet. When that bit is merged, the block has new objects.
  */
 static inline u8 *gh_block_init(struct gh_span *s, unsigned long block, unsigned int steps)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Limbo: where a span waits, token held, whose freed objects have to wait for an RCU grace
- * period, or that an NMI could not deal with.
+ * Limbo: spans wait here, token held, if their freed objects have to wait for an RCU grace
+ * period, or if an NMI could not deal with them.
  */
 
 #include <linux/irq_work.h>
@@ -15,8 +15,8 @@
 #include "spans/limbo.h"
 
 /*
- * Spans with their token held, linked by @queue. Any context adds; the RCU callback takes,
- * and whoever flushes a heap.
+ * Spans with their token held, linked by @queue. Any context adds spans. The RCU callback takes
+ * them off, and so does gh_limbo_flush().
  */
 static LLIST_HEAD(limbo);
 
@@ -39,7 +39,7 @@ static void limbo_irq(struct irq_work *work)
 	limbo_arm();
 }
 
-/* HARD, or a CPU that dies with PREEMPT_RT may leave it undone: its thread is parked first. */
+/* HARD: on PREEMPT_RT a dying CPU parks its irq_work thread first, and might not run it. */
 static struct irq_work limbo_irq_work = IRQ_WORK_INIT_HARD(limbo_irq);
 
 static void limbo_enter(struct gh_span *s)
@@ -80,7 +80,7 @@ static void limbo_leave(struct gh_span *s)
 	} else {
 		exits->small(s);
 	}
-	/* Last: gh_limbo_flush() waits for it, and then the heap goes. */
+	/* Last: gh_limbo_flush() waits for this, and then the heap is freed. */
 	atomic_long_sub_return_release(1, &heap->limbo);
 }
 
@@ -96,9 +96,9 @@ static void limbo_leave_all(struct llist_node *list)
 }
 
 /*
- * Whatever of a heap need not wait any more leaves. Any number of CPUs may do this at a
- * time. Other heaps' spans are not kept while the caller may be preempted: their
- * memory, and their destroyers, would wait for the caller.
+ * Let the spans of a heap leave limbo if they need not wait any more. Any number of CPUs may
+ * do this at a time. Spans of other heaps go back before the caller may be preempted:
+ * otherwise their memory, and goheap_destroy() of their heap, would wait for the caller.
  */
 static void limbo_sweep(struct goheap *heap)
 {
@@ -120,7 +120,7 @@ static void limbo_sweep(struct goheap *heap)
 
 static void limbo_callback(struct rcu_head *rcu)
 {
-	/* Before the list is taken: what is added after that must arm again. */
+	/* Before the list is taken: a span that is added later must arm limbo again. */
 	atomic_xchg(&limbo_armed, 0);
 	limbo_leave_all(llist_del_all(&limbo));
 }
@@ -129,17 +129,17 @@ static void limbo_callback(struct rcu_head *rcu)
  * gh_limbo_flush() - wait until nothing of a heap is in limbo
  * @heap: nobody frees its objects meanwhile
  *
- * Waits for the grace periods of the objects and for nothing else: not for those of
- * callbacks, nor for an irq_work, which only one may wait for at a time on some kernels.
+ * Waits for the grace periods of the objects only. Does not wait for RCU callbacks, nor for the
+ * irq_work: on some kernels only one caller at a time may wait for an irq_work.
  *
  * Context: Process context.
  */
 void gh_limbo_flush(struct goheap *heap)
 {
-	/* Nothing of the heap is looked at after this; pairs with limbo_leave(). */
+	/* No CPU in limbo_leave() looks at the heap after this; pairs with limbo_leave(). */
 	while (atomic_long_read_acquire(&heap->limbo)) {
 		limbo_sweep(heap);
-		/* What is left waits for a grace period, or another CPU deals with it. */
+		/* Spans that are left wait for a grace period, or another CPU has them. */
 		if (atomic_long_read(&heap->limbo))
 			schedule_timeout_uninterruptible(1);
 	}
@@ -157,7 +157,7 @@ void __init gh_limbo_init(const struct gh_limbo_exits *to)
 }
 
 /**
- * gh_limbo_exit() - wait until nobody will look at limbo again
+ * gh_limbo_exit() - wait until no callback will look at limbo again
  *
  * Context: Process context. No heap is left.
  */
@@ -171,9 +171,9 @@ void gh_limbo_exit(void)
  * gh_limbo_wait() - wait until nothing is in limbo, for a second at most
  * @heap: of which heap
  *
- * The callback that empties limbo is on its way. No rcu_barrier(): the caller may be
- * what a grace period waits for, a CPU that goes offline for one, and others may send
- * objects there for ever.
+ * The callback that empties limbo is on its way. No rcu_barrier(): a grace period may wait
+ * for the caller, for example while a CPU goes offline, and other CPUs may add spans to
+ * limbo for ever.
  *
  * Context: Process context, any lock held that may be held while sleeping.
  * Return: false if nothing was there.

@@ -19,7 +19,7 @@ struct gh_limbo_exits {
 void gh_limbo_init(const struct gh_limbo_exits *to);
 void gh_limbo_add(struct gh_span *s);
 void gh_limbo_flush(struct goheap *heap);		/* may sleep */
-bool gh_limbo_wait(struct goheap *heap);		/* likewise */
-void gh_limbo_exit(void);				/* likewise */
+bool gh_limbo_wait(struct goheap *heap);		/* may sleep */
+void gh_limbo_exit(void);				/* may sleep */
 
 #endif /* _GOHEAP_SPANS_LIMBO_H */

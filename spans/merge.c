@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Taking over what was freed remotely in a span: remote bits become free bits, and
- * whoever has to know of freed objects is told. The caller owns the span or holds its
- * central list's lock.
+ * Merging the remote frees of a span: remote bits become free bits, and the sanitizers and
+ * debug mode are told of the freed objects. The caller owns the span or holds its central
+ * list's lock.
  */
 
 #include <linux/bitmap.h>
@@ -15,7 +15,7 @@
 #include "spans/block.h"
 #include "spans/merge.h"
 
-/* Freers told already, unless they were in NMI. */
+/* Freeing CPUs have told kmemleak already, unless they were in NMI. */
 static void forget_objects(struct gh_span *s, unsigned int word, unsigned long bits)
 {
 	unsigned long bit;
@@ -24,7 +24,7 @@ static void forget_objects(struct gh_span *s, unsigned int word, unsigned long b
 		gh_sanitize_forget(gh_span_object(s, word * BITS_PER_LONG + bit));
 }
 
-/* What freers leave to us while readers are still looking. */
+/* goheap_free_rcu() does not clear or poison the object: readers may still look at it. */
 static void wipe_objects(struct gh_span *s, unsigned int word, unsigned long bits)
 {
 	unsigned long bit;
@@ -51,7 +51,7 @@ static unsigned int merge_word(struct gh_span *s, unsigned int i, unsigned long 
 	struct gh_word *w = &s->words[i];
 	unsigned long twice = remote & w->free;
 
-	/* Freed by the owner and by another CPU at the same time. */
+	/* The owner CPU and another CPU freed the object at the same time. */
 	if (unlikely(twice))
 		report_twice(s, i, twice);
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
@@ -61,9 +61,9 @@ static unsigned int merge_word(struct gh_span *s, unsigned int i, unsigned long 
 	else if (READ_ONCE(s->rcu_used) && (GH_POISONS || want_init_on_free()))
 		wipe_objects(s, i, remote & ~twice);
 	/*
-	 * Free first, then no longer remote, so that a second free of the object
-	 * finds it in one of the two. The full barrier orders both, and what the
-	 * freer did to the object before what its next owner does.
+	 * Set the free bits first, then clear the remote bits, so that a second free of
+	 * the object finds one of the two. The full barrier orders both. It also orders
+	 * the freeing CPU's accesses to the object before those of the next user.
 	 */
 	WRITE_ONCE(w->free, w->free | remote);
 	atomic_long_fetch_andnot(remote, &w->remote);
@@ -76,7 +76,7 @@ static unsigned int merge_word(struct gh_span *s, unsigned int i, unsigned long 
  *
  * Context: The owner's section, or the central lock.
  * Return: how many objects became free, or -EAGAIN if some have to wait for an
- * RCU grace period; the caller sees to it that somebody tries again.
+ * RCU grace period; the caller has to arrange for another merge.
  */
 int gh_span_merge(struct gh_span *s)
 {
@@ -86,7 +86,7 @@ int gh_span_merge(struct gh_span *s)
 	int ret = 0;
 
 	for (i = 0; i < gh_span_nwords(s); i++) {
-		/* Other bits may be there: of a free that was late by a life of the span. */
+		/* A late free may have set an invalid bit: that of an earlier life. */
 		remote = atomic_long_read(&s->words[i].remote) & gh_span_valid_bits(s, i);
 		if (!remote)
 			continue;
