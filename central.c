@@ -366,9 +366,7 @@ static const char *check_some(struct gh_central *central, unsigned int i, struct
 			break;
 		if (!c->first)
 			c->first = s;
-		wrong = gh_span_validate(s);
-		if (!wrong && s->flags & GH_F_TINY && !gh_block_validate(s))
-			wrong = "objects in a tiny block that is free";
+		wrong = gh_block_validate(s);
 		if (!wrong && (s->owner || s->bucket != i || bucket_of(s) != i))
 			wrong = "a span is in the wrong central list, or has an owner";
 		list_move_tail(&s->list, list);

@@ -53,7 +53,7 @@ static void check_new(struct kunit *test, unsigned int sc)
 	const struct gh_class *class = &gh_classes[gh_sc_class(sc)];
 	struct gh_span *s = new_span(test, sc);
 
-	KUNIT_EXPECT_NULL_MSG(test, gh_span_validate(s), "span class %u", sc);
+	KUNIT_EXPECT_NULL_MSG(test, gh_block_validate(s), "span class %u", sc);
 	KUNIT_EXPECT_EQ_MSG(test, gh_span_nfree(s), class->objects, "span class %u", sc);
 	KUNIT_EXPECT_EQ_MSG(test, s->limit, class->objects * class->size, "span class %u", sc);
 	KUNIT_EXPECT_EQ(test, s->elemsize, class->size);
@@ -230,7 +230,7 @@ static void compare(struct model *m)
 	m->walk.errors += gh_span_is_empty(m->s) != (counts.free == m->s->nelems);
 	for (i = 0; i < m->s->nelems; i++)
 		m->walk.errors += gh_span_is_live(m->s, i) != (m->state[i] == LIVE);
-	m->walk.errors += !!gh_span_validate(m->s);
+	m->walk.errors += !!gh_block_validate(m->s);
 }
 
 static void compare_sometimes(struct gh_test_walk *w)

@@ -192,16 +192,8 @@ size_t gh_block_object_size(struct gh_span *s, unsigned long off)
 	return object_end(READ_ONCE(*gh_block_live(s, off)), at) - at;
 }
 
-/**
- * gh_block_validate() - check that a tiny span makes sense
- * @s: a tiny span that nobody is changing
- *
- * A remote bit of a block that is free means nothing: see gh_block_merge().
- *
- * Context: The owner's section or the central lock, and no frees under way.
- * Return: false if there are objects in a block that is free.
- */
-bool gh_block_validate(struct gh_span *s)
+/* A remote bit of a block that is free means nothing: see gh_block_merge(). */
+static bool free_blocks_are_empty(struct gh_span *s)
 {
 	unsigned int idx;
 
@@ -210,6 +202,22 @@ bool gh_block_validate(struct gh_span *s)
 		    gh_span_tiny_live(s)[idx] & GH_TINY_STARTS)
 			return false;
 	return true;
+}
+
+/**
+ * gh_block_validate() - check that a span makes sense, and its blocks if it is tiny
+ * @s: a SMALL span that nobody is changing
+ *
+ * Context: The owner's section or the central lock, and no frees under way.
+ * Return: NULL, or what is wrong, in words.
+ */
+const char *gh_block_validate(struct gh_span *s)
+{
+	const char *wrong = gh_span_validate(s);
+
+	if (!wrong && s->flags & GH_F_TINY && !free_blocks_are_empty(s))
+		wrong = "objects in a tiny block that is free";
+	return wrong;
 }
 
 /**

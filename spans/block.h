@@ -81,7 +81,7 @@ bool gh_block_is_live(struct gh_span *s, unsigned long off);
 bool gh_block_did_start(struct gh_span *s, unsigned long off);
 long gh_block_object_start(struct gh_span *s, unsigned long off);
 size_t gh_block_object_size(struct gh_span *s, unsigned long off);
-bool gh_block_validate(struct gh_span *s);
+const char *gh_block_validate(struct gh_span *s);
 unsigned int gh_block_count(struct gh_span *s);
 
 /*
