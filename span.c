@@ -277,15 +277,8 @@ static unsigned long nth_bit(unsigned long bits, unsigned int n)
 	return BIT(shift);
 }
 
-/**
- * gh_draw_word() - choose a word of a span
- * @draw: from gh_random_draw()
- * @nwords: how many there are
- *
- * Context: Any.
- * Return: below @nwords; says nothing about what gh_draw_bit() makes of @draw.
- */
-unsigned int gh_draw_word(u32 draw, unsigned int nwords)
+/* Any of @nwords. Says nothing about what gh_draw_bit() makes of @draw. */
+static unsigned int draw_word(u32 draw, unsigned int nwords)
 {
 	return (draw >> 16) * nwords >> 16;
 }
@@ -315,7 +308,7 @@ unsigned long gh_draw_bit(u32 draw, unsigned long bits)
 unsigned long gh_span_find(const struct gh_span *s, u32 draw, unsigned int *word)
 {
 	unsigned int nwords = gh_span_nwords(s), left = nwords;
-	unsigned int i = gh_draw_word(draw, nwords);
+	unsigned int i = draw_word(draw, nwords);
 	unsigned long avail;
 
 	while (!(avail = gh_word_usable(&s->words[i]))) {

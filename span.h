@@ -253,7 +253,6 @@ bool gh_span_rcu_pending(const struct gh_span *s);
 void gh_span_rcu_mark(struct gh_span *s);
 unsigned int gh_span_nfree(const struct gh_span *s);
 unsigned long gh_span_find(const struct gh_span *s, u32 draw, unsigned int *word);
-unsigned int gh_draw_word(u32 draw, unsigned int nwords);
 unsigned long gh_draw_bit(u32 draw, unsigned long bits);
 int gh_span_take(struct gh_span *s, u32 draw, bool *fresh);
 bool gh_span_use_fresh(struct gh_span *s, unsigned int word);

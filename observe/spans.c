@@ -56,14 +56,8 @@ bool gh_snapshot_take(const struct gh_span *s, struct gh_snapshot *snap)
 	return gh_span_lives_on(s, life) && snap->heap && snap->counts.objects;
 }
 
-/**
- * gh_show_kind() - what objects of a span class are
- * @sc: span class or GH_SC_TINY
- *
- * Context: Any.
- * Return: a word.
- */
-const char *gh_show_kind(unsigned int sc)
+/* What the objects of a span class are. */
+static const char *kind_name(unsigned int sc)
 {
 	if (sc == GH_SC_TINY)
 		return "tiny";
@@ -129,7 +123,7 @@ static int spans_show(struct seq_file *m, void *v)
 	if (snap.cpu >= 0)
 		snprintf(owner, sizeof(owner), "%d", snap.cpu);
 	seq_printf(m, "%p %s %u %s %s %s %d %lu %lu %u %u %u %u %u\n", (void *)snap.base,
-		   snap.heap->name, gh_sc_class(snap.sc), gh_show_kind(snap.sc),
+		   snap.heap->name, gh_sc_class(snap.sc), kind_name(snap.sc),
 		   snap.large ? "large" : snap.cpu >= 0 ? "cpu" : "central", owner, snap.nid,
 		   snap.npages, snap.npages << GH_PAGE_SHIFT, snap.counts.objects, snap.counts.live,
 		   snap.counts.free, snap.counts.pending,
@@ -194,7 +188,7 @@ static int occupancy_show(struct seq_file *m, void *v)
 			all += o->spans[sc][i];
 		if (!all)
 			continue;
-		seq_printf(m, "%6u %6s %5lu", gh_sc_class(sc), gh_show_kind(sc), all);
+		seq_printf(m, "%6u %6s %5lu", gh_sc_class(sc), kind_name(sc), all);
 		for (i = 0; i < NR_BUCKETS; i++)
 			seq_printf(m, " %5lu", o->spans[sc][i]);
 		seq_putc(m, '\n');

@@ -26,7 +26,6 @@ struct gh_snapshot {
 	bool large;
 };
 
-const char *gh_show_kind(unsigned int sc);
 void gh_show_spans(struct dentry *dir, struct goheap *heap);
 bool gh_snapshot_take(const struct gh_span *s, struct gh_snapshot *snap);
 

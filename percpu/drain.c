@@ -118,7 +118,7 @@ static void flush(struct gh_cache *cache)
  * gh_drain_work() - drain a cache, give it magazines, flush or relax it if asked to
  * @work: its work
  *
- * Does nothing if the CPU went away meanwhile: gh_hotplug_dead() has done the same.
+ * Does nothing if the CPU went away meanwhile: gh_hotplug_abandon() has done the same.
  *
  * Context: Process context, on the cache's CPU.
  */
@@ -249,7 +249,7 @@ bool gh_drain_is_busy(void)
 
 /*
  * Ask every cache of a heap that holds anything for a flush. If a CPU went away meanwhile,
- * its work does nothing: gh_hotplug_dead() has flushed the cache.
+ * its work does nothing: gh_hotplug_abandon() has flushed the cache.
  */
 static void ask_for_flush_of(struct goheap *heap)
 {

@@ -51,14 +51,7 @@ void gh_hotplug_abandon(struct gh_cache *cache)
 /* The RCU cookie that was taken after a CPU's inboxes were closed. */
 static DEFINE_PER_CPU(unsigned long, closed_at);
 
-/**
- * gh_hotplug_dead() - take over what a dead CPU owned
- * @cpu: it runs no more
- *
- * Context: Process context, CPU hotplug.
- * Return: 0.
- */
-int gh_hotplug_dead(unsigned int cpu)
+static int cpu_dead(unsigned int cpu)
 {
 	struct goheap *heap;
 
@@ -84,20 +77,14 @@ static void open_inboxes(unsigned int cpu)
 	mutex_unlock(&gh_heaps_mutex);
 }
 
-/**
- * gh_hotplug_prepare() - a CPU is about to come, or to come back
- * @cpu: it does not run yet
- *
+/*
  * A freeing CPU may have read the owner of a span before the owner CPU died, and not have come
  * to the inbox yet. That CPU must not find the inbox open again: the span has another owner
  * now. A free has preemption off, so a grace period is waited for. The wait is here, where
- * it usually costs nothing. In gh_hotplug_dead() the timers of the dead CPU stand still, and a
+ * it usually costs nothing. In cpu_dead() the timers of the dead CPU stand still, and a
  * grace period may need them.
- *
- * Context: Process context, CPU hotplug.
- * Return: 0.
  */
-int gh_hotplug_prepare(unsigned int cpu)
+static int cpu_prepare(unsigned int cpu)
 {
 	cond_synchronize_rcu(per_cpu(closed_at, cpu));
 	open_inboxes(cpu);
@@ -113,7 +100,7 @@ int gh_hotplug_prepare(unsigned int cpu)
 int __init gh_hotplug_init(void)
 {
 	int state = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "goheap:dead",
-					      gh_hotplug_prepare, gh_hotplug_dead);
+					      cpu_prepare, cpu_dead);
 
 	if (state < 0)
 		return state;

@@ -8,8 +8,6 @@
 struct gh_cache;
 
 void gh_hotplug_abandon(struct gh_cache *cache);
-int gh_hotplug_dead(unsigned int cpu);
-int gh_hotplug_prepare(unsigned int cpu);
 int gh_hotplug_init(void);
 void gh_hotplug_exit(void);
 

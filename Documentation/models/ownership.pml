@@ -834,7 +834,7 @@ idle:
 }
 
 #ifdef DEAD
-/* percpu/hotplug.c: gh_hotplug_dead(), gh_hotplug_prepare() */
+/* percpu/hotplug.c: cpu_dead(), cpu_prepare() */
 active proctype hotplug()
 {
 	LOCALS(HOTPLUG);
