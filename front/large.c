@@ -42,17 +42,17 @@ noinline void *gh_large_refuse(size_t size, gfp_t gfp)
 static struct gh_span *new_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
 				 bool noscan, int nid, bool *zero)
 {
+	unsigned int pages_align = max_t(size_t, align >> GH_PAGE_SHIFT, 1);
+	unsigned int npages = DIV_ROUND_UP(size, GH_PAGE_SIZE);
 	struct gh_room room = {};
-	struct gh_span *s;
+	struct gh_span *s = NULL;
 
-	if (nid == NUMA_NO_NODE) {
-		s = gh_park_take(heap, DIV_ROUND_UP(size, GH_PAGE_SIZE),
-				 max_t(size_t, align >> GH_PAGE_SHIFT, 1), noscan);
-		if (s)
-			return s;
-	}
+	if (nid == NUMA_NO_NODE)
+		s = gh_park_take(heap, npages, pages_align, noscan);
+	if (s)
+		return s;
 	do {
-		s = gh_spans_new_large(heap, size, align, gfp, noscan, nid, zero);
+		s = gh_spans_new_large(heap, npages, pages_align, gfp, noscan, nid, zero);
 	} while (s == ERR_PTR(-EDQUOT) && gh_limit_make_room(heap, gfp, &room));
 	return IS_ERR(s) ? NULL : s;
 }

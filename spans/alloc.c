@@ -83,8 +83,8 @@ struct gh_span *gh_spans_new_small(struct goheap *heap, unsigned int sc, gfp_t g
 /**
  * gh_spans_new_large() - make a span of one live object
  * @heap: whose
- * @size: how many bytes
- * @align: alignment in bytes, a power of two
+ * @npages: how many heap pages
+ * @align: of the first one, in heap pages; a power of two
  * @gfp: see goheap_alloc()
  * @noscan: the object holds no pointers
  * @nid: node, or NUMA_NO_NODE for the nearest
@@ -93,12 +93,12 @@ struct gh_span *gh_spans_new_small(struct goheap *heap, unsigned int sc, gfp_t g
  * Context: Any that @gfp allows; no lock and no section held.
  * Return: the span, -EDQUOT or -ENOMEM.
  */
-struct gh_span *gh_spans_new_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
-				   bool noscan, int nid, bool *zero)
+struct gh_span *gh_spans_new_large(struct goheap *heap, unsigned int npages, unsigned int align,
+				   gfp_t gfp, bool noscan, int nid, bool *zero)
 {
 	const struct gh_want w = {
-		.npages = DIV_ROUND_UP(size, GH_PAGE_SIZE),
-		.align = max_t(size_t, align >> GH_PAGE_SHIFT, 1),
+		.npages = npages,
+		.align = align,
 		.kind = GH_KIND_1,
 		.state = GH_SPAN_LARGE,
 	};

@@ -11,8 +11,8 @@ struct gh_span;
 struct goheap;
 
 struct gh_span *gh_spans_new_small(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid);
-struct gh_span *gh_spans_new_large(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
-				   bool noscan, int nid, bool *zero);
+struct gh_span *gh_spans_new_large(struct goheap *heap, unsigned int npages, unsigned int align,
+				   gfp_t gfp, bool noscan, int nid, bool *zero);
 void gh_spans_free(struct gh_span *s);
 
 #endif /* _GOHEAP_SPANS_ALLOC_H */
