@@ -34,44 +34,53 @@ static DECLARE_WAIT_QUEUE_HEAD(flushed);
 
 /* ---- on the CPU itself ----------------------------------------------------------------- */
 
+/* False if this is another CPU: the cache's own CPU went away meanwhile. */
+static bool enter_own(struct gh_cache *cache)
+{
+	preempt_disable();
+	if (cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache))
+		return true;
+	preempt_enable();
+	return false;
+}
+
+static void exit_own(struct gh_cache *cache)
+{
+	gh_section_exit(cache);
+	preempt_enable();
+}
+
 /* Flush a part of one slot in one section, on the cache's own CPU. True if there is more. */
 static bool flush_slot(struct gh_cache *cache, unsigned int sc)
 {
-	struct gh_freed *magazine = NULL;
-	bool ours, more = false;
+	struct gh_freed *magazine;
+	bool more;
 
-	preempt_disable();
-	ours = cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache);
-	if (ours) {
-		if (sc == GH_SC_LARGE)
-			gh_park_flush(cache);
-		more = gh_cache_flush_some(cache, sc);
-		magazine = gh_magazine_detach(cache, sc);
-		gh_section_exit(cache);
-	}
-	preempt_enable();
+	if (!enter_own(cache))
+		return false;
+	if (sc == GH_SC_LARGE)
+		gh_park_flush(cache);
+	more = gh_cache_flush_some(cache, sc);
+	magazine = gh_magazine_detach(cache, sc);
+	exit_own(cache);
 	kfree(magazine);
 	return more;
 }
 
 static void relax_slot(struct gh_cache *cache, unsigned int sc)
 {
-	preempt_disable();
-	if (cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache)) {
-		gh_cache_relax(cache, sc);
-		gh_section_exit(cache);
-	}
-	preempt_enable();
+	if (!enter_own(cache))
+		return;
+	gh_cache_relax(cache, sc);
+	exit_own(cache);
 }
 
 static void drain_own(struct gh_cache *cache)
 {
-	preempt_disable();
-	if (cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache)) {
-		gh_cache_drain(cache);
-		gh_section_exit(cache);
-	}
-	preempt_enable();
+	if (!enter_own(cache))
+		return;
+	gh_cache_drain(cache);
+	exit_own(cache);
 }
 
 static bool has_anything(const struct gh_cache *cache)
@@ -87,12 +96,10 @@ static bool has_anything(const struct gh_cache *cache)
 /* Objects that came during the flush, or could not go, are left to the next flush. */
 static void note_filled(struct gh_cache *cache)
 {
-	preempt_disable();
-	if (cache == this_cpu_ptr(cache->heap->cache) && gh_section_enter(cache)) {
-		WRITE_ONCE(cache->filled, has_anything(cache));
-		gh_section_exit(cache);
-	}
-	preempt_enable();
+	if (!enter_own(cache))
+		return;
+	WRITE_ONCE(cache->filled, has_anything(cache));
+	exit_own(cache);
 }
 
 static void flush(struct gh_cache *cache)
@@ -207,7 +214,7 @@ void gh_drain_ask_all(void)
 		for_each_online_cpu(cpu) {
 			cache = per_cpu_ptr(heap->cache, cpu);
 			WRITE_ONCE(cache->flush, true);
-			queue_work_on(cpu, drain_queue, &cache->drain);
+			gh_drain_queue(cache);
 		}
 	}
 }
