@@ -131,42 +131,42 @@ static bool may_release(const struct gh_central *central, const struct gh_span *
 	return !(heap->debug & GOHEAP_POISON) || central->nr_spans > 1 || heap->limit != LONG_MAX;
 }
 
-/* What is to be done with a span when the central lock is no longer held. */
-enum todo {
-	TODO_NOTHING,
-	TODO_WAIT,				/* the span has objects that wait for RCU */
-	TODO_FREE,				/* the span is empty, and unlisted */
+/* What becomes of a span when the central lock is no longer held. */
+enum fate {
+	SPAN_STAYS,
+	SPAN_WAITS,			/* the span has objects that wait for RCU */
+	SPAN_GOES,			/* the span is empty, and unlisted */
 };
 
 /*
  * Give the token back, then merge the remote frees that came meanwhile. If something is left
  * to be done, the caller has the token again.
  */
-static enum todo merge_unowned(struct gh_central *central, struct gh_span *s)
+static enum fate merge_unowned(struct gh_central *central, struct gh_span *s)
 {
-	enum todo todo = TODO_NOTHING;
+	enum fate fate = SPAN_STAYS;
 
 	lockdep_assert_held(&central->lock);
 	gh_span_unclaim(s);
 	if (gh_span_merge(s) == -EAGAIN)
-		todo = TODO_WAIT;
+		fate = SPAN_WAITS;
 	relist_span(central, s);
-	if (todo == TODO_NOTHING && gh_span_is_empty(s) && may_release(central, s))
-		todo = TODO_FREE;
+	if (fate == SPAN_STAYS && gh_span_is_empty(s) && may_release(central, s))
+		fate = SPAN_GOES;
 	/* If another CPU has the token, that CPU comes here next and does the rest. */
-	if (todo == TODO_NOTHING || !gh_span_claim(s))
-		return TODO_NOTHING;
-	if (todo == TODO_FREE)
+	if (fate == SPAN_STAYS || !gh_span_claim(s))
+		return SPAN_STAYS;
+	if (fate == SPAN_GOES)
 		unlist_span(central, s);
-	return todo;
+	return fate;
 }
 
 /* The central lock is no longer held: spans go from here. */
-static void dispose(struct gh_span *s, enum todo todo)
+static void dispose(struct gh_span *s, enum fate fate)
 {
-	if (todo == TODO_WAIT)
+	if (fate == SPAN_WAITS)
 		gh_limbo_add(s);
-	else if (todo == TODO_FREE)
+	else if (fate == SPAN_GOES)
 		gh_spans_free(s);
 }
 
@@ -182,7 +182,7 @@ bool gh_central_put(struct gh_span *s)
 {
 	struct gh_central *central = central_of(s);
 	unsigned long flags;
-	enum todo todo;
+	enum fate fate;
 
 	gh_lock(&central->lock, flags);
 	central->locked++;
@@ -190,11 +190,11 @@ bool gh_central_put(struct gh_span *s)
 	/* The section's writes to the bitmap come first; pairs with the lock. */
 	WRITE_ONCE(s->owner, NULL);
 	list_span(central, s);
-	todo = merge_unowned(central, s);
+	fate = merge_unowned(central, s);
 	gh_unlock(&central->lock, flags);
-	if (todo == TODO_WAIT)
+	if (fate == SPAN_WAITS)
 		gh_limbo_add(s);
-	return todo != TODO_FREE;
+	return fate != SPAN_GOES;
 }
 
 /**
@@ -210,7 +210,7 @@ void gh_central_take_over(struct gh_span *s)
 {
 	struct gh_central *central = central_of(s);
 	bool claimed = gh_span_claim(s);
-	enum todo todo = TODO_NOTHING;
+	enum fate fate = SPAN_STAYS;
 	unsigned long flags;
 
 	gh_lock(&central->lock, flags);
@@ -219,9 +219,9 @@ void gh_central_take_over(struct gh_span *s)
 	WRITE_ONCE(s->owner, NULL);
 	list_span(central, s);
 	if (claimed)
-		todo = merge_unowned(central, s);
+		fate = merge_unowned(central, s);
 	gh_unlock(&central->lock, flags);
-	dispose(s, todo);
+	dispose(s, fate);
 }
 
 /**
@@ -235,7 +235,7 @@ void gh_central_take_over(struct gh_span *s)
 int gh_central_merge(struct gh_span *s)
 {
 	struct gh_central *central = central_of(s);
-	enum todo todo = TODO_NOTHING;
+	enum fate fate = SPAN_STAYS;
 	unsigned long flags;
 	bool owned;
 
@@ -243,9 +243,9 @@ int gh_central_merge(struct gh_span *s)
 	central->locked++;
 	owned = READ_ONCE(s->owner);
 	if (!owned)
-		todo = merge_unowned(central, s);
+		fate = merge_unowned(central, s);
 	gh_unlock(&central->lock, flags);
-	dispose(s, todo);
+	dispose(s, fate);
 	return owned ? -EXDEV : 0;
 }
 

@@ -226,7 +226,7 @@ static void *alloc_new(const struct old *old, size_t size, gfp_t gfp)
 	 */
 	if (room > size)
 		p = gh_alloc(old->heap, room, room > ROOM_MAX ? size & -size : 0,
-			     gh_gfp_of_room(gfp),
+			     gh_gfp_easy(gfp),
 			     old->noscan, NUMA_NO_NODE);
 	if (!p)
 		return gh_alloc(old->heap, size, 0, gfp, old->noscan, NUMA_NO_NODE);

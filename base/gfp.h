@@ -55,12 +55,18 @@ static inline bool gh_nofail_retry(gfp_t gfp)
 	return true;
 }
 
-/* For a node's own pages first: no warning and no reclaim, if other nodes will do. */
+/* For what the caller can do without: no warning and no reclaim. */
+static inline gfp_t gh_gfp_easy(gfp_t gfp)
+{
+	return (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL)) | __GFP_NOWARN;
+}
+
+/* For a node's own pages first: easily, if other nodes will do. */
 static inline gfp_t gh_gfp_of_node(gfp_t gfp)
 {
 	if (gfp & __GFP_THISNODE)
 		return gfp;
-	return (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL)) | __GFP_THISNODE | __GFP_NOWARN;
+	return gh_gfp_easy(gfp) | __GFP_THISNODE;
 }
 
 /*
@@ -102,12 +108,6 @@ static inline gfp_t gh_gfp_of_vmalloc(gfp_t gfp)
 {
 	return (gfp & (GFP_KERNEL | __GFP_NORETRY | __GFP_RETRY_MAYFAIL | __GFP_NOLOCKDEP)) |
 	       __GFP_ZERO | __GFP_NOWARN;
-}
-
-/* For room to grow, which nobody waits for. */
-static inline gfp_t gh_gfp_of_room(gfp_t gfp)
-{
-	return (gfp | __GFP_NOWARN) & ~(__GFP_NOFAIL | __GFP_DIRECT_RECLAIM);
 }
 
 /* For the records of a debugged span, from kmalloc(). */
