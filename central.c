@@ -6,8 +6,11 @@
  */
 
 #include <linux/list.h>
+#include <linux/nodemask.h>
+#include <linux/slab.h>
 
 #include "base/context.h"
+#include "base/gfp.h"
 #include "base/peek.h"
 #include "base/spanclass.h"
 #include "central.h"
@@ -21,9 +24,10 @@
 #include "spans/limbo.h"
 #include "spans/merge.h"
 
+/* The span exists, and so do its central lists. */
 static struct gh_central *central_of(const struct gh_span *s)
 {
-	return &s->heap->nodes[s->nid]->central[s->spanclass];
+	return gh_central_of(s->heap, s->nid, s->spanclass);
 }
 
 static unsigned int bucket_of(const struct gh_span *s)
@@ -70,23 +74,109 @@ static struct gh_span *fullest(struct gh_central *central)
 	return NULL;
 }
 
-/**
- * gh_central_init() - make empty central lists
- * @node: those of one heap and node
- *
- * Context: Any.
- */
-void gh_central_init(struct gh_node *node)
+/* ---- made on first use --------------------------------------------------------------- */
+
+static void init_central(struct gh_central *central)
 {
-	struct gh_central *central;
 	unsigned int i;
 
-	for (central = node->central; central < node->central + GH_NR_SLOTS; central++) {
-		raw_spin_lock_init(&central->lock);
-		for (i = 0; i <= GH_NR_BUCKETS; i++)
-			INIT_LIST_HEAD(&central->lists[i]);
-	}
+	raw_spin_lock_init(&central->lock);
+	for (i = 0; i <= GH_NR_BUCKETS; i++)
+		INIT_LIST_HEAD(&central->lists[i]);
 }
+
+static void free_pairs(struct gh_central_pair **nodes)
+{
+	int nid;
+
+	if (!nodes)
+		return;
+	for_each_node(nid)
+		kfree(nodes[nid]);
+	kfree(nodes);
+}
+
+static struct gh_central_pair **new_pairs(gfp_t gfp)
+{
+	struct gh_central_pair **nodes = kcalloc(nr_node_ids, sizeof(*nodes), gfp);
+	int nid;
+
+	if (!nodes)
+		return NULL;
+	for_each_node(nid) {
+		nodes[nid] = kzalloc_node(sizeof(*nodes[nid]), gfp,
+					  node_online(nid) ? nid : NUMA_NO_NODE);
+		if (!nodes[nid]) {
+			free_pairs(nodes);
+			return NULL;
+		}
+		init_central(&nodes[nid]->of[0]);
+		init_central(&nodes[nid]->of[1]);
+	}
+	return nodes;
+}
+
+/**
+ * gh_central_make() - make the central lists of a size class, if they are not there
+ * @heap: of which heap
+ * @sc: one of the span classes
+ * @gfp: how hard to try
+ *
+ * Call before a span of the class is made: a span may have to be listed where no memory can
+ * be allocated.
+ *
+ * Context: Any that @gfp allows; no lock and no section held.
+ * Return: true if they are there now.
+ */
+bool gh_central_make(struct goheap *heap, unsigned int sc, gfp_t gfp)
+{
+	struct gh_central_pair **nodes;
+
+	if (likely(READ_ONCE(heap->central[sc / 2])))
+		return true;
+	if (!gh_memory_begin(gfp))
+		return false;
+	nodes = new_pairs(gh_gfp_of_records(gfp));
+	/* Whoever finds the lists finds them initialised; pairs with gh_central_of(). */
+	if (nodes && cmpxchg_release(&heap->central[sc / 2], NULL, nodes))
+		free_pairs(nodes);
+	gh_memory_end(gfp);
+	return READ_ONCE(heap->central[sc / 2]);
+}
+
+/**
+ * gh_central_free() - free a heap's central lists
+ * @heap: nobody uses it
+ *
+ * Context: Any but NMI.
+ */
+void gh_central_free(struct goheap *heap)
+{
+	unsigned int i;
+
+	for (i = 0; i < GH_NR_PAIRS; i++)
+		free_pairs(heap->central[i]);
+}
+
+/**
+ * gh_central_bytes() - bookkeeping overhead
+ * @heap: of which heap
+ *
+ * Context: Any.
+ * Return: bytes of its central lists.
+ */
+unsigned long gh_central_bytes(const struct goheap *heap)
+{
+	unsigned long bytes = nr_node_ids * sizeof(struct gh_central_pair *) +
+			      num_possible_nodes() * sizeof(struct gh_central_pair);
+	unsigned int i, made = 0;
+
+	for (i = 0; i < GH_NR_PAIRS; i++)
+		made += !!READ_ONCE(heap->central[i]);
+	return made * bytes;
+}
+
+/* ---- spans come and go ----------------------------------------------------------------- */
 
 /**
  * gh_central_fetch() - hand a span with free objects to a CPU
@@ -103,11 +193,11 @@ void gh_central_init(struct gh_node *node)
 struct gh_span *gh_central_fetch(struct goheap *heap, struct gh_cache *owner, unsigned int sc,
 				 int nid)
 {
-	struct gh_central *central = &heap->nodes[nid]->central[sc];
+	struct gh_central *central = gh_central_of(heap, nid, sc);
 	struct gh_span *s = NULL;
 	unsigned long flags;
 
-	if (!gh_peek(central->nr_spans) || !gh_lock_or_try(&central->lock, flags))
+	if (!central || !gh_peek(central->nr_spans) || !gh_lock_or_try(&central->lock, flags))
 		return NULL;
 	central->locked++;
 	s = fullest(central);
@@ -275,12 +365,12 @@ static void *take_object(struct gh_central *central, struct gh_span *s, bool *fr
  */
 void *gh_central_alloc(struct goheap *heap, unsigned int sc, int nid, bool *fresh)
 {
-	struct gh_central *central = &heap->nodes[nid]->central[sc];
+	struct gh_central *central = gh_central_of(heap, nid, sc);
 	struct gh_span *s;
 	unsigned long flags;
 	void *p = NULL;
 
-	if (!gh_peek(central->nr_spans) || !gh_lock_or_try(&central->lock, flags))
+	if (!central || !gh_peek(central->nr_spans) || !gh_lock_or_try(&central->lock, flags))
 		return NULL;
 	central->locked++;
 	s = fullest(central);

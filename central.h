@@ -6,14 +6,15 @@
 #define _GOHEAP_CENTRAL_H
 
 #include <linux/cache.h>
+#include <linux/compiler.h>
 #include <linux/spinlock_types.h>
 #include <linux/types.h>
 
 #include "base/spanclass.h"
+#include "heap.h"
 
 struct gh_cache;
 struct gh_span;
-struct goheap;
 
 /* Occupancy buckets: the fullest first, then those without a free object. */
 #define GH_NR_BUCKETS		4
@@ -37,11 +38,23 @@ struct gh_central {
 	unsigned long locked;
 } ____cacheline_aligned;
 
-struct gh_node {
-	struct gh_central central[GH_NR_SLOTS];
+/* Of a size class on a node: for objects that may hold pointers, and for those that hold none. */
+struct gh_central_pair {
+	struct gh_central of[2];
 };
 
-void gh_central_init(struct gh_node *node);
+/* NULL if the heap never had a span of the class. */
+static inline struct gh_central *gh_central_of(const struct goheap *heap, int nid, unsigned int sc)
+{
+	/* Pairs with gh_central_make(). */
+	struct gh_central_pair **nodes = smp_load_acquire(&heap->central[sc / 2]);
+
+	return nodes ? &nodes[nid]->of[sc % 2] : NULL;
+}
+
+bool gh_central_make(struct goheap *heap, unsigned int sc, gfp_t gfp);
+void gh_central_free(struct goheap *heap);
+unsigned long gh_central_bytes(const struct goheap *heap);
 struct gh_span *gh_central_fetch(struct goheap *heap, struct gh_cache *owner, unsigned int sc,
 				 int nid);
 bool gh_central_put(struct gh_span *s);

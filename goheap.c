@@ -205,10 +205,11 @@ static noinline __cold void *yield_zeroed(void *p, bool fresh, unsigned int sc, 
 	return zeroed(p, fresh, sc, size, gfp);
 }
 
-static noinline void *alloc_zeroed(struct gh_cache __percpu *caches, unsigned int sc, size_t size,
-				   gfp_t gfp)
+static noinline void *alloc_zeroed(size_t size, gfp_t gfp, struct gh_cache __percpu *caches,
+				   unsigned int sc)
 {
 	struct gh_cache *cache;
+	struct gh_slot *slot;
 	bool fresh;
 	void *p;
 
@@ -217,8 +218,9 @@ static noinline void *alloc_zeroed(struct gh_cache __percpu *caches, unsigned in
 	cache = this_cpu_ptr(caches);
 	if (unlikely(!gh_section_enter(cache)))
 		return alloc_dry(size, gfp, gh_sc_noscan(sc), cache);
-	fresh = gh_cache_next_is_fresh(cache, sc);
-	p = gh_cache_take(cache, sc);
+	slot = gh_cache_slot(cache, sc);
+	fresh = gh_slot_next_is_fresh(slot);
+	p = gh_slot_take(slot);
 	gh_section_exit(cache);
 	if (unlikely(!p))
 		return alloc_dry(size, gfp, gh_sc_noscan(sc), cache);
@@ -230,26 +232,26 @@ static noinline void *alloc_zeroed(struct gh_cache __percpu *caches, unsigned in
 static __always_inline void *alloc_slot(struct gh_cache __percpu *caches, unsigned int class,
 					size_t size, gfp_t gfp, bool noscan)
 {
-	unsigned int sc = class * 2 + noscan;
 	struct gh_cache *cache;
 	void *p;
 
 	if (want_init_on_alloc(0))
-		return alloc_zeroed(caches, sc, size, gfp);
+		return alloc_zeroed(size, gfp, caches, class * 2 + noscan);
 	gh_might_alloc(gfp);
 	preempt_disable();
 	cache = this_cpu_ptr(caches);
 	if (unlikely(!gh_section_enter(cache)))
 		return alloc_dry(size, gfp, noscan, cache);
-	p = gh_cache_take(cache, sc);
+	/* Not by the span class: compilers would multiply by two and divide again. */
+	p = gh_slot_take(&cache->slots[class]->slot[noscan]);
 	if (unlikely(!p)) {
 		gh_section_exit(cache);
 		return alloc_dry(size, gfp, noscan, cache);
 	}
 	gh_section_exit(cache);
 	if (unlikely(gh_preempt_enable_is_wanted()))
-		return yield_with(gh_post_alloc(p, size, sc, gfp) + 1, gfp);
-	return gh_post_alloc(p, size, sc, gfp);
+		return yield_with(gh_post_alloc(p, size, class * 2 + noscan, gfp) + 1, gfp);
+	return gh_post_alloc(p, size, class * 2 + noscan, gfp);
 }
 
 static __always_inline void *alloc_small(struct gh_cache __percpu *caches, size_t size, gfp_t gfp,
@@ -274,7 +276,7 @@ static __always_inline bool is_tiny(size_t size, gfp_t gfp, bool noscan)
 }
 
 /* All allocations that the fast path cannot do: large, zeroed, of a node, refused flags. */
-static noinline void *alloc_uncommon(struct gh_cache __percpu *caches, size_t size, gfp_t gfp,
+static noinline void *alloc_uncommon(size_t size, gfp_t gfp, struct gh_cache __percpu *caches,
 				     bool noscan, int nid)
 {
 	unsigned int sc;
@@ -291,7 +293,7 @@ static noinline void *alloc_uncommon(struct gh_cache __percpu *caches, size_t si
 		nid = gh_mem_node();
 	if (nid != NUMA_NO_NODE)
 		return gh_slow_alloc(heap_of(caches), sc, size, gfp, nid);
-	return alloc_zeroed(caches, sc, size, gfp);
+	return alloc_zeroed(size, gfp, caches, sc);
 }
 
 static __always_inline void *alloc_any(struct gh_cache __percpu *caches, size_t size, gfp_t gfp,
@@ -299,7 +301,7 @@ static __always_inline void *alloc_any(struct gh_cache __percpu *caches, size_t 
 {
 	/* size 0 counts as large here */
 	if (unlikely(gfp & GH_GFP_UNCOMMON) || unlikely(size - 1 >= GH_SMALL_MAX))
-		return alloc_uncommon(caches, size, gfp, noscan, nid);
+		return alloc_uncommon(size, gfp, caches, noscan, nid);
 	if (is_tiny(size, gfp, noscan) && nid == NUMA_NO_NODE &&
 	    (size < 8 || ARCH_KMALLOC_MINALIGN <= 8))
 		return gh_tiny_alloc(heap_of(caches), size, tiny_align(size), gfp);
@@ -385,7 +387,7 @@ void *goheap_alloc_class(unsigned int class, size_t size, gfp_t gfp)
 	if (gh_should_fail(size, gfp))
 		return NULL;
 	if (unlikely(gfp & GH_GFP_UNCOMMON))
-		return alloc_uncommon(default_caches, size, gfp, false, NUMA_NO_NODE);
+		return alloc_uncommon(size, gfp, default_caches, false, NUMA_NO_NODE);
 	return alloc_slot(default_caches, class, size, gfp, false);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc_class);
@@ -397,8 +399,8 @@ void *goheap_zalloc(size_t size, gfp_t gfp)
 		return NULL;
 	gfp |= __GFP_ZERO;
 	if (likely((gfp & GH_GFP_UNCOMMON) == __GFP_ZERO && size - 1 < GH_SMALL_MAX))
-		return alloc_zeroed(default_caches, gh_size_class(size) * 2, size, gfp);
-	return alloc_uncommon(default_caches, size, gfp, false, NUMA_NO_NODE);
+		return alloc_zeroed(size, gfp, default_caches, gh_size_class(size) * 2);
+	return alloc_uncommon(size, gfp, default_caches, false, NUMA_NO_NODE);
 }
 EXPORT_SYMBOL_GPL(goheap_zalloc);
 ALLOW_ERROR_INJECTION(goheap_zalloc, NULL);
@@ -427,13 +429,22 @@ void *goheap_alloc_node(size_t size, gfp_t gfp, int nid)
 EXPORT_SYMBOL_GPL(goheap_alloc_node);
 ALLOW_ERROR_INJECTION(goheap_alloc_node, NULL);
 
-void *goheap_heap_alloc(struct goheap *heap, size_t size, gfp_t gfp, unsigned int flags)
+static noinline void *heap_alloc_flags(struct goheap *heap, size_t size, gfp_t gfp,
+				       unsigned int flags)
 {
 	if (WARN_ON_ONCE(flags & ~GOHEAP_NOSCAN))
 		return NULL;
+	return alloc_any(heap->cache, size, gfp, true, NUMA_NO_NODE);
+}
+
+void *goheap_heap_alloc(struct goheap *heap, size_t size, gfp_t gfp, unsigned int flags)
+{
 	if (gh_should_fail(size, gfp))
 		return NULL;
-	return alloc_any(heap->cache, size, gfp, flags & GOHEAP_NOSCAN, NUMA_NO_NODE);
+	/* A constant, not a flag, where it is fast. */
+	if (likely(!flags))
+		return alloc_any(heap->cache, size, gfp, false, NUMA_NO_NODE);
+	return heap_alloc_flags(heap, size, gfp, flags);
 }
 EXPORT_SYMBOL_GPL(goheap_heap_alloc);
 ALLOW_ERROR_INJECTION(goheap_heap_alloc, NULL);
@@ -554,7 +565,7 @@ misuse:
  * Free an address that is not a live object of the cache's spans: an object of another heap
  * or CPU, tiny, large, free already, or no object at all. @s is what gh_span_of() says.
  */
-static noinline void free_elsewhere(struct gh_cache *cache, struct gh_span *s, const void *p)
+static noinline void free_elsewhere(const void *p, struct gh_span *s, struct gh_cache *cache)
 {
 	bool done = s && READ_ONCE(s->owner) == cache && s->flags & GH_F_TINY &&
 		    gh_tiny_free_own(cache, s, (unsigned long)p - s->base);
@@ -581,16 +592,16 @@ static bool is_of_other_heap(const struct gh_span *s, const void *p, const struc
 	return s && READ_ONCE(s->heap) != heap && gh_lookup_live(p, &ref);
 }
 
-static noinline void heap_free_elsewhere(struct gh_cache *cache, struct gh_span *s, const void *p)
+static noinline void heap_free_elsewhere(const void *p, struct gh_span *s, struct gh_cache *cache)
 {
 	if (likely(!is_of_other_heap(s, p, cache->heap)))
-		return free_elsewhere(cache, s, p);
+		return free_elsewhere(p, s, cache);
 	gh_section_exit(cache);
 	gh_misuse(GH_WRONG_HEAP, p, s);
 	preempt_enable();
 }
 
-static noinline void heap_free_interrupting(struct gh_cache *cache, const void *p)
+static noinline void heap_free_interrupting(const void *p, struct gh_cache *cache)
 {
 	struct gh_span *s = gh_span_of(p);
 
@@ -622,13 +633,13 @@ static bool is_of_other_size(const void *p, size_t size, struct gh_ref *ref)
 	return gh_lookup_live(p, ref) && !size_matches(ref, size);
 }
 
-static noinline void free_sized_elsewhere(struct gh_cache *cache, struct gh_span *s, const void *p,
-					  size_t size)
+static noinline void free_sized_elsewhere(const void *p, size_t size, struct gh_span *s,
+					  struct gh_cache *cache)
 {
 	struct gh_ref ref;
 
 	if (likely(!is_of_other_size(p, size, &ref)))
-		return free_elsewhere(cache, s, p);
+		return free_elsewhere(p, s, cache);
 	gh_section_exit(cache);
 	gh_misuse_size(p, ref.span, size);
 	preempt_enable();
@@ -662,18 +673,18 @@ static __always_inline void go_elsewhere(struct gh_cache *cache, struct gh_span 
 					 const enum free_check check, size_t size)
 {
 	if (check == CHECK_HEAP)
-		heap_free_elsewhere(cache, s, p);
+		heap_free_elsewhere(p, s, cache);
 	else if (check == CHECK_SIZE)
-		free_sized_elsewhere(cache, s, p, size);
+		free_sized_elsewhere(p, size, s, cache);
 	else
-		free_elsewhere(cache, s, p);
+		free_elsewhere(p, s, cache);
 }
 
 static __always_inline void go_interrupting(struct gh_cache *cache, const void *p,
 					    const enum free_check check, size_t size)
 {
 	if (check == CHECK_HEAP)
-		heap_free_interrupting(cache, p);
+		heap_free_interrupting(p, cache);
 	else if (check == CHECK_SIZE)
 		free_sized_interrupting(p, size);
 	else
@@ -696,6 +707,7 @@ static __always_inline bool find_own(struct gh_cache *cache, const void *p, stru
 	if (unlikely(!gh_cache_may_free(cache, *s)))
 		return false;
 	cache->hint = *s;
+	cache->hint_slot = gh_cache_slot(cache, (*s)->spanclass);
 	*off = (unsigned long)p - (*s)->base;
 	return likely(*off < (*s)->limit);
 }
@@ -723,7 +735,7 @@ static __always_inline void free_small(struct gh_cache __percpu *caches, const v
 		return go_elsewhere(cache, s, p, check, size);
 	if (check == CHECK_SIZE) {
 		/* Most sizes are right at first sight; size_matches() knows the others. */
-		have = cache->slots[s->spanclass].size;
+		have = s->elemsize;
 		if (unlikely(size > have || size <= have / 2))
 			return go_elsewhere(cache, s, p, check, size);
 	}
@@ -731,7 +743,8 @@ static __always_inline void free_small(struct gh_cache __percpu *caches, const v
 	if (unlikely(!gh_word_give(w, idx)))
 		return go_elsewhere(cache, s, p, check, size);
 	gh_sanitize_free(p, s->elemsize);
-	if (unlikely(!gh_cache_keep(cache, s, w, idx, (void *)p)))
+	/* The span is the hint now. */
+	if (unlikely(!gh_slot_keep(cache->hint_slot, s, w, idx, (void *)p)))
 		return list_freed(cache, s);
 	gh_section_exit(cache);
 	preempt_enable();

@@ -72,7 +72,9 @@
  * held
  *	The page allocator cannot be called. Only memory that goheap holds can be had:
  *	objects in this CPU's cache and in the central lists, and idle pages. When there
- *	is none, an allocation fails as if memory had run out.
+ *	is none, an allocation fails as if memory had run out. A private heap holds
+ *	nothing for a size class that it was never used for: the first such allocation
+ *	fails, and what the next one needs is made a moment later.
  *
  * In NMI, locks are only tried, because the interrupted code may hold them: an allocation
  * may fail though there is memory. If the NMI hit goheap itself on this CPU, an allocation

@@ -11,16 +11,19 @@
 #include <linux/notifier.h>
 #include <linux/types.h>
 
+#include "base/spanclass.h"
+
 struct dentry;
 struct gh_cache;
-struct gh_node;
+struct gh_central_pair;
 
 #define GH_NAME_MAX	64
 
 /**
  * struct goheap - a heap
  * @cache: per CPU
- * @nodes: central lists, by node
+ * @central: central lists by size class, and one for tiny blocks; by node; NULL until the heap
+ *	makes a span of the class
  * @pages: heap pages in spans of this heap
  * @limit: most of them at a time
  * @large_allocs: large objects ever allocated, but for the caches' own count
@@ -39,7 +42,7 @@ struct gh_node;
  */
 struct goheap {
 	struct gh_cache __percpu *cache;
-	struct gh_node **nodes;
+	struct gh_central_pair **central[GH_NR_PAIRS];
 	atomic_long_t pages;
 	unsigned long limit;
 	atomic_long_t large_allocs;
@@ -57,6 +60,13 @@ struct goheap {
 };
 
 extern struct goheap *gh_default;
+
+/* Without pages a heap has no spans, and its caches have nothing to give back. */
+static inline bool gh_heap_has_pages(const struct goheap *heap)
+{
+	return atomic_long_read(&heap->pages);
+}
+
 bool gh_heap_charge(struct goheap *heap, unsigned int npages);
 bool gh_heap_name_is_bad(const char *name);
 int gh_heap_add(struct goheap *heap);

@@ -8,6 +8,8 @@
 #include "api/adopt.h"
 #include "api/heaps.h"
 #include "arena.h"
+#include "base/spanclass.h"
+#include "central.h"
 #include "goheap.h"
 #include "goheap_core.h"
 #include "heap.h"
@@ -27,6 +29,20 @@ static const struct gh_limbo_exits limbo_exits = {
 	.large = gh_park_free_large,
 };
 
+/*
+ * The default heap serves NMIs and holders of raw locks on PREEMPT_RT, where no central lists
+ * can be made.
+ */
+static int __init make_central_lists(void)
+{
+	unsigned int sc;
+
+	for (sc = 0; sc < GH_NR_SLOTS; sc++)
+		if (!gh_central_make(gh_default, sc, GFP_KERNEL))
+			return -ENOMEM;
+	return 0;
+}
+
 static int __init goheap_start(void)
 {
 	int err;
@@ -44,6 +60,9 @@ static int __init goheap_start(void)
 		err = PTR_ERR(gh_default);
 		goto exit_arena;
 	}
+	err = make_central_lists();
+	if (err)
+		goto destroy_default;
 	gh_core_init();
 	err = gh_reclaim_init();
 	if (err)

@@ -109,9 +109,12 @@ static void tick_caches(void)
 	/* A CPU that comes up holds nothing; gh_hotplug_dead() empties one that goes down. */
 	cpus_read_lock();
 	mutex_lock(&gh_heaps_mutex);
-	list_for_each_entry(heap, &gh_heaps, link)
+	list_for_each_entry(heap, &gh_heaps, link) {
+		if (!gh_heap_has_pages(heap))
+			continue;
 		for_each_online_cpu(cpu)
 			tick_cache(per_cpu_ptr(heap->cache, cpu));
+	}
 	mutex_unlock(&gh_heaps_mutex);
 	cpus_read_unlock();
 }

@@ -68,12 +68,12 @@ static unsigned int take_word(struct gh_slot *slot, unsigned int n, void **p)
 /* Up to @n objects, fewer if this takes a new span; the section is held. */
 static unsigned int take_bulk(struct gh_cache *cache, unsigned int sc, unsigned int n, void **p)
 {
-	struct gh_slot *slot = &cache->slots[sc];
+	struct gh_slot *slot = gh_cache_slot(cache, sc);
 	unsigned int i = 0;
 
 	do {
 		i += take_word(slot, n - i, p + i);
-		while (i < n && (p[i] = gh_cache_take(cache, sc)))
+		while (i < n && (p[i] = gh_slot_take(slot)))
 			i++;
 	} while (i < n && gh_cache_refill(cache, sc));
 	return i;
@@ -194,7 +194,7 @@ static unsigned int free_run(struct gh_cache *cache, unsigned int n, void **p)
 
 	if (!gh_cache_may_free(cache, s))
 		return 0;
-	size = cache->slots[s->spanclass].size;
+	size = s->elemsize;
 	do {
 		run = free_neighbours(s, size, n - i, p + i);
 		i += run;

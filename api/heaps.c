@@ -30,6 +30,7 @@
 #include "percpu/cache.h"
 #include "percpu/drain.h"
 #include "percpu/slot.h"
+#include "percpu/slots.h"
 #include "span.h"
 #include "spans/alloc.h"
 #include "spans/block.h"
@@ -40,12 +41,12 @@
 
 static void free_heap(struct goheap *heap)
 {
-	int nid;
+	int cpu;
 
-	if (heap->nodes)
-		for_each_node(nid)
-			kvfree(heap->nodes[nid]);
-	kfree(heap->nodes);
+	if (heap->cache)
+		for_each_possible_cpu(cpu)
+			gh_slots_free(per_cpu_ptr(heap->cache, cpu));
+	gh_central_free(heap);
 	free_percpu(heap->cache);
 	kfree(heap);
 }
@@ -53,23 +54,6 @@ static void free_heap(struct goheap *heap)
 static void free_heap_rcu(struct rcu_head *rcu)
 {
 	free_heap(container_of(rcu, struct goheap, rcu));
-}
-
-static int init_nodes(struct goheap *heap)
-{
-	int nid;
-
-	heap->nodes = kcalloc(nr_node_ids, sizeof(*heap->nodes), GFP_KERNEL);
-	if (!heap->nodes)
-		return -ENOMEM;
-	for_each_node(nid) {
-		heap->nodes[nid] = kvzalloc_node(sizeof(*heap->nodes[nid]), GFP_KERNEL,
-						 node_online(nid) ? nid : NUMA_NO_NODE);
-		if (!heap->nodes[nid])
-			return -ENOMEM;
-		gh_central_init(heap->nodes[nid]);
-	}
-	return 0;
 }
 
 static struct goheap *new_heap(const char *name, const struct goheap_params *params)
@@ -91,8 +75,8 @@ static struct goheap *new_heap(const char *name, const struct goheap_params *par
 	heap->cache = alloc_percpu(struct gh_cache);
 	/* A cache points to free objects, and to nothing that kmemleak looks for. */
 	kmemleak_free_percpu(heap->cache);
-	if (!heap->cache || init_nodes(heap)) {
-		free_heap(heap);
+	if (!heap->cache) {
+		kfree(heap);
 		return ERR_PTR(-ENOMEM);
 	}
 	for_each_possible_cpu(cpu) {

@@ -6,6 +6,7 @@
 #define _GOHEAP_BASE_SPANCLASS_H
 
 #include <linux/log2.h>
+#include <linux/math.h>
 #include <linux/mm.h>
 #include <linux/types.h>
 
@@ -18,6 +19,8 @@
 /* Blocks shared by tiny objects have a slot of their own beside the 136. */
 #define GH_SC_TINY		GH_NR_SPAN_CLASSES
 #define GH_NR_SLOTS		(GH_NR_SPAN_CLASSES + 1)
+/* A slot and its neighbour, @sc / 2 of both the same, are made together on first use. */
+#define GH_NR_PAIRS		DIV_ROUND_UP(GH_NR_SLOTS, 2)
 
 #define GH_TINY_CLASS		2	/* 16-byte blocks */
 #define GH_TINY_BLOCK		16UL

@@ -23,32 +23,41 @@
 #include "percpu/cache.h"
 #include "percpu/magazine.h"
 #include "percpu/slot.h"
+#include "percpu/slots.h"
 #include "span.h"
 #include "spans/alloc.h"
 
 /* The section is held. NULL if a new span is needed. Clears @zero if the object is zeroed. */
 static void *take(struct gh_cache *cache, unsigned int sc, bool *zero)
 {
-	bool fresh = gh_cache_next_is_fresh(cache, sc);
-	void *p = gh_cache_take(cache, sc);
+	struct gh_slot *slot = gh_cache_slot(cache, sc);
+	bool fresh = gh_slot_next_is_fresh(slot);
+	void *p = gh_slot_take(slot);
 
 	if (!p && gh_cache_refill(cache, sc)) {
-		fresh = gh_cache_next_is_fresh(cache, sc);
-		p = gh_cache_take(cache, sc);
+		fresh = gh_slot_next_is_fresh(slot);
+		p = gh_slot_take(slot);
 	}
 	*zero = *zero && !(p && fresh);
 	return p;
 }
 
-/* Allocate from this CPU's cache. Sets @nested if an interrupt hit the section. */
-static void *alloc_refill(struct goheap *heap, unsigned int sc, bool *zero, bool *nested)
+/*
+ * Allocate from this CPU's cache. Sets @nested if an interrupt hit the section, or if the cache
+ * has no slot for the class.
+ */
+static void *alloc_refill(struct goheap *heap, unsigned int sc, gfp_t gfp, bool *zero,
+			  bool *nested)
 {
 	struct gh_cache *cache;
 	void *p = NULL;
 
+	if (unlikely(!gh_cache_peek_slots(raw_cpu_ptr(heap->cache), sc)))
+		gh_slots_make(heap, sc, gfp);
 	preempt_disable();
 	cache = this_cpu_ptr(heap->cache);
-	*nested = !gh_section_enter(cache);
+	/* The task may have moved to another CPU. */
+	*nested = !gh_cache_has_slot(cache, sc) || !gh_section_enter(cache);
 	if (!*nested) {
 		p = take(cache, sc, zero);
 		gh_section_exit(cache);
@@ -66,7 +75,7 @@ static void *alloc_install(struct goheap *heap, struct gh_span *s, bool central,
 
 	preempt_disable();
 	cache = this_cpu_ptr(heap->cache);
-	if (!central && gh_section_enter(cache)) {
+	if (!central && gh_cache_has_slot(cache, s->spanclass) && gh_section_enter(cache)) {
 		gh_cache_install(cache, s);
 		p = take(cache, s->spanclass, zero);
 		gh_section_exit(cache);
@@ -108,6 +117,8 @@ static struct gh_span *new_span(struct goheap *heap, unsigned int sc, gfp_t gfp,
 	struct gh_room room = {};
 	struct gh_span *s;
 
+	if (!gh_central_make(heap, sc, gfp))
+		return NULL;
 	do {
 		s = gh_spans_new_small(heap, sc, gfp, nid);
 	} while (s == ERR_PTR(-EDQUOT) && gh_limit_make_room(heap, gfp, &room));
@@ -121,7 +132,7 @@ static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gf
 	struct gh_span *s;
 	void *p;
 
-	p = central ? NULL : alloc_refill(heap, sc, zero, &nested);
+	p = central ? NULL : alloc_refill(heap, sc, gfp, zero, &nested);
 	if (!p && (central || nested))
 		p = alloc_central(heap, sc, central ? nid : gh_mem_node(), zero);
 	if (p)

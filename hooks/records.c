@@ -107,6 +107,20 @@ unsigned long gh_records_bytes(void)
 	return atomic_long_read(&bytes);
 }
 
+/**
+ * gh_records_bytes_of() - bookkeeping overhead of a span
+ * @s: any span
+ *
+ * Context: RCU read side.
+ * Return: bytes of its records.
+ */
+unsigned long gh_records_bytes_of(const struct gh_span *s)
+{
+	const struct gh_records *r = READ_ONCE(s->records);
+
+	return r ? records_bytes(r->nr) : 0;
+}
+
 static bool copy_facts(const struct gh_record *record, struct gh_facts *facts)
 {
 	facts->size = record->size;

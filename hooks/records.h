@@ -69,5 +69,6 @@ void gh_records_learn(const struct gh_span *s, const void *p, struct gh_facts *f
 void gh_records_explain(const struct gh_facts *facts);
 void gh_records_leaks(const struct gh_span *s, unsigned int *max);
 unsigned long gh_records_bytes(void);
+unsigned long gh_records_bytes_of(const struct gh_span *s);
 
 #endif /* _GOHEAP_HOOKS_RECORDS_H */

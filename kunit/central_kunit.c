@@ -17,16 +17,17 @@ static int init(struct kunit *test)
 {
 	int err = gh_test_init(test);
 
-	if (!err)
-		test->priv = gh_test_heap(test, "kunit-central", &leak_ok);
-	return err;
+	if (err)
+		return err;
+	test->priv = gh_test_heap(test, "kunit-central", &leak_ok);
+	return gh_central_make(test->priv, SC, GFP_KERNEL) ? 0 : -ENOMEM;
 }
 
 static struct gh_central *central_of(struct kunit *test)
 {
 	struct goheap *heap = test->priv;
 
-	return &heap->nodes[numa_mem_id()]->central[SC];
+	return gh_central_of(heap, numa_mem_id(), SC);
 }
 
 /* A span with so many live objects; the token is held. */
@@ -34,7 +35,7 @@ static struct gh_span *new_span(struct kunit *test, unsigned int live)
 {
 	struct gh_span *s = gh_spans_new_small(test->priv, SC, GFP_KERNEL, NUMA_NO_NODE);
 
-	KUNIT_ASSERT_NOT_NULL(test, s);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(s));
 	while (live--)
 		gh_test_take(s);
 	return s;

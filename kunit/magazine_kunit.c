@@ -191,13 +191,16 @@ static void test_gh_cache_keep_overflow_is_listed(struct kunit *test)
 static void test_goheap_alloc_tiny_blocks_from_magazine(struct kunit *test)
 {
 	struct goheap *heap = test->priv;
-	struct gh_bin *bin = &gh_test_cache(heap)->bins[GH_SC_TINY];
-	struct gh_slot *slot = &gh_test_cache(heap)->slots[GH_SC_TINY];
 	struct gh_test_model m;
+	struct gh_slot *slot;
+	struct gh_bin *bin;
 	unsigned int i;
 	void *p;
 
 	gh_test_model_init(&m, test, 2048);
+	gh_test_model_add(&m, goheap_heap_alloc(heap, 15, GFP_KERNEL, GOHEAP_NOSCAN), 15);
+	bin = gh_cache_bin(gh_test_cache(heap), GH_SC_TINY);
+	slot = gh_cache_slot(gh_test_cache(heap), GH_SC_TINY);
 	while (!bin->magazine && m.nr < m.max)
 		gh_test_model_add(&m, goheap_heap_alloc(heap, 15, GFP_KERNEL, GOHEAP_NOSCAN), 15);
 	KUNIT_ASSERT_NOT_NULL(test, bin->magazine);
@@ -443,7 +446,7 @@ static int change_bin(void *arg)
 	unsigned int sc = gh_size_class(SIZE) * 2;
 
 	while (!kthread_should_stop()) {
-		cache->bins[sc].refills++;
+		gh_cache_bin(cache, sc)->refills++;
 		gh_magazine_none(cache, sc);
 		cond_resched();
 	}

@@ -134,10 +134,12 @@ static struct gh_span *new_span(struct kunit *test)
 {
 	static const struct goheap_params leak_ok = { .flags = GOHEAP_LEAK_OK };
 	struct goheap *heap = gh_test_heap(test, "kunit-misuse", &leak_ok);
-	struct gh_span *s = gh_spans_new_small(heap, gh_size_class(VICTIM_SIZE) * 2, GFP_KERNEL,
-					     NUMA_NO_NODE);
+	unsigned int sc = gh_size_class(VICTIM_SIZE) * 2;
+	struct gh_span *s;
 
-	KUNIT_ASSERT_NOT_NULL(test, s);
+	KUNIT_ASSERT_TRUE(test, gh_central_make(heap, sc, GFP_KERNEL));
+	s = gh_spans_new_small(heap, sc, GFP_KERNEL, NUMA_NO_NODE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(s));
 	return s;
 }
 

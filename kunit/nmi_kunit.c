@@ -64,6 +64,7 @@ static void test_nmi_alloc_page_heap_lock_taken(struct kunit *test)
 		goheap_free(p[i]);
 	for (i = 0; i < ARRAY_SIZE(sizes_here); i++) {
 		goheap_free(gh_test_alloc(test, gh_default, sizes_here[i]));
+		gh_test_use_here(heap, SIZE);
 		flags = gh_test_nmi_begin();
 		gh_lock(&gh_test_here()->lock, lock_flags);
 		q = goheap_heap_alloc(heap, sizes_here[i], GFP_NOWAIT, 0);

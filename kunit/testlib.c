@@ -14,6 +14,7 @@
 #include <linux/workqueue.h>
 
 #include "lib_report.h"
+#include "percpu/slots.h"
 #include "testlib.h"
 
 /* How often a check is repeated that background work may have disturbed. */
@@ -245,20 +246,38 @@ void gh_test_free_nested(struct goheap *heap, const void *p)
 	gh_test_unnest(cache);
 }
 
+/* What a first allocation would make. */
+static unsigned int use_class(struct goheap *heap, size_t size)
+{
+	unsigned int sc = gh_size_class(size) * 2;
+
+	if (!gh_cache_peek_slots(gh_test_cache(heap), sc))
+		gh_slots_make(heap, sc, GFP_ATOMIC);
+	return sc;
+}
+
+/* As if the class had been used on this CPU. */
+void gh_test_use_here(struct goheap *heap, size_t size)
+{
+	use_class(heap, size);
+	gh_central_make(heap, gh_size_class(size) * 2, GFP_ATOMIC);
+}
+
 struct gh_slot *gh_test_slot(struct goheap *heap, size_t size)
 {
-	return &gh_test_cache(heap)->slots[gh_size_class(size) * 2];
+	return gh_cache_slot(gh_test_cache(heap), use_class(heap, size));
 }
 
 struct gh_bin *gh_test_bin(struct goheap *heap, size_t size)
 {
-	return &gh_test_cache(heap)->bins[gh_size_class(size) * 2];
+	return gh_cache_bin(gh_test_cache(heap), use_class(heap, size));
 }
 
 /* Of the case's node. */
 struct gh_central *gh_test_central(struct goheap *heap, size_t size)
 {
-	return &heap->nodes[gh_mem_node()]->central[gh_size_class(size) * 2];
+	gh_central_make(heap, gh_size_class(size) * 2, GFP_ATOMIC);
+	return gh_central_of(heap, gh_mem_node(), gh_size_class(size) * 2);
 }
 
 /* As if what is idle in the slot were in nobody's way no longer. */

@@ -103,6 +103,7 @@ unsigned long gh_test_nmi_begin(void);
 void gh_test_nmi_end(unsigned long flags);
 
 /* The slot and the bin that objects of this size come from, on the case's CPU. */
+void gh_test_use_here(struct goheap *heap, size_t size);
 struct gh_slot *gh_test_slot(struct goheap *heap, size_t size);
 struct gh_bin *gh_test_bin(struct goheap *heap, size_t size);
 struct gh_central *gh_test_central(struct goheap *heap, size_t size);

@@ -97,10 +97,14 @@ static void show_cache(struct seq_file *m, struct gh_cache *cache)
 {
 	unsigned long spans = 0, bytes = 0, refills = 0;
 	unsigned int sc, n, magazines = 0;
+	const struct gh_slots *slots;
 	const struct gh_bin *bin;
 
 	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
-		bin = &cache->bins[sc];
+		slots = gh_cache_peek_slots(cache, sc);
+		if (!slots)
+			continue;
+		bin = &slots->bin[sc % 2];
 		n = gh_peek(bin->nr_partial) + !!gh_peek(bin->active);
 		spans += n;
 		bytes += n * (unsigned long)gh_classes[gh_sc_class(sc)].span_bytes;

@@ -26,9 +26,9 @@
 #include "observe/stats.h"
 #include "pages/map.h"
 #include "pages/pageheap.h"
-#include "percpu/magazine.h"
 #include "percpu/park.h"
 #include "percpu/slot.h"
+#include "percpu/slots.h"
 #include "spans/block.h"
 
 /* Objects and bytes in spans, by walking them. */
@@ -45,6 +45,7 @@ struct usage {
 	unsigned long large_spans;
 	unsigned long large_objects;
 	unsigned long tiny_objects;
+	unsigned long metadata;
 };
 
 static bool add_usage(struct gh_span *s, void *arg)
@@ -56,6 +57,7 @@ static bool add_usage(struct gh_span *s, void *arg)
 	if (!gh_snapshot_take(s, &snap))
 		return true;
 	bytes = snap.npages << GH_PAGE_SHIFT;
+	u->metadata += gh_span_desc_bytes(s->kind) + gh_records_bytes_of(s);
 	if (snap.large) {
 		u->large += bytes;
 		u->large_spans++;
@@ -85,22 +87,28 @@ struct events {
 
 static void add_central_events(const struct goheap *heap, int nid, struct events *e)
 {
-	const struct gh_central *central = heap->nodes[nid]->central;
+	const struct gh_central *central;
 	unsigned int sc;
 
 	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
+		central = gh_central_of(heap, nid, sc);
+		if (!central)
+			continue;
 		if (sc != GH_SC_TINY)
-			e->small_allocs += gh_peek(central[sc].allocs);
-		e->central_locks += gh_peek(central[sc].locked);
+			e->small_allocs += gh_peek(central->allocs);
+		e->central_locks += gh_peek(central->locked);
 	}
 }
 
 static void add_cache_events(const struct gh_cache *cache, struct events *e)
 {
+	const struct gh_slots *slots;
 	unsigned int sc;
 
-	for (sc = 0; sc < GH_SC_TINY; sc++)
-		e->small_allocs += gh_peek(cache->slots[sc].allocs);
+	for (sc = 0; sc < GH_SC_TINY; sc++) {
+		slots = gh_cache_peek_slots(cache, sc);
+		e->small_allocs += slots ? gh_peek(slots->slot[sc % 2].allocs) : 0;
+	}
 	e->tiny_allocs += gh_peek(cache->tiny_allocs);
 }
 
@@ -148,6 +156,17 @@ static void show_usage(struct seq_file *m, const struct usage *u, const struct e
 	line(m, "central_locks", e->central_locks);
 }
 
+/* What a heap has of its own beside its spans. */
+static unsigned long heap_metadata(const struct goheap *heap)
+{
+	unsigned long bytes = sizeof(*heap) + gh_central_bytes(heap);
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		bytes += sizeof(struct gh_cache) + gh_slots_bytes(per_cpu_ptr(heap->cache, cpu));
+	return bytes;
+}
+
 static int heap_stats_show(struct seq_file *m, void *v)
 {
 	struct goheap *heap = m->private;
@@ -160,6 +179,7 @@ static int heap_stats_show(struct seq_file *m, void *v)
 	line(m, "held_bytes", atomic_long_read(&heap->pages) << GH_PAGE_SHIFT);
 	line(m, "limit_bytes", heap->limit == LONG_MAX ? 0 : heap->limit << GH_PAGE_SHIFT);
 	line(m, "large_bytes", usage.large);
+	line(m, "metadata_bytes", heap_metadata(heap) + usage.metadata);
 	show_usage(m, &usage, &events);
 	return 0;
 }
@@ -191,13 +211,15 @@ static void add_ledger(struct gh_page_heap *ph, struct ledger *l)
 	gh_unlock(&ph->lock, flags);
 }
 
-static void add_all_events(struct events *e)
+static void add_all_heaps(struct events *e, unsigned long *metadata)
 {
 	struct goheap *heap;
 
 	mutex_lock(&gh_heaps_mutex);
-	list_for_each_entry(heap, &gh_heaps, link)
+	list_for_each_entry(heap, &gh_heaps, link) {
 		add_events(heap, e);
+		*metadata += heap_metadata(heap);
+	}
 	mutex_unlock(&gh_heaps_mutex);
 }
 
@@ -206,10 +228,11 @@ static int stats_show(struct seq_file *m, void *v)
 	struct events events = {};
 	struct ledger ledger = {};
 	struct usage usage = {};
+	unsigned long metadata = gh_arena_metadata() + gh_records_bytes();
 	int nid;
 
 	gh_map_walk(NULL, add_usage, &usage);
-	add_all_events(&events);
+	add_all_heaps(&events, &metadata);
 	for_each_node(nid)
 		add_ledger(gh_page_heaps[nid], &ledger);
 	seq_puts(m, "# key value\n");
@@ -220,8 +243,7 @@ static int stats_show(struct seq_file *m, void *v)
 	line(m, "idle_runs", ledger.runs);
 	line(m, "taken_bytes", ledger.taken << GH_PAGE_SHIFT);
 	line(m, "released_bytes", ledger.returned << GH_PAGE_SHIFT);
-	line(m, "metadata_bytes", gh_arena_metadata() + gh_magazine_bytes() +
-	     gh_records_bytes());
+	line(m, "metadata_bytes", metadata);
 	show_usage(m, &usage, &events);
 	line(m, "page_heap_locks", ledger.locked);
 	line(m, "misuse", gh_misuse_count());

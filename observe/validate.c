@@ -131,6 +131,7 @@ static const char *check_arenas(void)
 static const char *check_heap(struct goheap *heap)
 {
 	struct tally t = { .nid = NUMA_NO_NODE };
+	struct gh_central *central;
 	unsigned long allocs, live;
 	unsigned int sc;
 	const char *wrong;
@@ -138,7 +139,8 @@ static const char *check_heap(struct goheap *heap)
 
 	for_each_node(nid) {
 		for (sc = 0; sc < GH_NR_SLOTS; sc++) {
-			wrong = gh_central_validate(&heap->nodes[nid]->central[sc]);
+			central = gh_central_of(heap, nid, sc);
+			wrong = central ? gh_central_validate(central) : NULL;
 			if (wrong)
 				return wrong;
 		}

@@ -21,6 +21,7 @@
 #include "percpu/magazine.h"
 #include "percpu/park.h"
 #include "percpu/slot.h"
+#include "percpu/slots.h"
 #include "span.h"
 #include "spans/alloc.h"
 #include "spans/limbo.h"
@@ -29,9 +30,9 @@
 /* A span that covers no address: the hint of a cache without a hint. */
 static struct gh_span no_span;
 
-/* The first tidy-up of a partial list is at this many bytes of spans ... */
-#define TIDY_BYTES	(256UL << 10)
-/* ... the next ones whenever the list has doubled, and always at this many bytes. */
+/*
+ * The first tidy-up of a partial list is at GH_TIDY_BYTES; the next ones whenever the list has doubled, and always at this many bytes.
+ */
 #define PARTIAL_BYTES	(16UL << 20)
 /*
  * A class that gave empty spans back and needs spans again may keep more of them.
@@ -43,11 +44,6 @@ static struct gh_span no_span;
 /* Spans given to the central lists in one section. */
 #define FLUSH_BATCH	64
 
-static unsigned int spans_in(unsigned long bytes, unsigned int sc)
-{
-	return bytes / gh_classes[gh_sc_class(sc)].span_bytes;
-}
-
 /**
  * gh_cache_init() - make an empty cache
  * @cache: zeroed
@@ -58,19 +54,15 @@ static unsigned int spans_in(unsigned long bytes, unsigned int sc)
  */
 void gh_cache_init(struct gh_cache *cache, struct goheap *heap, int cpu)
 {
-	unsigned int sc;
+	unsigned int i;
 
 	cache->heap = heap;
 	cache->cpu = cpu;
 	cache->hint = &no_span;
 	init_llist_head(&cache->inbox);
 	INIT_LIST_HEAD(&cache->owned);
-	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
-		cache->slots[sc].size = gh_classes[gh_sc_class(sc)].size;
-		gh_magazine_none(cache, sc);
-		if (gh_sc_class(sc))
-			cache->bins[sc].limit = spans_in(TIDY_BYTES, sc);
-	}
+	for (i = 0; i < GH_NR_PAIRS; i++)
+		cache->slots[i] = &gh_no_slots;
 }
 
 /* Take over what other CPUs freed. If the objects have to wait, limbo calls for a merge later. */
@@ -87,7 +79,7 @@ static void merge(struct gh_cache *cache, struct gh_span *s)
 static __always_inline void use_word(struct gh_cache *cache, struct gh_span *s, unsigned int i,
 				     unsigned long avail)
 {
-	struct gh_slot *slot = &cache->slots[s->spanclass];
+	struct gh_slot *slot = gh_cache_slot(cache, s->spanclass);
 
 	slot->avail = avail;
 	slot->word = &s->words[i].free;
@@ -111,7 +103,7 @@ static noinline bool use_any(struct gh_cache *cache, struct gh_span *s)
 /* Let the slot allocate from the span's first word with free objects, if any. */
 static bool use_span(struct gh_cache *cache, struct gh_span *s)
 {
-	struct gh_slot *slot = &cache->slots[s->spanclass];
+	struct gh_slot *slot = gh_cache_slot(cache, s->spanclass);
 	unsigned long avail = 0;
 	unsigned int i;
 
@@ -137,7 +129,7 @@ static bool set_current(struct gh_cache *cache, struct gh_span *s)
 		WRITE_ONCE(s->flags, s->flags & ~GH_F_LISTED);
 		return false;
 	}
-	cache->bins[s->spanclass].active = s;
+	gh_cache_bin(cache, s->spanclass)->active = s;
 	WRITE_ONCE(cache->filled, true);
 	WRITE_ONCE(s->flags, s->flags | GH_F_LISTED);
 	return true;
@@ -145,14 +137,14 @@ static bool set_current(struct gh_cache *cache, struct gh_span *s)
 
 static void drop_current(struct gh_cache *cache, unsigned int sc)
 {
-	cache->slots[sc].avail = 0;
-	cache->bins[sc].active = NULL;
+	gh_cache_slot(cache, sc)->avail = 0;
+	gh_cache_bin(cache, sc)->active = NULL;
 }
 
 /* Use another word of the current span, or what other CPUs freed in the span. */
 static bool reuse_current(struct gh_cache *cache, unsigned int sc)
 {
-	struct gh_span *s = cache->bins[sc].active;
+	struct gh_span *s = gh_cache_bin(cache, sc)->active;
 
 	if (!s)
 		return false;
@@ -273,9 +265,9 @@ static void unpin_slot(struct gh_cache *cache, unsigned int sc)
 
 static void tidy(struct gh_cache *cache, unsigned int sc)
 {
-	struct gh_bin *bin = &cache->bins[sc];
-	unsigned int least = spans_in(TIDY_BYTES, sc);
-	unsigned int most = spans_in(PARTIAL_BYTES, sc);
+	struct gh_bin *bin = gh_cache_bin(cache, sc);
+	unsigned int least = gh_spans_in(GH_TIDY_BYTES, sc);
+	unsigned int most = gh_spans_in(PARTIAL_BYTES, sc);
 
 	if (gh_is_nested())	/* the interrupted code may hold the page heap's lock */
 		return;
@@ -291,7 +283,7 @@ static void tidy(struct gh_cache *cache, unsigned int sc)
 /* The class needs a new span after it gave one back: let the class keep one more. */
 static void miss_released(struct gh_cache *cache, unsigned int sc)
 {
-	struct gh_bin *bin = &cache->bins[sc];
+	struct gh_bin *bin = gh_cache_bin(cache, sc);
 	unsigned long bytes = gh_classes[gh_sc_class(sc)].span_bytes;
 
 	if (!bin->released)
@@ -306,10 +298,10 @@ static void miss_released(struct gh_cache *cache, unsigned int sc)
 /* The class may not need its extra spans any more: keep @extra of them. */
 static void forget_misses(struct gh_cache *cache, unsigned int sc, unsigned int extra)
 {
-	struct gh_bin *bin = &cache->bins[sc];
+	struct gh_bin *bin = gh_cache_bin(cache, sc);
 
 	if (gh_sc_class(sc))
-		bin->limit = spans_in(TIDY_BYTES, sc);
+		bin->limit = gh_spans_in(GH_TIDY_BYTES, sc);
 	cache->extra_bytes -= (bin->extra - extra) * gh_classes[gh_sc_class(sc)].span_bytes;
 	bin->extra = extra;
 	bin->released = 0;
@@ -324,7 +316,7 @@ static void forget_misses(struct gh_cache *cache, unsigned int sc, unsigned int 
  */
 void gh_cache_list(struct gh_cache *cache, struct gh_span *s)
 {
-	struct gh_bin *bin = &cache->bins[s->spanclass];
+	struct gh_bin *bin = gh_cache_bin(cache, s->spanclass);
 
 	gh_cache_push(cache, s);
 	if (bin->nr_partial > bin->limit)
@@ -378,7 +370,7 @@ void gh_cache_drain(struct gh_cache *cache)
  */
 static bool has_others(struct gh_cache *cache, unsigned int sc)
 {
-	struct gh_slot *slot = &cache->slots[sc];
+	struct gh_slot *slot = gh_cache_slot(cache, sc);
 
 	for (; slot->top->p; slot->top--) {
 		if (!gh_is_freed_twice(slot->top->word, slot->top->nr))
@@ -394,7 +386,7 @@ static bool use_partial(struct gh_cache *cache, unsigned int sc)
 {
 	struct gh_span *s;
 
-	while ((s = pop_partial(&cache->bins[sc])))
+	while ((s = pop_partial(gh_cache_bin(cache, sc))))
 		if (set_current(cache, s))
 			return true;
 	return false;
@@ -413,9 +405,9 @@ bool gh_cache_refill(struct gh_cache *cache, unsigned int sc)
 {
 	struct gh_span *s;
 
-	if (unlikely(cache->heap->debug))
+	if (unlikely(cache->heap->debug || !gh_cache_has_slot(cache, sc)))
 		return false;
-	cache->bins[sc].refills++;
+	gh_cache_bin(cache, sc)->refills++;
 	cache->refills++;
 	if (has_others(cache, sc) || reuse_current(cache, sc) || use_partial(cache, sc))
 		return true;
@@ -435,13 +427,13 @@ bool gh_cache_refill(struct gh_cache *cache, unsigned int sc)
 /**
  * gh_cache_install() - own a new span
  * @cache: ours
- * @s: initialised, token held, no owner
+ * @s: initialised, token held, no owner; its slot was made
  *
  * Context: The section.
  */
 void gh_cache_install(struct gh_cache *cache, struct gh_span *s)
 {
-	struct gh_slot *slot = &cache->slots[s->spanclass];
+	struct gh_slot *slot = gh_cache_slot(cache, s->spanclass);
 
 	miss_released(cache, s->spanclass);
 	list_add(&s->list, &cache->owned);
@@ -456,7 +448,7 @@ void gh_cache_install(struct gh_cache *cache, struct gh_span *s)
 
 static void flush_current(struct gh_cache *cache, unsigned int sc)
 {
-	struct gh_bin *bin = &cache->bins[sc];
+	struct gh_bin *bin = gh_cache_bin(cache, sc);
 	struct gh_span *s = bin->active;
 
 	unpin_slot(cache, sc);
@@ -482,7 +474,7 @@ static void flush_current(struct gh_cache *cache, unsigned int sc)
  */
 bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc)
 {
-	struct gh_bin *bin = &cache->bins[sc];
+	struct gh_bin *bin = gh_cache_bin(cache, sc);
 	struct gh_span *s, *kept = NULL;
 	unsigned int i, done = 0;
 
@@ -510,7 +502,7 @@ bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc)
 /* No object is lost: the bitmaps have the bit of every object that the slot had ready. */
 static void forget_slot(struct gh_cache *cache, unsigned int sc)
 {
-	struct gh_bin *bin = &cache->bins[sc];
+	struct gh_bin *bin = gh_cache_bin(cache, sc);
 	struct gh_freed *magazine;
 
 	preempt_disable();
@@ -538,7 +530,7 @@ void gh_cache_forget(struct gh_cache *cache)
 	gh_park_flush(cache);
 	forget_hint(cache);
 	preempt_enable();
-	for (sc = 0; sc < GH_NR_SLOTS; sc++)
+	gh_cache_for_each_slot(cache, sc)
 		forget_slot(cache, sc);
 	/* A flush that was asked for is done; left set, no flush would be asked for again. */
 	WRITE_ONCE(cache->flush, false);
@@ -555,7 +547,7 @@ void gh_cache_forget(struct gh_cache *cache)
  */
 void gh_cache_relax(struct gh_cache *cache, unsigned int sc)
 {
-	struct gh_bin *bin = &cache->bins[sc];
+	struct gh_bin *bin = gh_cache_bin(cache, sc);
 
 	if (!bin->extra)
 		return;

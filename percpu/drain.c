@@ -5,6 +5,7 @@
  * no other CPU may touch the cache.
  */
 
+#include <linux/bitmap.h>
 #include <linux/cpu.h>
 #include <linux/jiffies.h>
 #include <linux/mutex.h>
@@ -16,6 +17,7 @@
 #include "base/compat.h"
 #include "base/peek.h"
 #include "base/spanclass.h"
+#include "central.h"
 #include "goheap.h"
 #include "heap.h"
 #include "percpu/cache.h"
@@ -23,6 +25,7 @@
 #include "percpu/magazine.h"
 #include "percpu/park.h"
 #include "percpu/slot.h"
+#include "percpu/slots.h"
 
 /* How long an allocation waits for caches to be flushed. */
 #define PATIENCE	HZ
@@ -58,13 +61,19 @@ static bool flush_slot(struct gh_cache *cache, unsigned int sc)
 
 	if (!enter_own(cache))
 		return false;
-	if (sc == GH_SC_LARGE)
-		gh_park_flush(cache);
 	more = gh_cache_flush_some(cache, sc);
 	magazine = gh_magazine_detach(cache, sc);
 	exit_own(cache);
 	kfree(magazine);
 	return more;
+}
+
+static void flush_parked(struct gh_cache *cache)
+{
+	if (!enter_own(cache))
+		return;
+	gh_park_flush(cache);
+	exit_own(cache);
 }
 
 static void relax_slot(struct gh_cache *cache, unsigned int sc)
@@ -86,10 +95,13 @@ static void drain_own(struct gh_cache *cache)
 static bool has_anything(const struct gh_cache *cache)
 {
 	const struct gh_bin *bin;
+	unsigned int sc;
 
-	for (bin = cache->bins; bin < cache->bins + GH_NR_SLOTS; bin++)
+	gh_cache_for_each_slot(cache, sc) {
+		bin = gh_cache_bin(cache, sc);
 		if (bin->active || bin->partial || bin->magazine)
 			return true;
+	}
 	return cache->parked;
 }
 
@@ -111,7 +123,8 @@ static void flush(struct gh_cache *cache)
 	smp_store_release(&cache->flush, false);
 	/* The caller may be waiting for remote frees that came after it asked. */
 	drain_own(cache);
-	for (sc = 0; sc < GH_NR_SLOTS; sc++)
+	flush_parked(cache);
+	gh_cache_for_each_slot(cache, sc)
 		while (flush_slot(cache, sc))
 			cond_resched();
 	note_filled(cache);
@@ -121,8 +134,20 @@ static void flush(struct gh_cache *cache)
 	gh_drain_flushed();
 }
 
+/* Slots that a caller in an interrupt could not make. */
+static void make_wanted(struct gh_cache *cache)
+{
+	unsigned int pair;
+
+	for_each_set_bit(pair, cache->wanted, GH_NR_PAIRS) {
+		clear_bit(pair, cache->wanted);
+		gh_slots_make(cache->heap, pair * 2, GFP_KERNEL);
+		gh_central_make(cache->heap, pair * 2, GFP_KERNEL);
+	}
+}
+
 /**
- * gh_drain_work() - drain a cache, give it magazines, flush or relax it if asked to
+ * gh_drain_work() - drain a cache, give it slots and magazines, flush or relax it if asked to
  * @work: its work
  *
  * Does nothing if the CPU went away meanwhile: gh_hotplug_abandon() has done the same.
@@ -135,12 +160,13 @@ void gh_drain_work(struct work_struct *work)
 	unsigned int sc;
 
 	drain_own(cache);
+	make_wanted(cache);
 	/* Magazines that a caller in atomic context could not allocate. */
-	for (sc = 0; sc < GH_NR_SLOTS; sc++)
+	gh_cache_for_each_slot(cache, sc)
 		gh_magazine_consider(cache->heap, sc, GFP_KERNEL);
 	if (READ_ONCE(cache->relax)) {
 		WRITE_ONCE(cache->relax, false);
-		for (sc = 0; sc < GH_NR_SLOTS; sc++)
+		gh_cache_for_each_slot(cache, sc)
 			relax_slot(cache, sc);
 	}
 	if (READ_ONCE(cache->flush))
@@ -162,7 +188,7 @@ void gh_drain_all(struct gh_cache *cache)
 	gh_cache_drain(cache);
 	gh_park_flush(cache);
 	preempt_enable();
-	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
+	gh_cache_for_each_slot(cache, sc) {
 		do {
 			preempt_disable();
 			more = gh_cache_flush_some(cache, sc);
@@ -211,6 +237,8 @@ void gh_drain_ask_all(void)
 
 	lockdep_assert_held(&gh_heaps_mutex);
 	list_for_each_entry(heap, &gh_heaps, link) {
+		if (!gh_heap_has_pages(heap))
+			continue;
 		for_each_online_cpu(cpu) {
 			cache = per_cpu_ptr(heap->cache, cpu);
 			WRITE_ONCE(cache->flush, true);

@@ -35,6 +35,9 @@ void gh_hotplug_abandon(struct gh_cache *cache)
 {
 	struct gh_span *s;
 
+	/* Never used: the cache was no span's owner, and no CPU can have seen it as one. */
+	if (gh_cache_is_blank(cache))
+		return;
 	gh_cache_forget(cache);
 	while ((s = list_first_entry_or_null(&cache->owned, struct gh_span, list))) {
 		list_del_init(&s->list);

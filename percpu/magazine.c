@@ -38,6 +38,11 @@
 /* The magazine of a slot without one: empty and full at the same time. */
 static struct gh_freed no_magazine __ro_after_init;
 
+#define DRY	{ .top = &no_magazine, .limit = &no_magazine }
+
+/* The slots of all size classes that a cache was not used for yet. */
+struct gh_slots gh_no_slots __ro_after_init = { .slot = { DRY, DRY } };
+
 static atomic_long_t bytes;
 
 static unsigned int capacity(unsigned int sc)
@@ -59,10 +64,10 @@ static size_t size_of(unsigned int sc)
  */
 void gh_magazine_none(struct gh_cache *cache, unsigned int sc)
 {
-	struct gh_bin *bin = &cache->bins[sc];
+	struct gh_bin *bin = gh_cache_bin(cache, sc);
 
-	cache->slots[sc].top = &no_magazine;
-	cache->slots[sc].limit = &no_magazine;
+	gh_cache_slot(cache, sc)->top = &no_magazine;
+	gh_cache_slot(cache, sc)->limit = &no_magazine;
 	bin->magazine = NULL;
 	bin->magazine_after = bin->refills + WORTH_IT;
 }
@@ -76,7 +81,7 @@ void gh_magazine_none(struct gh_cache *cache, unsigned int sc)
  */
 void gh_magazine_empty(struct gh_cache *cache, unsigned int sc)
 {
-	struct gh_slot *slot = &cache->slots[sc];
+	struct gh_slot *slot = gh_cache_slot(cache, sc);
 
 	for (; slot->top->p; slot->top--)
 		gh_cache_push(cache, gh_span_of(slot->top->p));
@@ -92,7 +97,7 @@ void gh_magazine_empty(struct gh_cache *cache, unsigned int sc)
  */
 struct gh_freed *gh_magazine_detach(struct gh_cache *cache, unsigned int sc)
 {
-	struct gh_freed *magazine = cache->bins[sc].magazine;
+	struct gh_freed *magazine = gh_cache_bin(cache, sc)->magazine;
 
 	if (!magazine)
 		return NULL;
@@ -104,11 +109,13 @@ struct gh_freed *gh_magazine_detach(struct gh_cache *cache, unsigned int sc)
 
 static bool attach(struct gh_cache *cache, unsigned int sc, struct gh_freed *magazine)
 {
-	struct gh_slot *slot = &cache->slots[sc];
+	struct gh_slot *slot = gh_cache_slot(cache, sc);
 
-	if (cache->bins[sc].magazine || !gh_section_enter(cache))
+	/* The task may have moved to a CPU without such a slot. */
+	if (!gh_cache_has_slot(cache, sc) || gh_cache_bin(cache, sc)->magazine ||
+	    !gh_section_enter(cache))
 		return false;
-	cache->bins[sc].magazine = magazine;
+	gh_cache_bin(cache, sc)->magazine = magazine;
 	WRITE_ONCE(cache->filled, true);
 	slot->top = magazine;
 	slot->limit = magazine + capacity(sc);
@@ -119,11 +126,13 @@ static bool attach(struct gh_cache *cache, unsigned int sc, struct gh_freed *mag
 
 static bool is_worth_it(struct goheap *heap, unsigned int sc)
 {
-	const struct gh_bin *bin = &raw_cpu_ptr(heap->cache)->bins[sc];
+	const struct gh_slots *slots = gh_cache_peek_slots(raw_cpu_ptr(heap->cache), sc);
+	const struct gh_bin *bin;
 
 	/* A magazine allocates the newest first, and goheap.random=1 a random object. */
-	if (gh_random)
+	if (gh_random || !slots)
 		return false;
+	bin = &slots->bin[sc % 2];
 	/* The task may move to another CPU here: attach() checks again. */
 	return !gh_peek(bin->magazine) && gh_peek(bin->refills) >= gh_peek(bin->magazine_after);
 }
@@ -171,4 +180,17 @@ void gh_magazine_consider(struct goheap *heap, unsigned int sc, gfp_t gfp)
 unsigned long gh_magazine_bytes(void)
 {
 	return atomic_long_read(&bytes);
+}
+
+/**
+ * gh_magazine_bytes_of() - bookkeeping overhead
+ * @bin: any CPU's
+ * @sc: of which slot
+ *
+ * Context: Any.
+ * Return: bytes of the slot's magazine.
+ */
+unsigned long gh_magazine_bytes_of(const struct gh_bin *bin, unsigned int sc)
+{
+	return gh_peek(bin->magazine) ? size_of(sc) : 0;
 }

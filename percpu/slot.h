@@ -6,6 +6,7 @@
 #define _GOHEAP_PERCPU_SLOT_H
 
 #include <linux/atomic.h>
+#include <linux/bitmap.h>
 #include <linux/bitops.h>
 #include <linux/cache.h>
 #include <linux/compiler.h>
@@ -82,6 +83,16 @@ struct gh_bin {
 	unsigned long refills;
 	struct gh_freed *magazine;
 	unsigned long magazine_after;
+} ____cacheline_aligned;
+
+/**
+ * struct gh_slots - what a CPU has for a size class that was used
+ * @slot: for objects that may hold pointers, and for objects that hold none
+ * @bin: likewise
+ */
+struct gh_slots {
+	struct gh_slot slot[2];
+	struct gh_bin bin[2];
 };
 
 /**
@@ -100,6 +111,7 @@ struct gh_tiny_open {
  * @filled: spans or magazines may be here that a flush would give back
  * @hint: the span of ours that was last freed into, to be tried before the map;
  *	an empty one rather than NULL
+ * @hint_slot: the slot of that span's class
  * @arrived: spans taken from the inbox, oldest first; their tokens are ours
  * @tiny_open: tiny blocks being filled, by free steps
  * @tiny_allocs: tiny objects allocated here
@@ -125,13 +137,15 @@ struct gh_tiny_open {
  * @flush: @drain is to give everything back
  * @flushing: @drain is giving everything back just now
  * @relax: @drain is to give up some of the extra spans
- * @slots: by span class; the last is for tiny blocks
- * @bins: likewise
+ * @wanted: slots that an interrupt could not make, and @drain will
+ * @nr_made: how many of @slots were made
+ * @slots: by size class, and one for tiny blocks; made on first use, see percpu/slots.c
  */
 struct gh_cache {
 	u8 busy;
 	bool filled;
 	struct gh_span *hint;
+	struct gh_slot *hint_slot;
 	struct llist_node *arrived;
 	unsigned long tiny_allocs;
 	unsigned long refills;
@@ -159,9 +173,61 @@ struct gh_cache {
 	bool flush;
 	bool flushing;
 	bool relax;
-	struct gh_slot slots[GH_NR_SLOTS] ____cacheline_aligned;
-	struct gh_bin bins[GH_NR_SLOTS];
+	unsigned int nr_made;
+	DECLARE_BITMAP(wanted, GH_NR_PAIRS);
+	struct gh_slots *slots[GH_NR_PAIRS];
 };
+
+extern struct gh_slots gh_no_slots;
+
+/* Of a class that was never used here, the slot is always dry: only @top and @avail are read. */
+static __always_inline struct gh_slot *gh_cache_slot(const struct gh_cache *cache,
+						     unsigned int sc)
+{
+	return &cache->slots[sc / 2]->slot[sc % 2];
+}
+
+/* The slot was made. */
+static inline struct gh_bin *gh_cache_bin(const struct gh_cache *cache, unsigned int sc)
+{
+	return &cache->slots[sc / 2]->bin[sc % 2];
+}
+
+/* Was the slot made? On the owner CPU. */
+static inline bool gh_cache_has_slot(const struct gh_cache *cache, unsigned int sc)
+{
+	return READ_ONCE(cache->slots[sc / 2]) != &gh_no_slots;
+}
+
+/* The first span class from @sc on whose slot was made. */
+static inline unsigned int gh_cache_next_slot(const struct gh_cache *cache, unsigned int sc)
+{
+	while (sc < GH_NR_SLOTS && !gh_cache_has_slot(cache, sc))
+		sc++;
+	return sc;
+}
+
+#define gh_cache_for_each_slot(cache, sc)					\
+	for ((sc) = gh_cache_next_slot(cache, 0); (sc) < GH_NR_SLOTS;		\
+	     (sc) = gh_cache_next_slot(cache, (sc) + 1))
+
+/*
+ * The same for readers that are not the owner CPU: what was made since then may be missed, and
+ * what is found stays for as long as the heap.
+ */
+static inline struct gh_slots *gh_cache_peek_slots(const struct gh_cache *cache, unsigned int sc)
+{
+	/* Pairs with gh_slots_make(). */
+	struct gh_slots *slots = smp_load_acquire(&cache->slots[sc / 2]);
+
+	return slots == &gh_no_slots ? NULL : slots;
+}
+
+/* Has the cache never been used? Without a slot it owns no span; it may have parked some. */
+static inline bool gh_cache_is_blank(const struct gh_cache *cache)
+{
+	return !READ_ONCE(cache->nr_made) && !READ_ONCE(cache->filled);
+}
 
 /*
  * Enter the section. Preemption is off. False if this is an interrupt that hit a
@@ -200,9 +266,8 @@ static __always_inline bool gh_is_freed_twice(unsigned long *free, unsigned long
  * another CPU freed the object a second time: then a refill skips the object, and the
  * merge of the second free reports it.
  */
-static __always_inline void *gh_cache_take(struct gh_cache *cache, unsigned int sc)
+static __always_inline void *gh_slot_take(struct gh_slot *slot)
 {
-	struct gh_slot *slot = &cache->slots[sc];
 	struct gh_freed *top = slot->top;
 	unsigned long *word, nr;
 	void *p = top->p;
@@ -226,6 +291,11 @@ static __always_inline void *gh_cache_take(struct gh_cache *cache, unsigned int 
 	WRITE_ONCE(*word, gh_bit_clear(*word, nr));
 	slot->allocs++;
 	return p;
+}
+
+static __always_inline void *gh_cache_take(struct gh_cache *cache, unsigned int sc)
+{
+	return gh_slot_take(gh_cache_slot(cache, sc));
 }
 
 /* The current word's objects that other CPUs freed. There is a current word. */
@@ -284,7 +354,7 @@ static inline void gh_tiny_close(struct gh_cache *cache)
 
 static inline void gh_cache_push_partial(struct gh_cache *cache, struct gh_span *s)
 {
-	struct gh_bin *bin = &cache->bins[s->spanclass];
+	struct gh_bin *bin = gh_cache_bin(cache, s->spanclass);
 
 	WRITE_ONCE(cache->filled, true);
 	WRITE_ONCE(s->flags, s->flags | GH_F_LISTED);
@@ -325,10 +395,10 @@ static __always_inline bool gh_cache_may_free(struct gh_cache *cache, struct gh_
 	       !want_init_on_free();
 }
 
-/* Will gh_cache_take() give an object that is known to be zero? */
-static __always_inline bool gh_cache_next_is_fresh(const struct gh_cache *cache, unsigned int sc)
+/* Will gh_slot_take() give an object that is known to be zero? */
+static __always_inline bool gh_slot_next_is_fresh(const struct gh_slot *slot)
 {
-	return cache->slots[sc].fresh && !cache->slots[sc].top->p;
+	return slot->fresh && !slot->top->p;
 }
 
 /*
@@ -354,10 +424,9 @@ static inline bool gh_cache_has_arrivals(const struct gh_cache *cache)
  * be allocated next. False if there is no room, and the span is on no list: the caller
  * has to call gh_cache_list(). The section is held.
  */
-static __always_inline bool gh_cache_keep(struct gh_cache *cache, struct gh_span *s,
-					  struct gh_word *w, unsigned long nr, void *p)
+static __always_inline bool gh_slot_keep(struct gh_slot *slot, struct gh_span *s,
+					 struct gh_word *w, unsigned long nr, void *p)
 {
-	struct gh_slot *slot = &cache->slots[s->spanclass];
 	struct gh_freed *top = slot->top;
 
 	if (unlikely(top == slot->limit))
@@ -367,6 +436,12 @@ static __always_inline bool gh_cache_keep(struct gh_cache *cache, struct gh_span
 	top->word = &w->free;
 	top->nr = nr;
 	return true;
+}
+
+static __always_inline bool gh_cache_keep(struct gh_cache *cache, struct gh_span *s,
+					  struct gh_word *w, unsigned long nr, void *p)
+{
+	return gh_slot_keep(gh_cache_slot(cache, s->spanclass), s, w, nr, p);
 }
 
 #endif /* _GOHEAP_PERCPU_SLOT_H */

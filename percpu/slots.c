@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Slots are made when a CPU first uses a size class of a heap, so that a heap costs little on
+ * CPUs, and for sizes, that never use the heap. They are kept for as long as the heap.
+ */
+
+#include <linux/kmemleak.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <linux/topology.h>
+
+#include "base/context.h"
+#include "base/gfp.h"
+#include "base/sizeclass.h"
+#include "base/spanclass.h"
+#include "heap.h"
+#include "percpu/magazine.h"
+#include "percpu/slot.h"
+#include "percpu/slots.h"
+
+static void init_slot(struct gh_cache *cache, unsigned int sc)
+{
+	if (sc >= GH_NR_SLOTS)
+		return;
+	gh_magazine_none(cache, sc);
+	if (!gh_sc_class(sc))
+		return;
+	gh_cache_slot(cache, sc)->size = gh_sc_bytes(sc);
+	gh_cache_bin(cache, sc)->limit = gh_spans_in(GH_TIDY_BYTES, sc);
+}
+
+/* False if there is nothing to do, or if this is an interrupt that hit the section. */
+static bool install(struct gh_cache *cache, unsigned int sc, struct gh_slots *slots)
+{
+	bool missing;
+
+	if (!gh_section_enter(cache))
+		return false;
+	missing = !gh_cache_has_slot(cache, sc);
+	if (missing) {
+		/* For readers on other CPUs; pairs with gh_cache_peek_slots(). */
+		smp_store_release(&cache->slots[sc / 2], slots);
+		init_slot(cache, sc & ~1U);
+		init_slot(cache, sc | 1U);
+		WRITE_ONCE(cache->nr_made, cache->nr_made + 1);
+	}
+	gh_section_exit(cache);
+	return missing;
+}
+
+/* Have the work of the cache make the slots, for the next time. */
+static void want(struct gh_cache *cache, unsigned int sc)
+{
+	if (!test_and_set_bit(sc / 2, cache->wanted))
+		gh_cache_kick(cache);
+}
+
+/**
+ * gh_slots_make() - make this CPU's slots of a size class
+ * @heap: of which heap
+ * @sc: one of the span classes
+ * @gfp: of the allocation that needs a slot
+ *
+ * Fails silently: without a slot the central lists serve. If the kernel cannot be asked for
+ * memory here, slots and central lists are made by the cache's work a moment later.
+ *
+ * Context: Any that @gfp allows; no section held.
+ */
+void gh_slots_make(struct goheap *heap, unsigned int sc, gfp_t gfp)
+{
+	struct gh_slots *slots;
+	bool used = true;
+
+	if (!gh_memory_begin(gfp)) {
+		want(raw_cpu_ptr(heap->cache), sc);
+		return;
+	}
+	slots = kzalloc_node(sizeof(*slots), GH_GFP_OPTIONAL, numa_mem_id());
+	if (slots) {
+		kmemleak_ignore(slots);		/* they point to free objects */
+		preempt_disable();
+		used = install(this_cpu_ptr(heap->cache), sc, slots);
+		preempt_enable();
+	}
+	if (!used)
+		kfree(slots);
+	gh_memory_end(gfp);
+}
+
+/**
+ * gh_slots_free() - free all slots of a cache
+ * @cache: nobody uses it, and it holds nothing
+ *
+ * Context: Any but NMI.
+ */
+void gh_slots_free(struct gh_cache *cache)
+{
+	unsigned int i;
+
+	for (i = 0; i < GH_NR_PAIRS; i++)
+		if (cache->slots[i] != &gh_no_slots)
+			kfree(cache->slots[i]);
+}
+
+/**
+ * gh_slots_bytes() - bookkeeping overhead
+ * @cache: any CPU's
+ *
+ * Context: Any.
+ * Return: bytes of slots and magazines.
+ */
+unsigned long gh_slots_bytes(const struct gh_cache *cache)
+{
+	const struct gh_slots *slots;
+	unsigned long bytes = 0;
+	unsigned int sc;
+
+	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
+		slots = gh_cache_peek_slots(cache, sc);
+		if (!slots)
+			continue;
+		if (sc % 2 == 0)
+			bytes += sizeof(*slots);
+		bytes += gh_magazine_bytes_of(&slots->bin[sc % 2], sc);
+	}
+	return bytes;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Making a CPU's slots on first use.
+ */
+#ifndef _GOHEAP_PERCPU_SLOTS_H
+#define _GOHEAP_PERCPU_SLOTS_H
+
+#include <linux/types.h>
+
+#include "base/sizeclass.h"
+#include "base/spanclass.h"
+
+struct gh_cache;
+struct goheap;
+
+/* The first tidy-up of a slot's partial list is at this many bytes of spans. */
+#define GH_TIDY_BYTES	(256UL << 10)
+
+static inline unsigned int gh_spans_in(unsigned long bytes, unsigned int sc)
+{
+	return bytes / gh_classes[gh_sc_class(sc)].span_bytes;
+}
+
+void gh_slots_make(struct goheap *heap, unsigned int sc, gfp_t gfp);
+void gh_slots_free(struct gh_cache *cache);		/* nobody uses it */
+unsigned long gh_slots_bytes(const struct gh_cache *cache);
+
+#endif /* _GOHEAP_PERCPU_SLOTS_H */
