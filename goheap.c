@@ -71,6 +71,7 @@
  *   SMALL  a cache  no list: full, or all its free       that cache's section
  *		     objects are in the slot
  *   SMALL  NULL     central list                         central lock
+ *   SMALL  NULL     RCU callback: empty, was type-safe   nobody
  *   LARGE  NULL     nowhere: its object is live          nobody: one object
  *   LARGE  NULL     parked in a cache                    that cache's section
  *   LARGE  NULL     limbo: freed, with readers           nobody
@@ -339,8 +340,15 @@ void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool n
 	return gh_large_alloc(heap, size, max(align, size & -size), gfp, noscan, nid);
 }
 
-/* Turn @nid into NUMA_NO_NODE if this CPU's cache, or any node, will do. False if not online. */
-static bool choose_node(int *nid, gfp_t gfp)
+/**
+ * gh_choose_node() - what does a wish for a node mean here?
+ * @nid: the node; NUMA_NO_NODE afterwards if this CPU's cache, or any node, will do
+ * @gfp: the caller's
+ *
+ * Context: Any.
+ * Return: false if the node has to be that one and is not online.
+ */
+bool gh_choose_node(int *nid, gfp_t gfp)
 {
 	bool online = *nid >= 0 && *nid < nr_node_ids && node_online(*nid);
 
@@ -419,7 +427,7 @@ void *goheap_alloc_node(size_t size, gfp_t gfp, int nid)
 	int asked = nid;
 	void *p;
 
-	if (gh_should_fail(size, gfp) || unlikely(!choose_node(&nid, gfp)))
+	if (gh_should_fail(size, gfp) || unlikely(!gh_choose_node(&nid, gfp)))
 		return NULL;
 	p = alloc_any(default_caches, size, gfp, false, nid);
 	if (nid == asked || nr_online_nodes == 1 || asked != gh_mem_node())
@@ -469,7 +477,7 @@ static __always_inline void free_object(struct gh_span *s, unsigned int idx, u32
 {
 	struct gh_cache *cache = READ_ONCE(s->owner);
 
-	if (want_init_on_free())
+	if (want_init_on_free() && !(gh_span_flags(s) & GH_F_KEEP))
 		clear_object(s, idx, life);
 	if (!cache || cache->cpu != cpu || unlikely(!gh_section_enter(cache))) {
 		gh_remote_free(s, idx, life);
@@ -480,7 +488,7 @@ static __always_inline void free_object(struct gh_span *s, unsigned int idx, u32
 	} else if (unlikely(!gh_span_give(s, idx))) {
 		free_twice(cache, s, idx);
 	} else {
-		gh_sanitize_free(gh_span_object(s, idx), s->elemsize);
+		gh_sanitize_free_small(s, gh_span_object(s, idx));
 		if (!gh_cache_keep(cache, s, gh_span_word(s, idx), idx, gh_span_object(s, idx)))
 			gh_cache_list(cache, s);
 		gh_section_exit(cache);
@@ -742,7 +750,7 @@ static __always_inline void free_small(struct gh_cache __percpu *caches, const v
 	w = gh_span_word(s, idx);
 	if (unlikely(!gh_word_give(w, idx)))
 		return go_elsewhere(cache, s, p, check, size);
-	gh_sanitize_free(p, s->elemsize);
+	gh_sanitize_free_small(s, p);
 	/* The span is the hint now. */
 	if (unlikely(!gh_slot_keep(cache->hint_slot, s, w, idx, (void *)p)))
 		return list_freed(cache, s);
@@ -767,6 +775,13 @@ void goheap_heap_free(struct goheap *heap, const void *p)
 	free_small(heap->cache, p, CHECK_HEAP, 0);
 }
 EXPORT_SYMBOL_GPL(goheap_heap_free);
+
+/* Here, and not in api/objcache.c: no jump to the one above. */
+void goheap_cache_free(struct goheap_cache *cache, const void *p)
+{
+	free_small(cache->heap.cache, p, CHECK_HEAP, 0);
+}
+EXPORT_SYMBOL_GPL(goheap_cache_free);
 
 static void free_rcu(const struct gh_ref *ref)
 {

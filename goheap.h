@@ -403,6 +403,147 @@ void *goheap_heap_alloc(struct goheap *heap, size_t size, gfp_t gfp, unsigned in
  */
 void goheap_heap_free(struct goheap *heap, const void *p);
 
+/* ---- object caches ------------------------------------------------------------ */
+
+/* What kmem_cache is to kmalloc(): objects of one exact size, in spans of their own. */
+struct goheap_cache;
+
+/* flags of goheap_cache_create(), beside GOHEAP_LEAK_OK, _POISON, _REDZONE and _TRACK */
+#define GOHEAP_CACHE_NOSCAN		0x100	/* objects hold no pointers */
+#define GOHEAP_CACHE_HWALIGN		0x200	/* as SLAB_HWCACHE_ALIGN */
+#define GOHEAP_CACHE_TYPESAFE_BY_RCU	0x400	/* as SLAB_TYPESAFE_BY_RCU */
+#define GOHEAP_CACHE_ACCOUNT		0x800	/* no effect, as __GFP_ACCOUNT has none */
+
+/**
+ * goheap_cache_create() - make an object cache
+ * @name: as for goheap_create()
+ * @size: bytes of an object, 1 to 32768
+ * @align: what objects are aligned to, a power of two up to 32768; 0 for the least that
+ *	the kernel's slab caches promise
+ * @flags: GOHEAP_CACHE_*, GOHEAP_LEAK_OK, GOHEAP_POISON, GOHEAP_REDZONE, GOHEAP_TRACK
+ * @ctor: constructs an object, or NULL
+ *
+ * Spans of an object cache never serve objects of another type. An object takes @size bytes,
+ * rounded up to the alignment, and nothing else but two bits.
+ *
+ * The constructor runs for all objects of a new span, in the context of the allocation that
+ * needs the span, and not again: what it wrote, and what the owner left in a freed object, is
+ * there when the object is allocated. So such objects are never cleared or poisoned.
+ *
+ * With GOHEAP_CACHE_TYPESAFE_BY_RCU the memory of an object stays an object of this cache until
+ * a grace period after its span was given up. Only the span waits: a freed object may be
+ * allocated again at once, and readers have to look whether it is still the object that they
+ * sought, as with SLAB_TYPESAFE_BY_RCU.
+ *
+ * Context: Process context, may sleep.
+ * Return: the object cache, or ERR_PTR: -EINVAL (bad name, size, alignment or flags),
+ * -EEXIST, -ENOMEM.
+ */
+struct goheap_cache *goheap_cache_create(const char *name, size_t size, size_t align,
+					 unsigned int flags, void (*ctor)(void *));
+
+/* An object cache of struct @type, named after it; as KMEM_CACHE(). */
+#define GOHEAP_CACHE(type, flags)						\
+	goheap_cache_create(#type, sizeof(struct type), __alignof__(struct type), (flags), NULL)
+
+/**
+ * goheap_cache_destroy() - take an object cache down
+ * @cache: the object cache, NULL or an ERR_PTR; nobody else may be using it
+ *
+ * As goheap_destroy(). Waits for readers of type-safe objects.
+ *
+ * Context: Process context, may sleep.
+ */
+void goheap_cache_destroy(struct goheap_cache *cache);
+
+/**
+ * goheap_cache_free() - free an object of this cache and of no other
+ * @cache: the object cache that @p must belong to
+ * @p: the object, NULL or ZERO_SIZE_PTR
+ *
+ * goheap_free() and its relatives free objects of caches as well.
+ *
+ * Context: Any context, NMI included.
+ */
+void goheap_cache_free(struct goheap_cache *cache, const void *p);
+
+/**
+ * goheap_cache_alloc() - allocate an object
+ * @cache: the object cache
+ * @gfp: see goheap_alloc(); __GFP_ZERO not with a constructor
+ *
+ * Context: Any context that @gfp allows; see DOC: Contexts.
+ * Return: the object, or NULL.
+ */
+void *goheap_cache_alloc(struct goheap_cache *cache, gfp_t gfp)
+	__malloc;
+
+/**
+ * goheap_cache_zalloc() - allocate an object filled with zeroes
+ * @cache: the object cache; without a constructor
+ * @gfp: see goheap_alloc()
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the object, or NULL; also, with a warning, if the cache has a constructor.
+ */
+static inline void *goheap_cache_zalloc(struct goheap_cache *cache, gfp_t gfp)
+{
+	return goheap_cache_alloc(cache, gfp | __GFP_ZERO);
+}
+
+/**
+ * goheap_cache_alloc_node() - allocate an object on a NUMA node
+ * @cache: the object cache
+ * @gfp: see goheap_alloc_node()
+ * @nid: the node, or NUMA_NO_NODE for the one this CPU is on
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the object, or NULL.
+ */
+void *goheap_cache_alloc_node(struct goheap_cache *cache, gfp_t gfp, int nid)
+	__malloc;
+
+/**
+ * goheap_cache_alloc_bulk() - allocate many objects
+ * @cache: the object cache
+ * @gfp: see goheap_alloc()
+ * @n: how many objects
+ * @p: where they go
+ *
+ * Context: Any context that @gfp allows.
+ * Return: how many were allocated, 0 to @n; @p[0] up to that are valid.
+ */
+unsigned int goheap_cache_alloc_bulk(struct goheap_cache *cache, gfp_t gfp, unsigned int n,
+				     void **p);
+
+/**
+ * goheap_cache_free_bulk() - free many objects of this cache
+ * @cache: the object cache
+ * @n: how many
+ * @p: the objects; NULL and ZERO_SIZE_PTR are skipped
+ *
+ * Context: Any context, NMI included.
+ */
+void goheap_cache_free_bulk(struct goheap_cache *cache, unsigned int n, void **p);
+
+/**
+ * goheap_cache_shrink() - give back what no live object needs
+ * @cache: the object cache
+ *
+ * Context: Process context, may sleep.
+ * Return: 0 if the cache has no pages any more, else 1.
+ */
+int goheap_cache_shrink(struct goheap_cache *cache);
+
+/**
+ * goheap_cache_size() - bytes of an object that its owner may use
+ * @cache: the object cache
+ *
+ * Context: Any.
+ * Return: what goheap_cache_create() was asked for.
+ */
+unsigned int goheap_cache_size(const struct goheap_cache *cache);
+
 /* ---- sizes known at build time ---------------------------------------------------- */
 
 /* Above, an object's alignment may put it into a larger class. */

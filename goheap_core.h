@@ -10,6 +10,7 @@
 struct goheap;
 
 void gh_core_init(void);
+bool gh_choose_node(int *nid, gfp_t gfp);
 void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan, int nid);
 
 #endif /* _GOHEAP_GOHEAP_CORE_H */

@@ -7,10 +7,12 @@
 
 #include <linux/atomic.h>
 #include <linux/compiler.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/types.h>
 
+#include "base/sizeclass.h"
 #include "base/spanclass.h"
 
 struct dentry;
@@ -18,6 +20,26 @@ struct gh_cache;
 struct gh_central_pair;
 
 #define GH_NAME_MAX	64
+
+/**
+ * struct gh_objects - what makes a heap an object cache
+ * @class: geometry of its spans
+ * @least: geometry of its shortest spans, for when memory is in pieces
+ * @size: what was asked for; 0 if the heap is none
+ * @ctor: run for every object of a new span, or NULL
+ * @typesafe: pages are not used for anything else before a grace period
+ * @keep: free objects keep their content: for one of the two reasons
+ * @noscan: objects hold no pointers
+ */
+struct gh_objects {
+	struct gh_class class;
+	struct gh_class least;
+	size_t size;
+	void (*ctor)(void *p);
+	bool typesafe;
+	bool keep;
+	bool noscan;
+};
 
 /**
  * struct goheap - a heap
@@ -35,6 +57,7 @@ struct gh_central_pair;
  *	object of the heap waits for readers any more
  * @flags: GOHEAP_LEAK_OK
  * @debug: GOHEAP_POISON, GOHEAP_REDZONE, GOHEAP_TRACK; if any, the caches stay empty
+ * @objects: of an object cache
  * @link: in the list of heaps; gh_heaps_mutex
  * @dir: in debugfs
  * @rcu: frees the heap
@@ -53,13 +76,36 @@ struct goheap {
 	bool quiet;
 	unsigned int flags;
 	unsigned int debug;
+	struct gh_objects objects;
 	struct list_head link;
 	struct dentry *dir;
 	struct rcu_head rcu;
 	char name[GH_NAME_MAX];
 };
 
+/**
+ * struct goheap_cache - an object cache
+ * @heap: all of it
+ */
+struct goheap_cache {
+	struct goheap heap;
+};
+
 extern struct goheap *gh_default;
+
+/* The geometry of a span class. */
+static inline const struct gh_class *gh_heap_class(const struct goheap *heap, unsigned int sc)
+{
+	return sc == GH_SC_OBJECT ? &heap->objects.class : &gh_classes[gh_sc_class(sc)];
+}
+
+/* Is a new object to be zeroed? Constructed objects are not, and type-safe ones if asked only. */
+static inline bool gh_heap_zeroes(const struct goheap *heap, gfp_t gfp)
+{
+	if (unlikely(heap->objects.keep))
+		return gfp & __GFP_ZERO;
+	return want_init_on_alloc(gfp);
+}
 
 /* Without pages a heap has no spans, and its caches have nothing to give back. */
 static inline bool gh_heap_has_pages(const struct goheap *heap)

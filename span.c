@@ -27,14 +27,15 @@ static const u16 kind_words[GH_NR_KINDS] = {
 
 /**
  * gh_span_kind() - which descriptor a span class needs
- * @sc: span class, GH_SC_TINY, or one of the two for large objects
+ * @sc: span class, GH_SC_TINY, GH_SC_OBJECT, or one of the two for large objects
+ * @objects: in the span
  *
  * Context: Any.
  * Return: the smallest kind with room for the bitmaps.
  */
-enum gh_desc_kind gh_span_kind(unsigned int sc)
+enum gh_desc_kind gh_span_kind(unsigned int sc, unsigned int objects)
 {
-	unsigned int words = DIV_ROUND_UP(gh_classes[gh_sc_class(sc)].objects, BITS_PER_LONG);
+	unsigned int words = DIV_ROUND_UP(objects, BITS_PER_LONG);
 	enum gh_desc_kind kind = GH_KIND_1;
 
 	if (sc == GH_SC_TINY)
@@ -96,14 +97,15 @@ static void init_common(struct gh_span *s, struct goheap *heap)
  * gh_span_init_small() - cut fresh pages into free objects
  * @s: from gh_arena_alloc(): pages, token held
  * @heap: whose the objects will be
- * @sc: span class or GH_SC_TINY
+ * @sc: span class, GH_SC_TINY or GH_SC_OBJECT
+ * @class: its geometry
  *
  * Context: Any; nobody else knows the span yet.
  */
-void gh_span_init_small(struct gh_span *s, struct goheap *heap, unsigned int sc)
+void gh_span_init_small(struct gh_span *s, struct goheap *heap, unsigned int sc,
+			const struct gh_class *class)
 {
-	const struct gh_class *class = &gh_classes[gh_sc_class(sc)];
-	u8 flags = 0;
+	u8 flags = heap->objects.keep ? GH_F_KEEP : 0;
 
 	if (sc == GH_SC_TINY)
 		flags |= GH_F_TINY;

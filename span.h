@@ -20,10 +20,10 @@
 #include "base/heap_page.h"
 #include "base/sizeclass.h"
 #include "base/spanclass.h"
+#include "heap.h"
 
 struct gh_cache;
 struct gh_records;
-struct goheap;
 
 enum gh_span_state {
 	GH_SPAN_FREE,			/* a run of free pages */
@@ -37,6 +37,7 @@ enum gh_span_state {
 #define GH_F_DEBUG	0x04		/* has records: see hooks/debug.c */
 #define GH_F_SPECIAL	(GH_F_LARGE | GH_F_TINY | GH_F_DEBUG)
 #define GH_F_WORDS	0x20		/* more than one word in each bitmap */
+#define GH_F_KEEP	0x40		/* free objects keep their content: see struct gh_objects */
 #define GH_F_LISTED	0x08		/* current, or on its owner's partial list */
 #define GH_F_FRESH	0x10		/* words from gh_span.fresh on: never handed out, zero */
 
@@ -122,6 +123,18 @@ struct gh_span {
 static_assert(GH_NR_SLOTS <= U8_MAX);
 static_assert(GH_SMALL_MAX <= U16_MAX);
 static_assert(offsetof(struct gh_span, words) == 112);	/* one pair fills two cache lines */
+
+/* Do the objects hold no pointers? */
+static inline bool gh_span_noscan(const struct gh_span *s)
+{
+	const struct goheap *heap;
+
+	if (unlikely(s->spanclass == GH_SC_OBJECT)) {
+		heap = READ_ONCE(s->heap);	/* NULL if the span is going away just now */
+		return heap && heap->objects.noscan;
+	}
+	return gh_sc_noscan(s->spanclass);
+}
 
 static inline unsigned int gh_span_nwords(const struct gh_span *s)
 {
@@ -243,9 +256,10 @@ struct gh_span_counts {
 	unsigned int pending;		/* freed remotely, not merged yet */
 };
 
-enum gh_desc_kind gh_span_kind(unsigned int sc);
+enum gh_desc_kind gh_span_kind(unsigned int sc, unsigned int objects);
 size_t gh_span_desc_bytes(enum gh_desc_kind kind);
-void gh_span_init_small(struct gh_span *s, struct goheap *heap, unsigned int sc);
+void gh_span_init_small(struct gh_span *s, struct goheap *heap, unsigned int sc,
+			const struct gh_class *class);
 void gh_span_init_large(struct gh_span *s, struct goheap *heap, size_t size, bool noscan);
 void gh_span_reuse_large(struct gh_span *s, bool noscan);
 void gh_span_init_free(struct gh_span *s);

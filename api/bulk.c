@@ -6,6 +6,7 @@
 #include <linux/bitops.h>
 #include <linux/module.h>
 
+#include "api/bulk.h"
 #include "base/context.h"
 #include "base/gfp.h"
 #include "base/sizeclass.h"
@@ -82,13 +83,25 @@ static unsigned int take_bulk(struct gh_cache *cache, unsigned int sc, unsigned 
 /* Objects taken or freed in one section at most. */
 #define BULK_BATCH	64U
 
-static unsigned int alloc_batch(unsigned int sc, unsigned int n, void **p)
+/**
+ * gh_bulk_take() - allocate objects in one section
+ * @heap: of which heap
+ * @sc: of which span class
+ * @n: how many at most
+ * @p: where they go
+ *
+ * The sanitizers are not told.
+ *
+ * Context: Any.
+ * Return: how many; fewer than @n if there are many, or if this takes a new span.
+ */
+unsigned int gh_bulk_take(struct goheap *heap, unsigned int sc, unsigned int n, void **p)
 {
 	struct gh_cache *cache;
 	unsigned int i = 0;
 
 	preempt_disable();
-	cache = this_cpu_ptr(gh_default->cache);
+	cache = this_cpu_ptr(heap->cache);
 	if (likely(gh_section_enter(cache))) {
 		i = take_bulk(cache, sc, min(n, BULK_BATCH), p);
 		gh_section_exit(cache);
@@ -118,7 +131,7 @@ unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 	while (i < n) {
 		if (batches) {
 			sc = gh_size_class(size) * 2;
-			got = alloc_batch(sc, n - i, p + i);
+			got = gh_bulk_take(gh_default, sc, n - i, p + i);
 			finish_batch(sc, size, gfp, got, p + i);
 			i += got;
 			if (i < n)
@@ -178,7 +191,7 @@ static unsigned int free_neighbours(struct gh_span *s, unsigned long size, unsig
 	}
 	WRITE_ONCE(w->free, w->free | mask);
 	for (i = 0; GH_SANITIZES && i < run; i++)
-		gh_sanitize_free(p[i], size);
+		gh_sanitize_free_small(s, p[i]);
 	return run;
 }
 
@@ -210,14 +223,25 @@ static void check_batch(unsigned int n, void **p)
 		gh_check_free(p[n]);
 }
 
-static unsigned int free_batch(unsigned int n, void **p)
+/**
+ * gh_bulk_give() - free objects in one section
+ * @heap: whose objects they should be
+ * @n: how many
+ * @p: the objects
+ *
+ * Context: Any; no section held.
+ * Return: how many of the first were freed; fewer than @n if there are many, or if the next one
+ * is no live object of a span that this CPU owns.
+ */
+unsigned int gh_bulk_give(struct goheap *heap, unsigned int n, void **p)
 {
 	struct gh_cache *cache;
 	unsigned int i = 0, run;
 
+	n = min(n, BULK_BATCH);
 	check_batch(n, p);
 	preempt_disable();
-	cache = this_cpu_ptr(gh_default->cache);
+	cache = this_cpu_ptr(heap->cache);
 	if (likely(gh_section_enter(cache))) {
 		do {
 			run = free_run(cache, n - i, p + i);
@@ -234,7 +258,7 @@ void goheap_free_bulk(unsigned int n, void **p)
 	unsigned int i = 0;
 
 	while (i < n) {
-		i += free_batch(min(n - i, BULK_BATCH), p + i);
+		i += gh_bulk_give(gh_default, n - i, p + i);
 		/* The end of the batch, or an object that takes the slow path. */
 		if (i < n)
 			goheap_free(p[i++]);

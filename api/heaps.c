@@ -36,9 +36,6 @@
 #include "spans/block.h"
 #include "spans/limbo.h"
 
-/* The flags of goheap_params that are for debugging. */
-#define DEBUG_FLAGS	(GOHEAP_POISON | GOHEAP_REDZONE | GOHEAP_TRACK)
-
 static void free_heap(struct goheap *heap)
 {
 	int cpu;
@@ -56,7 +53,26 @@ static void free_heap_rcu(struct rcu_head *rcu)
 	free_heap(container_of(rcu, struct goheap, rcu));
 }
 
-static struct goheap *new_heap(const char *name, const struct goheap_params *params)
+static void set_params(struct goheap *heap, const struct goheap_params *params,
+		       const struct gh_objects *objects)
+{
+	heap->limit = LONG_MAX;
+	heap->debug = gh_debug_flags(heap->name);
+	if (params) {
+		heap->flags = params->flags;
+		heap->debug |= params->flags & GH_DEBUG_FLAGS;
+		if (params->limit)
+			heap->limit = max(params->limit >> GH_PAGE_SHIFT, 1UL);
+	}
+	if (objects)
+		heap->objects = *objects;
+	/* Poison would overwrite what free objects are to keep. */
+	if (heap->objects.keep)
+		heap->debug &= ~GOHEAP_POISON;
+}
+
+static struct goheap *new_heap(const char *name, const struct goheap_params *params,
+			       const struct gh_objects *objects)
 {
 	struct goheap *heap = kzalloc(sizeof(*heap), GFP_KERNEL);
 	int cpu;
@@ -64,14 +80,7 @@ static struct goheap *new_heap(const char *name, const struct goheap_params *par
 	if (!heap)
 		return ERR_PTR(-ENOMEM);
 	strscpy(heap->name, name, sizeof(heap->name));
-	heap->limit = LONG_MAX;
-	heap->debug = gh_debug_flags(name);
-	if (params) {
-		heap->flags = params->flags;
-		heap->debug |= params->flags & DEBUG_FLAGS;
-		if (params->limit)
-			heap->limit = max(params->limit >> GH_PAGE_SHIFT, 1UL);
-	}
+	set_params(heap, params, objects);
 	heap->cache = alloc_percpu(struct gh_cache);
 	/* A cache points to free objects, and to nothing that kmemleak looks for. */
 	kmemleak_free_percpu(heap->cache);
@@ -86,14 +95,24 @@ static struct goheap *new_heap(const char *name, const struct goheap_params *par
 	return heap;
 }
 
-struct goheap *goheap_create(const char *name, const struct goheap_params *params)
+/**
+ * gh_heap_create() - make a heap of any kind
+ * @name: see goheap_create()
+ * @params: likewise
+ * @objects: if it is to be an object cache, or NULL
+ *
+ * Context: Process context, may sleep.
+ * Return: as goheap_create().
+ */
+struct goheap *gh_heap_create(const char *name, const struct goheap_params *params,
+			      const struct gh_objects *objects)
 {
 	struct goheap *heap;
 
 	if (gh_heap_name_is_bad(name) ||
-	    (params && params->flags & ~(GOHEAP_LEAK_OK | DEBUG_FLAGS)))
+	    (params && params->flags & ~(GOHEAP_LEAK_OK | GH_DEBUG_FLAGS)))
 		return ERR_PTR(-EINVAL);
-	heap = new_heap(name, params);
+	heap = new_heap(name, params, objects);
 	if (IS_ERR(heap))
 		return heap;
 	if (heap->debug & GOHEAP_TRACK && gh_track_init()) {
@@ -105,6 +124,11 @@ struct goheap *goheap_create(const char *name, const struct goheap_params *param
 		return ERR_PTR(-EEXIST);
 	}
 	return heap;
+}
+
+struct goheap *goheap_create(const char *name, const struct goheap_params *params)
+{
+	return gh_heap_create(name, params, NULL);
 }
 EXPORT_SYMBOL_GPL(goheap_create);
 ALLOW_ERROR_INJECTION(goheap_create, ERRNO);
@@ -177,6 +201,9 @@ static void report_leaks(const struct goheap *heap, const struct leaks *leaks)
 		if (class)
 			pr_warn("  %lu leaked of class %u, up to %u bytes each\n",
 				leaks->by_class[class], class, gh_classes[class].size);
+		else if (heap->objects.size)
+			pr_warn("  %lu leaked of %zu bytes each\n", leaks->by_class[class],
+				heap->objects.size);
 		else
 			pr_warn("  %lu leaked of more than %u bytes each\n",
 				leaks->by_class[class], GH_SMALL_MAX);
@@ -205,6 +232,13 @@ static bool has_spans(const struct goheap *heap)
 	return atomic_long_read(&heap->pages) || atomic_long_read(&heap->limbo);
 }
 
+/* Empty spans of type-safe objects wait for callbacks that look at the heap. */
+static void wait_for_typesafe(const struct goheap *heap)
+{
+	if (heap->objects.typesafe && has_spans(heap))
+		rcu_barrier();
+}
+
 static void quiesce(struct goheap *heap)
 {
 	int cpu;
@@ -216,6 +250,7 @@ static void quiesce(struct goheap *heap)
 	gh_drain_cancel(heap);
 	for_each_possible_cpu(cpu)
 		gh_drain_all(per_cpu_ptr(heap->cache, cpu));
+	wait_for_typesafe(heap);
 }
 
 void goheap_destroy(struct goheap *heap)
@@ -237,6 +272,7 @@ void goheap_destroy(struct goheap *heap)
 		gh_spans_free(s);
 		cond_resched();
 	}
+	wait_for_typesafe(heap);
 	/* A lookup of a wild pointer may still use one of the spans, and its heap. */
 	gh_call_rcu(&heap->rcu, free_heap_rcu);
 }

@@ -7,6 +7,15 @@
 
 #include <linux/atomic.h>
 
+#include "goheap.h"
+
+struct gh_objects;
+
+/* The flags of goheap_params that are for debugging. */
+#define GH_DEBUG_FLAGS	(GOHEAP_POISON | GOHEAP_REDZONE | GOHEAP_TRACK)
+
+struct goheap *gh_heap_create(const char *name, const struct goheap_params *params,
+			      const struct gh_objects *objects);
 void gh_heap_destroy_all(void);
 
 #ifdef CONFIG_GOHEAP_KUNIT_TEST

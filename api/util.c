@@ -162,8 +162,11 @@ static bool look_up_old(const void *p, struct old *old)
 	live = gh_lookup_live(p, &ref);
 	if (live) {
 		old->heap = ref.span->heap;
+		/* An object cache has objects of one size only. */
+		if (old->heap->objects.size)
+			old->heap = gh_default;
 		old->size = gh_ref_size(&ref);
-		old->noscan = gh_sc_noscan(ref.span->spanclass);
+		old->noscan = gh_span_noscan(ref.span);
 		old->tiny = gh_span_flags(ref.span) & GH_F_TINY;
 		old->debug = gh_span_flags(ref.span) & GH_F_DEBUG;
 		/* It is about to be copied, or to get more or less room. */

@@ -32,6 +32,8 @@ struct gh_class {
 };
 
 extern const struct gh_class gh_classes[GH_NR_CLASSES];
+void gh_class_make(struct gh_class *class, unsigned int size, unsigned int align,
+		   unsigned int npages);
 extern const u8 gh_class_lookup[GH_SMALL_MAX / 8];
 
 /**

@@ -154,21 +154,13 @@ static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gf
 	return s ? alloc_install(heap, s, true, zero) : NULL;
 }
 
-/*
- * Allocate in a debugged heap: with a red zone, and always from the central lists. @align
- * is as for gh_alloc().
- */
-static void *alloc_debug(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan,
-			 int nid)
+/* Allocate in a debugged heap: always from the central lists. */
+static void *alloc_debug_class(struct goheap *heap, unsigned int sc, size_t size, gfp_t gfp,
+			       bool noscan, int nid)
 {
-	size_t room = gh_debug_room(heap, size, align);
 	bool dirty = true;
-	unsigned int sc;
 	void *p;
 
-	if (room > GH_SMALL_MAX)
-		return gh_large_alloc(heap, size, max(align, size & -size), gfp, noscan, nid);
-	sc = gh_size_class(room) * 2 + noscan;
 	if (nid == NUMA_NO_NODE)
 		nid = gh_mem_node();
 	gh_yield(gfp);
@@ -181,7 +173,37 @@ static void *alloc_debug(struct goheap *heap, size_t size, size_t align, gfp_t g
 	} while (!p && gh_nofail_retry(gfp));
 	if (!p)
 		return NULL;
-	return gh_debugged_finish(p, size, gh_sc_bytes(sc), noscan, gfp, dirty);
+	return gh_debugged_finish(p, size, gh_heap_class(heap, sc)->size, noscan, gfp, dirty);
+}
+
+/* With a red zone. @align is as for gh_alloc(). */
+static void *alloc_debug(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan,
+			 int nid)
+{
+	size_t room = gh_debug_room(heap, size, align);
+
+	if (room > GH_SMALL_MAX)
+		return gh_large_alloc(heap, size, max(align, size & -size), gfp, noscan, nid);
+	return alloc_debug_class(heap, gh_size_class(room) * 2 + noscan, size, gfp, noscan, nid);
+}
+
+/*
+ * Allocate without sanitizers' and debug mode's part. Sets @sc to where the object came from,
+ * and clears @zero if the object is zeroed.
+ */
+static void *alloc_class(struct goheap *heap, unsigned int *sc, gfp_t gfp, int nid, bool *zero)
+{
+	void *p;
+
+	gh_yield(gfp);
+	do {
+		p = alloc_once(heap, *sc, gfp, nid, zero);
+		if (unlikely(!p) && gh_sc_shorter(*sc) != *sc) {
+			*sc = gh_sc_shorter(*sc);
+			p = alloc_once(heap, *sc, gfp, nid, zero);
+		}
+	} while (!p && gh_nofail_retry(gfp));
+	return p;
 }
 
 /**
@@ -204,18 +226,42 @@ noinline void *gh_slow_alloc(struct goheap *heap, unsigned int sc, size_t size, 
 
 	if (unlikely(heap->debug))
 		return alloc_debug(heap, size, 0, gfp, gh_sc_noscan(sc), nid);
-	gh_yield(gfp);
-	do {
-		p = alloc_once(heap, sc, gfp, nid, &zero);
-		if (unlikely(!p) && gh_sc_shorter(sc) != sc)
-			return gh_slow_alloc(heap, gh_sc_shorter(sc), size, gfp, nid);
-	} while (!p && gh_nofail_retry(gfp));
+	p = alloc_class(heap, &sc, gfp, nid, &zero);
 	if (p && zero)
 		gh_clear(p, gh_sc_bytes(sc));
 	if (nid == NUMA_NO_NODE)
 		gh_magazine_consider(heap, sc, gfp);
 	/* For a block, front/tiny.c tells the leak checker of each tiny object. */
 	return p && sc != GH_SC_TINY ? gh_post_alloc(p, size, sc, gfp) : p;
+}
+
+/**
+ * gh_slow_alloc_object() - allocate an object of an object cache
+ * @heap: the object cache
+ * @gfp: see goheap_alloc()
+ * @nid: the node, or NUMA_NO_NODE for this CPU's cache
+ *
+ * Context: Any that @gfp allows.
+ * Return: the object, constructed, or zeroed if @gfp or the kernel's command line wants it; or
+ * NULL.
+ */
+void *gh_slow_alloc_object(struct goheap *heap, gfp_t gfp, int nid)
+{
+	const struct gh_objects *o = &heap->objects;
+	bool zero = gh_heap_zeroes(heap, gfp);
+	unsigned int sc = GH_SC_OBJECT;
+	void *p;
+
+	if (unlikely(heap->debug))
+		return alloc_debug_class(heap, sc, o->size, gfp, o->noscan, nid);
+	p = alloc_class(heap, &sc, gfp, nid, &zero);
+	if (nid == NUMA_NO_NODE)
+		gh_magazine_consider(heap, sc, gfp);
+	if (!p)
+		return NULL;
+	if (zero)
+		gh_clear(p, o->class.size);
+	return gh_post_alloc_object(o, p, gfp);
 }
 
 /**

@@ -149,6 +149,19 @@ unsigned int gh_debug_flags(const char *name)
 }
 
 /**
+ * gh_debug_room_for() - how large an object has to be, but for its alignment
+ * @size: what was asked for
+ * @flags: GOHEAP_REDZONE and others
+ *
+ * Context: Any.
+ * Return: @size, with a red zone if the flags say so.
+ */
+size_t gh_debug_room_for(size_t size, unsigned int flags)
+{
+	return flags & GOHEAP_REDZONE ? size + RED_BYTES : size;
+}
+
+/**
  * gh_debug_room() - how large an object has to be
  * @heap: in which heap
  * @size: what was asked for
@@ -160,10 +173,8 @@ unsigned int gh_debug_flags(const char *name)
  */
 size_t gh_debug_room(const struct goheap *heap, size_t size, size_t align)
 {
-	size_t room = size;
+	size_t room = gh_debug_room_for(size, heap->debug);
 
-	if (heap->debug & GOHEAP_REDZONE)
-		room += RED_BYTES;
 	room = ALIGN(room, max(align, size & -size));
 	return room <= GH_MAX_SIZE ? room : size;
 }
@@ -270,7 +281,7 @@ bool gh_debug_alloc(struct gh_span *s, unsigned int idx, size_t size, gfp_t gfp,
 			record->freed = (struct gh_track){};
 		record->size = size;
 		record->state = GH_RECORD_LIVE;
-		prepare(r, p, size, usable, gfp, dirty);
+		prepare(r, p, size, usable, s->flags & GH_F_KEEP ? gfp & __GFP_ZERO : gfp, dirty);
 		gh_unlock(&r->lock, flags);
 	}
 	if (damaged)
@@ -281,13 +292,15 @@ bool gh_debug_alloc(struct gh_span *s, unsigned int idx, size_t size, gfp_t gfp,
 }
 
 /* The object is free now, and has no readers left. */
-static void mark_freed(struct gh_records *r, struct gh_record *record, u8 *p, size_t usable)
+static void mark_freed(const struct gh_span *s, struct gh_record *record, u8 *p, size_t usable)
 {
+	struct gh_records *r = s->records;
+
 	lockdep_assert_held(&r->lock);
 	record->state = GH_RECORD_FREE;
 	if (r->flags & GOHEAP_POISON)
 		poison(p, usable);
-	else if (want_init_on_free())
+	else if (want_init_on_free() && !(s->flags & GH_F_KEEP))
 		memset(p, 0, usable);
 }
 
@@ -332,7 +345,7 @@ void gh_debug_free(struct gh_span *s, unsigned int idx, u32 life, bool rcu)
 		if (rcu || s->flags & GH_F_LARGE)
 			record->state = GH_RECORD_WAITING;
 		else
-			mark_freed(r, record, p, usable);
+			mark_freed(s, record, p, usable);
 	}
 	gh_unlock(&r->lock, flags);
 	if (damaged)
@@ -359,8 +372,9 @@ void gh_debug_merged(struct gh_span *s, unsigned int word, unsigned long bits)
 		/* LIVE: an NMI freed the object, and could not take the lock. */
 		if (r->of[idx].state != GH_RECORD_WAITING && r->of[idx].state != GH_RECORD_LIVE)
 			continue;
-		mark_freed(r, &r->of[idx], gh_span_object(s, idx), s->elemsize);
-		gh_poison(gh_span_object(s, idx), s->elemsize);
+		mark_freed(s, &r->of[idx], gh_span_object(s, idx), s->elemsize);
+		if (!(s->flags & GH_F_KEEP))
+			gh_poison(gh_span_object(s, idx), s->elemsize);
 	}
 	gh_unlock(&r->lock, flags);
 }

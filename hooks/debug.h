@@ -13,6 +13,7 @@ struct goheap;
 int gh_debug_parse(const char *text, const char *heap);
 int gh_debug_init(void);
 unsigned int gh_debug_flags(const char *name);
+size_t gh_debug_room_for(size_t size, unsigned int flags);
 size_t gh_debug_room(const struct goheap *heap, size_t size, size_t align);
 bool gh_debug_alloc(struct gh_span *s, unsigned int idx, size_t size, gfp_t gfp, bool dirty);
 void gh_debug_free(struct gh_span *s, unsigned int idx, u32 life, bool rcu);

@@ -109,10 +109,22 @@ static void count(enum gh_misuse what)
 		atomic_long_inc(&nr_foreign);
 }
 
+static size_t describe_small(char *buf, size_t size, const struct gh_span *s, unsigned long off)
+{
+	unsigned int idx = gh_span_index(s, off);
+	size_t n;
+
+	if (s->spanclass == GH_SC_OBJECT)
+		n = scnprintf(buf, size, "object cache");
+	else
+		n = scnprintf(buf, size, "class %u", gh_sc_class(s->spanclass));
+	return n + scnprintf(buf + n, size - n, " (%u bytes), object %u, offset %lu", s->elemsize,
+			     idx, off - (unsigned long)idx * s->elemsize);
+}
+
 static size_t describe(char *buf, size_t size, const void *p, struct gh_span *s)
 {
 	unsigned long off = (unsigned long)p - s->base;
-	unsigned int class = gh_sc_class(s->spanclass);
 	/* NULL if the span is going away just now */
 	struct goheap *heap = READ_ONCE(s->heap);
 	int n;
@@ -125,10 +137,8 @@ static size_t describe(char *buf, size_t size, const void *p, struct gh_span *s)
 		n += scnprintf(buf + n, size - n, "tiny block %lu, byte %lu",
 			       off / GH_TINY_BLOCK, off % GH_TINY_BLOCK);
 	else
-		n += scnprintf(buf + n, size - n, "class %u (%u bytes), object %u, offset %lu",
-			       class, gh_classes[class].size, gh_span_index(s, off),
-			       off - (unsigned long)gh_span_index(s, off) * s->elemsize);
-	return scnprintf(buf + n, size - n, "%s)", gh_sc_noscan(s->spanclass) ? ", noscan" : "");
+		n += describe_small(buf + n, size - n, s, off);
+	return scnprintf(buf + n, size - n, "%s)", gh_span_noscan(s) ? ", noscan" : "");
 }
 
 /**

@@ -19,7 +19,9 @@
 #include <linux/slab.h>
 
 #include "base/context.h"
+#include "heap.h"
 #include "hooks/sanitize.h"
+#include "span.h"
 
 #if GH_KASAN
 #define GRANULE		8U
@@ -267,4 +269,22 @@ void gh_tell_free(const void *p, size_t usable)
 	__kcsan_check_access(p, usable, KCSAN_ACCESS_WRITE | KCSAN_ACCESS_ASSERT);
 	gh_sanitize_forget(p);
 	gh_poison(p, usable);
+}
+
+/**
+ * gh_tell_free_kept() - an object has no owner any more, and keeps its content
+ * @s: a span with GH_F_KEEP
+ * @p: the object
+ *
+ * Readers may look at a type-safe object, and other CPUs may use its lock.
+ *
+ * Context: Any; nobody else can have the object yet.
+ */
+void gh_tell_free_kept(const struct gh_span *s, const void *p)
+{
+	gh_sanitize_forget(p);
+	if (s->heap->objects.typesafe)
+		return;
+	__kcsan_check_access(p, s->elemsize, KCSAN_ACCESS_WRITE | KCSAN_ACCESS_ASSERT);
+	kasan_close(p, s->elemsize);
 }

@@ -16,8 +16,8 @@
 #include <linux/types.h>
 
 #include "base/spanclass.h"
-
-struct gh_span;
+#include "heap.h"
+#include "span.h"
 
 #define GH_KASAN	IS_ENABLED(CONFIG_KASAN_GENERIC)
 #define GH_POISONS	(GH_KASAN || IS_ENABLED(CONFIG_KMSAN))
@@ -42,6 +42,7 @@ void gh_do_check_freed_bytes(const void *p, size_t bytes);
 void gh_tell_alloc(void *p, size_t size, size_t usable, bool noscan, gfp_t gfp);
 void gh_tell_leak_checker(const void *p, size_t size, bool noscan, gfp_t gfp);
 void gh_tell_free(const void *p, size_t usable);
+void gh_tell_free_kept(const struct gh_span *s, const void *p);
 void gh_tell_forget(const void *p);
 void gh_do_forget_pending(void);
 void gh_do_unpoison(const void *p, size_t bytes);
@@ -62,6 +63,17 @@ static __always_inline void *gh_sanitize_alloc(void *p, size_t size, size_t usab
 	return p;
 }
 
+/* The same for an object that was constructed before: it is not told that its bytes mean nothing. */
+static __always_inline void *gh_sanitize_alloc_kept(void *p, size_t size, size_t usable,
+						    bool noscan, gfp_t gfp)
+{
+	if (GH_KASAN)
+		gh_do_tail(p, size, usable);
+	if (GH_SANITIZES)
+		gh_tell_leak_checker(p, size, noscan, gfp);
+	return p;
+}
+
 /* These bytes are about to be freed. Any context, no lock and no section: there may be a report. */
 static __always_inline void gh_check_freed_bytes(const void *p, size_t bytes)
 {
@@ -74,6 +86,17 @@ static __always_inline void gh_sanitize_free(const void *p, size_t usable)
 {
 	if (GH_SANITIZES)
 		gh_tell_free(p, usable);
+}
+
+/* The same for a small object; the free objects of some heaps keep their content. */
+static __always_inline void gh_sanitize_free_small(const struct gh_span *s, const void *p)
+{
+	if (!GH_SANITIZES)
+		return;
+	if (unlikely(gh_span_flags(s) & GH_F_KEEP))
+		gh_tell_free_kept(s, p);
+	else
+		gh_tell_free(p, s->elemsize);
 }
 
 /* Freed, but readers may look at it for a grace period. Any context. */
@@ -136,6 +159,14 @@ static __always_inline void *gh_clear(void *p, size_t bytes)
 static __always_inline void *gh_post_alloc(void *p, size_t size, unsigned int sc, gfp_t gfp)
 {
 	return gh_sanitize_alloc(p, size, gh_sc_bytes(sc), gh_sc_noscan(sc), gfp);
+}
+
+/* The same for an object of an object cache. */
+static __always_inline void *gh_post_alloc_object(const struct gh_objects *o, void *p, gfp_t gfp)
+{
+	if (GH_SANITIZES && o->keep)
+		return gh_sanitize_alloc_kept(p, o->size, o->class.size, o->noscan, gfp);
+	return gh_sanitize_alloc(p, o->size, o->class.size, o->noscan, gfp);
 }
 
 #endif /* _GOHEAP_SANITIZE_H */

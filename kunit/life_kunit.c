@@ -15,10 +15,10 @@ static struct gh_span *new_desc(struct kunit *test, unsigned int sc, unsigned in
 {
 	struct gh_span *s;
 
-	KUNIT_ASSERT_EQ(test, gh_span_kind(sc), gh_span_kind(next_sc));
-	s = kunit_kzalloc(test, gh_span_desc_bytes(gh_span_kind(sc)), GFP_KERNEL);
+	KUNIT_ASSERT_EQ(test, gh_test_kind(sc), gh_test_kind(next_sc));
+	s = kunit_kzalloc(test, gh_span_desc_bytes(gh_test_kind(sc)), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, s);
-	s->kind = gh_span_kind(sc);
+	s->kind = gh_test_kind(sc);
 	s->npages = 1;
 	s->needzero = true;
 	s->base = (unsigned long)kunit_kzalloc(test, GH_PAGE_SIZE, GFP_KERNEL);
@@ -34,7 +34,7 @@ static void live_as(struct gh_span *s, unsigned int sc)
 
 	gh_span_init_free(s);
 	s->state = GH_SPAN_SMALL;
-	gh_span_init_small(s, gh_default, sc);
+	gh_test_init_small(s, gh_default, sc);
 	while (gh_span_take(s, 0, &fresh) >= 0)
 		;
 }
@@ -251,7 +251,7 @@ static void test_gh_span_init_begins_a_life(struct kunit *test)
 	u32 life = s->life;
 
 	s->state = GH_SPAN_SMALL;
-	gh_span_init_small(s, gh_default, sc);
+	gh_test_init_small(s, gh_default, sc);
 	KUNIT_EXPECT_NE(test, s->life, life);
 	gh_span_init_free(s);
 	life = s->life;

@@ -17,9 +17,9 @@ static struct gh_span *new_desc(struct kunit *test, unsigned int sc)
 	const struct gh_class *class = &gh_classes[gh_sc_class(sc)];
 	struct gh_span *s;
 
-	s = kunit_kzalloc(test, gh_span_desc_bytes(gh_span_kind(sc)), GFP_KERNEL);
+	s = kunit_kzalloc(test, gh_span_desc_bytes(gh_test_kind(sc)), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, s);
-	s->kind = gh_span_kind(sc);
+	s->kind = gh_test_kind(sc);
 	s->npages = class->span_bytes >> GH_PAGE_SHIFT;
 	s->needzero = true;
 	/* Objects are cleared when a late free is merged, so there have to be some. */
@@ -34,7 +34,7 @@ static struct gh_span *new_span(struct kunit *test, unsigned int sc)
 {
 	struct gh_span *s = new_desc(test, sc);
 
-	gh_span_init_small(s, gh_default, sc);
+	gh_test_init_small(s, gh_default, sc);
 	return s;
 }
 
@@ -71,7 +71,7 @@ static void test_gh_span_init_small_every_class(struct kunit *test)
 {
 	unsigned int sc;
 
-	for (sc = 2; sc < GH_NR_SLOTS; sc++)
+	for (sc = 2; sc <= GH_SC_TINY; sc++)
 		check_new(test, sc);
 }
 
@@ -80,11 +80,11 @@ static void test_gh_span_init_small_fresh(struct kunit *test)
 	struct gh_span *s = new_desc(test, some_classes[0]);
 
 	s->needzero = false;
-	gh_span_init_small(s, gh_default, some_classes[0]);
+	gh_test_init_small(s, gh_default, some_classes[0]);
 	KUNIT_EXPECT_TRUE(test, s->flags & GH_F_FRESH);
 	/* From now on the pages are somebody's. */
 	KUNIT_EXPECT_TRUE(test, s->needzero);
-	gh_span_init_small(s, gh_default, some_classes[0]);
+	gh_test_init_small(s, gh_default, some_classes[0]);
 	KUNIT_EXPECT_FALSE(test, s->flags & GH_F_FRESH);
 }
 
@@ -117,11 +117,11 @@ static void test_gh_span_kind_has_room(struct kunit *test)
 	static const unsigned int room[GH_NR_KINDS] = { 64, 320, 576, 1024, 512 };
 	unsigned int sc;
 
-	for (sc = 2; sc < GH_NR_SLOTS; sc++)
+	for (sc = 2; sc <= GH_SC_TINY; sc++)
 		KUNIT_EXPECT_LE_MSG(test, gh_classes[gh_sc_class(sc)].objects,
-				    room[gh_span_kind(sc)], "span class %u", sc);
-	KUNIT_EXPECT_EQ(test, gh_span_kind(GH_SC_LARGE), GH_KIND_1);
-	KUNIT_EXPECT_EQ(test, gh_span_kind(GH_SC_TINY), GH_KIND_TINY);
+				    room[gh_test_kind(sc)], "span class %u", sc);
+	KUNIT_EXPECT_EQ(test, gh_test_kind(GH_SC_LARGE), GH_KIND_1);
+	KUNIT_EXPECT_EQ(test, gh_test_kind(GH_SC_TINY), GH_KIND_TINY);
 }
 
 /* ---- take, give, merge: a random walk ------------------------------------ */
@@ -294,7 +294,7 @@ static void test_gh_span_use_fresh_once_a_word(struct kunit *test)
 	struct gh_span *s = new_desc(test, sc);
 
 	s->needzero = false;
-	gh_span_init_small(s, gh_default, sc);
+	gh_test_init_small(s, gh_default, sc);
 	KUNIT_ASSERT_EQ(test, gh_span_nwords(s), 2U);
 	KUNIT_EXPECT_TRUE(test, gh_span_use_fresh(s, 0));
 	KUNIT_EXPECT_FALSE_MSG(test, gh_span_use_fresh(s, 0), "handed out before");
@@ -310,7 +310,7 @@ static void test_gh_span_use_fresh_dirty_pages(struct kunit *test)
 	struct gh_span *s = new_desc(test, sc);
 
 	s->needzero = true;
-	gh_span_init_small(s, gh_default, sc);
+	gh_test_init_small(s, gh_default, sc);
 	KUNIT_EXPECT_FALSE(test, gh_span_use_fresh(s, 0));
 	KUNIT_EXPECT_FALSE(test, gh_span_use_fresh(s, 1));
 }
@@ -323,7 +323,7 @@ static void test_gh_span_take_fresh(struct kunit *test)
 	bool fresh;
 
 	s->needzero = false;
-	gh_span_init_small(s, gh_default, sc);
+	gh_test_init_small(s, gh_default, sc);
 	for (i = 0; i < s->nelems; i++) {
 		idx = gh_span_take(s, 0, &fresh);
 		given += fresh;
@@ -467,7 +467,7 @@ static void test_gh_span_rcu_mark_of_former_life_is_gone(struct kunit *test)
 	rcu_read_lock();
 	gh_span_rcu_mark(s);
 	before = gh_span_rcu_pending(s);
-	gh_span_init_small(s, gh_default, some_classes[1]);
+	gh_test_init_small(s, gh_default, some_classes[1]);
 	after = gh_span_rcu_pending(s);
 	rcu_read_unlock();
 	KUNIT_EXPECT_TRUE(test, before);

@@ -109,6 +109,16 @@ struct gh_bin *gh_test_bin(struct goheap *heap, size_t size);
 struct gh_central *gh_test_central(struct goheap *heap, size_t size);
 void gh_test_flush_slot(struct goheap *heap, size_t size);
 
+static inline enum gh_desc_kind gh_test_kind(unsigned int sc)
+{
+	return gh_span_kind(sc, gh_classes[gh_sc_class(sc)].objects);
+}
+
+static inline void gh_test_init_small(struct gh_span *s, struct goheap *heap, unsigned int sc)
+{
+	gh_span_init_small(s, heap, sc, gh_heap_class(heap, sc));
+}
+
 /* The next object of a span that the case made, by its number. */
 static inline unsigned int gh_test_take(struct gh_span *s)
 {

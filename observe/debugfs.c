@@ -107,7 +107,7 @@ static void show_cache(struct seq_file *m, struct gh_cache *cache)
 		bin = &slots->bin[sc % 2];
 		n = gh_peek(bin->nr_partial) + !!gh_peek(bin->active);
 		spans += n;
-		bytes += n * (unsigned long)gh_classes[gh_sc_class(sc)].span_bytes;
+		bytes += n * (unsigned long)gh_heap_class(cache->heap, sc)->span_bytes;
 		refills += gh_peek(bin->refills);
 		magazines += !!gh_peek(bin->magazine);
 	}

@@ -61,6 +61,8 @@ static const char *kind_name(unsigned int sc)
 {
 	if (sc == GH_SC_TINY)
 		return "tiny";
+	if (sc == GH_SC_OBJECT)
+		return "object";
 	return gh_sc_noscan(sc) ? "noscan" : "scan";
 }
 

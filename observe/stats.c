@@ -105,9 +105,10 @@ static void add_cache_events(const struct gh_cache *cache, struct events *e)
 	const struct gh_slots *slots;
 	unsigned int sc;
 
-	for (sc = 0; sc < GH_SC_TINY; sc++) {
+	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
 		slots = gh_cache_peek_slots(cache, sc);
-		e->small_allocs += slots ? gh_peek(slots->slot[sc % 2].allocs) : 0;
+		if (slots && sc != GH_SC_TINY)
+			e->small_allocs += gh_peek(slots->slot[sc % 2].allocs);
 	}
 	e->tiny_allocs += gh_peek(cache->tiny_allocs);
 }
@@ -178,6 +179,7 @@ static int heap_stats_show(struct seq_file *m, void *v)
 	seq_puts(m, "# key value\n");
 	line(m, "held_bytes", atomic_long_read(&heap->pages) << GH_PAGE_SHIFT);
 	line(m, "limit_bytes", heap->limit == LONG_MAX ? 0 : heap->limit << GH_PAGE_SHIFT);
+	line(m, "object_bytes", heap->objects.size);
 	line(m, "large_bytes", usage.large);
 	line(m, "metadata_bytes", heap_metadata(heap) + usage.metadata);
 	show_usage(m, &usage, &events);

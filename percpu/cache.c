@@ -44,6 +44,11 @@ static struct gh_span no_span;
 /* Spans given to the central lists in one section. */
 #define FLUSH_BATCH	64
 
+static const struct gh_class *class_of(const struct gh_cache *cache, unsigned int sc)
+{
+	return gh_heap_class(cache->heap, sc);
+}
+
 /**
  * gh_cache_init() - make an empty cache
  * @cache: zeroed
@@ -266,8 +271,8 @@ static void unpin_slot(struct gh_cache *cache, unsigned int sc)
 static void tidy(struct gh_cache *cache, unsigned int sc)
 {
 	struct gh_bin *bin = gh_cache_bin(cache, sc);
-	unsigned int least = gh_spans_in(GH_TIDY_BYTES, sc);
-	unsigned int most = gh_spans_in(PARTIAL_BYTES, sc);
+	unsigned int least = gh_spans_in(GH_TIDY_BYTES, class_of(cache, sc));
+	unsigned int most = gh_spans_in(PARTIAL_BYTES, class_of(cache, sc));
 
 	if (gh_is_nested())	/* the interrupted code may hold the page heap's lock */
 		return;
@@ -284,7 +289,7 @@ static void tidy(struct gh_cache *cache, unsigned int sc)
 static void miss_released(struct gh_cache *cache, unsigned int sc)
 {
 	struct gh_bin *bin = gh_cache_bin(cache, sc);
-	unsigned long bytes = gh_classes[gh_sc_class(sc)].span_bytes;
+	unsigned long bytes = class_of(cache, sc)->span_bytes;
 
 	if (!bin->released)
 		return;
@@ -300,9 +305,9 @@ static void forget_misses(struct gh_cache *cache, unsigned int sc, unsigned int 
 {
 	struct gh_bin *bin = gh_cache_bin(cache, sc);
 
-	if (gh_sc_class(sc))
-		bin->limit = gh_spans_in(GH_TIDY_BYTES, sc);
-	cache->extra_bytes -= (bin->extra - extra) * gh_classes[gh_sc_class(sc)].span_bytes;
+	if (class_of(cache, sc)->size)
+		bin->limit = gh_spans_in(GH_TIDY_BYTES, class_of(cache, sc));
+	cache->extra_bytes -= (bin->extra - extra) * class_of(cache, sc)->span_bytes;
 	bin->extra = extra;
 	bin->released = 0;
 }

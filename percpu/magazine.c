@@ -45,14 +45,14 @@ struct gh_slots gh_no_slots __ro_after_init = { .slot = { DRY, DRY } };
 
 static atomic_long_t bytes;
 
-static unsigned int capacity(unsigned int sc)
+static unsigned int capacity(const struct goheap *heap, unsigned int sc)
 {
-	return clamp_t(unsigned int, BYTES / gh_classes[gh_sc_class(sc)].size, LEAST, MOST);
+	return clamp_t(unsigned int, BYTES / gh_heap_class(heap, sc)->size, LEAST, MOST);
 }
 
-static size_t size_of(unsigned int sc)
+static size_t size_of(const struct goheap *heap, unsigned int sc)
 {
-	return (capacity(sc) + 1) * sizeof(struct gh_freed);
+	return (capacity(heap, sc) + 1) * sizeof(struct gh_freed);
 }
 
 /**
@@ -103,7 +103,7 @@ struct gh_freed *gh_magazine_detach(struct gh_cache *cache, unsigned int sc)
 		return NULL;
 	gh_magazine_empty(cache, sc);
 	gh_magazine_none(cache, sc);
-	atomic_long_sub(size_of(sc), &bytes);
+	atomic_long_sub(size_of(cache->heap, sc), &bytes);
 	return magazine;
 }
 
@@ -118,9 +118,9 @@ static bool attach(struct gh_cache *cache, unsigned int sc, struct gh_freed *mag
 	gh_cache_bin(cache, sc)->magazine = magazine;
 	WRITE_ONCE(cache->filled, true);
 	slot->top = magazine;
-	slot->limit = magazine + capacity(sc);
+	slot->limit = magazine + capacity(cache->heap, sc);
 	gh_section_exit(cache);
-	atomic_long_add(size_of(sc), &bytes);
+	atomic_long_add(size_of(cache->heap, sc), &bytes);
 	return true;
 }
 
@@ -130,7 +130,8 @@ static bool is_worth_it(struct goheap *heap, unsigned int sc)
 	const struct gh_bin *bin;
 
 	/* A magazine allocates the newest first, and goheap.random=1 a random object. */
-	if (gh_random || !slots)
+	/* A heap without pages is not asked to give magazines back. */
+	if (gh_random || !slots || !gh_heap_has_pages(heap))
 		return false;
 	bin = &slots->bin[sc % 2];
 	/* The task may move to another CPU here: attach() checks again. */
@@ -160,7 +161,7 @@ void gh_magazine_consider(struct goheap *heap, unsigned int sc, gfp_t gfp)
 		return;
 	}
 	/* Zeroed: the first entry has no object, and stays below the oldest. */
-	magazine = kzalloc_node(size_of(sc), GH_GFP_OPTIONAL, numa_mem_id());
+	magazine = kzalloc_node(size_of(heap, sc), GH_GFP_OPTIONAL, numa_mem_id());
 	if (!magazine)
 		return;
 	kmemleak_ignore(magazine);	/* it points to free objects */
@@ -184,13 +185,15 @@ unsigned long gh_magazine_bytes(void)
 
 /**
  * gh_magazine_bytes_of() - bookkeeping overhead
- * @bin: any CPU's
+ * @cache: any CPU's
  * @sc: of which slot
  *
  * Context: Any.
  * Return: bytes of the slot's magazine.
  */
-unsigned long gh_magazine_bytes_of(const struct gh_bin *bin, unsigned int sc)
+unsigned long gh_magazine_bytes_of(const struct gh_cache *cache, unsigned int sc)
 {
-	return gh_peek(bin->magazine) ? size_of(sc) : 0;
+	const struct gh_slots *slots = gh_cache_peek_slots(cache, sc);
+
+	return slots && gh_peek(slots->bin[sc % 2].magazine) ? size_of(cache->heap, sc) : 0;
 }

@@ -7,7 +7,6 @@
 
 #include <linux/types.h>
 
-struct gh_bin;
 struct gh_cache;
 struct gh_freed;
 struct goheap;
@@ -17,6 +16,6 @@ void gh_magazine_empty(struct gh_cache *cache, unsigned int sc);
 struct gh_freed *gh_magazine_detach(struct gh_cache *cache, unsigned int sc);
 void gh_magazine_consider(struct goheap *heap, unsigned int sc, gfp_t gfp);	/* no section */
 unsigned long gh_magazine_bytes(void);
-unsigned long gh_magazine_bytes_of(const struct gh_bin *bin, unsigned int sc);
+unsigned long gh_magazine_bytes_of(const struct gh_cache *cache, unsigned int sc);
 
 #endif /* _GOHEAP_PERCPU_MAGAZINE_H */

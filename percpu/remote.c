@@ -9,8 +9,6 @@
 #include <linux/string.h>
 
 #include "base/context.h"
-#include "base/sizeclass.h"
-#include "base/spanclass.h"
 #include "central.h"
 #include "hooks/report.h"
 #include "hooks/sanitize.h"
@@ -44,7 +42,7 @@ static bool inbox_add(struct gh_cache *owner, struct gh_span *s)
 
 static bool inbox_push(struct gh_cache *owner, struct gh_span *s)
 {
-	unsigned long bytes = gh_classes[gh_sc_class(s->spanclass)].span_bytes;
+	unsigned long bytes = s->limit;
 
 	if (!inbox_add(owner, s))
 		return false;
@@ -162,7 +160,7 @@ void gh_remote_free(struct gh_span *s, unsigned int idx, u32 life)
 	void *p = gh_span_object(s, idx);
 
 	if (is_to_be_told(s, idx, life))
-		gh_sanitize_free(p, s->elemsize);
+		gh_sanitize_free_small(s, p);
 	if (unlikely(!set_remote(s, idx, life)))
 		gh_misuse(GH_DOUBLE_FREE, p, s);
 	else

@@ -20,13 +20,14 @@
 
 static void init_slot(struct gh_cache *cache, unsigned int sc)
 {
-	if (sc >= GH_NR_SLOTS)
-		return;
+	const struct gh_class *class = gh_heap_class(cache->heap, sc);
+
 	gh_magazine_none(cache, sc);
-	if (!gh_sc_class(sc))
+	/* The class of large objects, or the heap is no object cache. */
+	if (!class->size)
 		return;
-	gh_cache_slot(cache, sc)->size = gh_sc_bytes(sc);
-	gh_cache_bin(cache, sc)->limit = gh_spans_in(GH_TIDY_BYTES, sc);
+	gh_cache_slot(cache, sc)->size = class->size;
+	gh_cache_bin(cache, sc)->limit = gh_spans_in(GH_TIDY_BYTES, class);
 }
 
 /* False if there is nothing to do, or if this is an interrupt that hit the section. */
@@ -121,7 +122,7 @@ unsigned long gh_slots_bytes(const struct gh_cache *cache)
 			continue;
 		if (sc % 2 == 0)
 			bytes += sizeof(*slots);
-		bytes += gh_magazine_bytes_of(&slots->bin[sc % 2], sc);
+		bytes += gh_magazine_bytes_of(cache, sc);
 	}
 	return bytes;
 }

@@ -8,7 +8,6 @@
 #include <linux/types.h>
 
 #include "base/sizeclass.h"
-#include "base/spanclass.h"
 
 struct gh_cache;
 struct goheap;
@@ -16,9 +15,9 @@ struct goheap;
 /* The first tidy-up of a slot's partial list is at this many bytes of spans. */
 #define GH_TIDY_BYTES	(256UL << 10)
 
-static inline unsigned int gh_spans_in(unsigned long bytes, unsigned int sc)
+static inline unsigned int gh_spans_in(unsigned long bytes, const struct gh_class *class)
 {
-	return bytes / gh_classes[gh_sc_class(sc)].span_bytes;
+	return bytes / class->span_bytes;
 }
 
 void gh_slots_make(struct goheap *heap, unsigned int sc, gfp_t gfp);

@@ -7,6 +7,7 @@
 #include <linux/mm.h>
 
 #include "arena.h"
+#include "base/compat.h"
 #include "base/heap_page.h"
 #include "base/sizeclass.h"
 #include "base/spanclass.h"
@@ -48,10 +49,59 @@ uncharge:
 	return ERR_PTR(-ENOMEM);
 }
 
+/* Have every object of a new span constructed. */
+static void construct(const struct gh_objects *o, struct gh_span *s, unsigned int nr)
+{
+	void *p = (void *)s->base;
+
+	for (; nr--; p += o->class.size) {
+		gh_unpoison(p, o->class.size);
+		o->ctor(p);
+		gh_poison_pages((unsigned long)p, o->class.size);
+	}
+}
+
+static struct gh_span *new_small(struct goheap *heap, unsigned int sc,
+				 const struct gh_class *class, bool gentle, gfp_t gfp, int nid)
+{
+	const struct gh_want w = {
+		.npages = class->span_bytes >> GH_PAGE_SHIFT,
+		.align = max(class->align >> GH_PAGE_SHIFT, 1U),
+		.kind = gh_span_kind(sc, class->objects),
+		.state = GH_SPAN_SMALL,
+		.gentle = gentle,
+	};
+	struct gh_span *s;
+
+	s = new_pages(heap, &w, class->objects, gfp, nid);
+	if (IS_ERR(s))
+		return s;
+	gh_poison_pages(s->base, gh_span_bytes(s));
+	/* Before any other CPU can find the objects. */
+	if (heap->objects.ctor)
+		construct(&heap->objects, s, class->objects);
+	gh_span_init_small(s, heap, sc, class);
+	gh_arena_commit(s);
+	return s;
+}
+
+/* Spans of an object cache are as long as is best, or, in fragmented memory, as they have to be. */
+static struct gh_span *new_objects(struct goheap *heap, gfp_t gfp, int nid)
+{
+	const struct gh_objects *o = &heap->objects;
+	bool shorter = o->least.span_bytes < o->class.span_bytes;
+	struct gh_span *s;
+
+	s = new_small(heap, GH_SC_OBJECT, &o->class, shorter, gfp, nid);
+	if (IS_ERR(s) && shorter)
+		s = new_small(heap, GH_SC_OBJECT, &o->least, false, gfp, nid);
+	return s;
+}
+
 /**
  * gh_spans_new_small() - make a span of free objects
  * @heap: whose
- * @sc: span class or GH_SC_TINY
+ * @sc: span class, GH_SC_TINY or GH_SC_OBJECT
  * @gfp: see goheap_alloc()
  * @nid: node, or NUMA_NO_NODE for the nearest
  *
@@ -61,23 +111,9 @@ uncharge:
  */
 struct gh_span *gh_spans_new_small(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid)
 {
-	const struct gh_class *class = &gh_classes[gh_sc_class(sc)];
-	const struct gh_want w = {
-		.npages = class->span_bytes >> GH_PAGE_SHIFT,
-		.align = max(class->align >> GH_PAGE_SHIFT, 1U),
-		.kind = gh_span_kind(sc),
-		.state = GH_SPAN_SMALL,
-		.gentle = gh_sc_shorter(sc) != sc,
-	};
-	struct gh_span *s;
-
-	s = new_pages(heap, &w, class->objects, gfp, nid);
-	if (IS_ERR(s))
-		return s;
-	gh_poison_pages(s->base, gh_span_bytes(s));
-	gh_span_init_small(s, heap, sc);
-	gh_arena_commit(s);
-	return s;
+	if (sc == GH_SC_OBJECT)
+		return new_objects(heap, gfp, nid);
+	return new_small(heap, sc, gh_heap_class(heap, sc), gh_sc_shorter(sc) != sc, gfp, nid);
 }
 
 /**
@@ -130,6 +166,11 @@ static void wipe(struct gh_span *s)
 			gh_clear((void *)s->base, s->limit);
 		return;
 	}
+	/* No free has cleared anything. */
+	if (s->flags & GH_F_KEEP) {
+		gh_clear((void *)s->base, s->limit);
+		return;
+	}
 	for (i = 0; i < gh_span_nwords(s); i++) {
 		left = gh_span_valid_bits(s, i) & ~s->words[i].free;
 		for_each_set_bit(bit, &left, BITS_PER_LONG)
@@ -137,9 +178,29 @@ static void wipe(struct gh_span *s)
 	}
 }
 
+static void release(struct gh_span *s)
+{
+	atomic_long_sub(s->npages, &s->heap->pages);
+	gh_poison_pages(s->base, gh_span_bytes(s));
+	gh_arena_free(s);
+}
+
+/* The readers of the type-safe objects have gone. */
+static void release_rcu(struct rcu_head *rcu)
+{
+	struct gh_span *s = container_of(rcu, struct gh_span, rcu);
+
+	if (want_init_on_free())
+		wipe(s);
+	release(s);
+}
+
 /**
  * gh_spans_free() - give a span back to the page heap
  * @s: no object in it is live; token held; on no list
+ *
+ * The pages of type-safe objects go after a grace period; until then the span counts as its
+ * heap's, and has free objects only.
  *
  * Context: Any but NMI; no lock held.
  */
@@ -150,7 +211,7 @@ void gh_spans_free(struct gh_span *s)
 	/* First, while the objects' bytes are still as the last users left them. */
 	if (records)
 		gh_debug_validate(s);
-	if (want_init_on_free())
+	if (want_init_on_free() && !s->heap->objects.typesafe)
 		wipe(s);
 	/*
 	 * If two CPUs freed an object at the same time, both of its bits are set, and the
@@ -165,7 +226,8 @@ void gh_spans_free(struct gh_span *s)
 		WRITE_ONCE(s->records, NULL);
 		gh_records_drop(records);
 	}
-	atomic_long_sub(s->npages, &s->heap->pages);
-	gh_poison_pages(s->base, gh_span_bytes(s));
-	gh_arena_free(s);
+	if (unlikely(s->heap->objects.typesafe))
+		gh_call_rcu(&s->rcu, release_rcu);
+	else
+		release(s);
 }

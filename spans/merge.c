@@ -32,6 +32,10 @@ static void wipe_objects(struct gh_span *s, unsigned int word, unsigned long bit
 
 	for_each_set_bit(bit, &bits, BITS_PER_LONG) {
 		p = gh_span_object(s, word * BITS_PER_LONG + bit);
+		if (s->flags & GH_F_KEEP) {
+			gh_sanitize_free_small(s, p);
+			continue;
+		}
 		if (want_init_on_free())
 			gh_clear(p, s->elemsize);
 		gh_poison(p, s->elemsize);

@@ -67,7 +67,7 @@ static bool clock_counts_insns(void)
 
 /* ---- the loops -------------------------------------------------------------- */
 
-enum op { PAIR, ZALLOC, STRDUP, SIZED, PRIVATE };
+enum op { PAIR, ZALLOC, STRDUP, SIZED, PRIVATE, OBJECT, OBJECT_ZERO };
 
 /* Allocations and frees of one measurement, and what they took. */
 struct run {
@@ -83,6 +83,7 @@ static void **objects;			/* MAX_LIVE */
 static u32 *free_order;			/* MAX_LIVE indices into objects[] */
 static struct kmem_cache *cache;	/* of the size that is measured */
 static struct goheap *heap;
+static struct goheap_cache *object_cache;	/* of 64 bytes */
 
 static __always_inline void *alloc_one(const enum allocator which, const enum op op,
 				       const size_t size)
@@ -98,7 +99,11 @@ static __always_inline void *alloc_one(const enum allocator which, const enum op
 		return strdup_by(which, "eth0", GFP);
 	if (which == GOHEAP && op == PRIVATE)
 		return goheap_heap_alloc(heap, size, GFP, 0);
-	return op == ZALLOC ? zalloc_by(which, cache, size, GFP) :
+	if (which == GOHEAP && op == OBJECT)
+		return goheap_cache_alloc(object_cache, GFP);
+	if (which == GOHEAP && op == OBJECT_ZERO)
+		return goheap_cache_zalloc(object_cache, GFP);
+	return op == ZALLOC || op == OBJECT_ZERO ? zalloc_by(which, cache, size, GFP) :
 			      alloc_by(which, cache, size, GFP);
 }
 
@@ -109,6 +114,8 @@ static __always_inline void free_one(const enum allocator which, const enum op o
 		goheap_free_sized(p, size);
 	else if (which == GOHEAP && op == PRIVATE)
 		goheap_heap_free(heap, p);
+	else if (which == GOHEAP && (op == OBJECT || op == OBJECT_ZERO))
+		goheap_cache_free(object_cache, p);
 	else
 		free_by(which, cache, p);
 }
@@ -170,6 +177,8 @@ DEFINE_LOOPS(zalloc_64, ZALLOC, 64)
 DEFINE_LOOPS(strdup_eth0, STRDUP, 5)
 DEFINE_LOOPS(sized_64, SIZED, 64)
 DEFINE_LOOPS(private_64, PRIVATE, 64)
+DEFINE_LOOPS(object_64, OBJECT, 64)
+DEFINE_LOOPS(object_zero_64, OBJECT_ZERO, 64)
 
 /* kmalloc() has no such call; kfree_bulk() is kmem_cache_free_bulk() without the cache. */
 static void bulk_64(struct run *r)
@@ -296,6 +305,8 @@ static const struct row others[] = {
 	{ "bulk",    bulk_64,     NO_KMALLOC,  64,   BULK },
 	{ "sized",   sized_64,    BIT(GOHEAP), 64,   16 },
 	{ "private", private_64,  BIT(GOHEAP), 64,   16 },
+	{ "object",  object_64,   NO_KMALLOC,  64,   16 },
+	{ "ozalloc", object_zero_64, NO_KMALLOC, 64, 16 },
 };
 
 static int measure_pairs(void (*run)(struct run *r), unsigned int size)
@@ -339,6 +350,11 @@ static int __init insn_init(void)
 	heap = goheap_create("insn", NULL);
 	if (IS_ERR(heap))
 		return PTR_ERR(heap);
+	object_cache = goheap_cache_create("insn-objects", 64, 0, 0, NULL);
+	if (IS_ERR(object_cache)) {
+		err = PTR_ERR(object_cache);
+		goto destroy_heap;
+	}
 	objects = kvcalloc(MAX_LIVE, sizeof(*objects), GFP_KERNEL);
 	free_order = kvcalloc(MAX_LIVE, sizeof(*free_order), GFP_KERNEL);
 	if (objects && free_order) {
@@ -348,6 +364,8 @@ static int __init insn_init(void)
 	}
 	kvfree(free_order);
 	kvfree(objects);
+	goheap_cache_destroy(object_cache);
+destroy_heap:
 	goheap_destroy(heap);
 	return finished(err);
 }
