@@ -40,9 +40,14 @@
 
 struct bench_thread;
 
-/* A pattern, compiled for each allocator, and for each of them in several layouts. */
+/* A loop, several times over: the same code at different places in cache lines. */
+struct layouts {
+	void (*loop[MAX_LAYOUTS])(struct bench_thread *t);
+};
+
+/* A pattern, compiled for each allocator. */
 struct loops {
-	void (*fn[NR_ALLOCATORS][MAX_LAYOUTS])(struct bench_thread *t);
+	const struct layouts *of[NR_ALLOCATORS];
 };
 
 /* One line of the result for each allocator. */
@@ -154,7 +159,10 @@ int bench_sh6(void);
 #define ANY_SIZE	(NO_CACHE | BIT(FLOOR))
 
 /* Instructions that do nothing, so that what comes after them lies elsewhere. */
-#define pad_code(n)	asm volatile(".rept %c0\n\tnop\n\t.endr" : : "i" (n))
+static __always_inline void pad_code(const int nops)
+{
+	asm volatile(".rept %c0\n\tnop\n\t.endr" : : "i" (nops));
+}
 
 /*
  * A pattern is NAME_loop(). It is compiled once per allocator with @which a constant: no
@@ -172,23 +180,25 @@ static noinline __aligned(64) void name##_##which##_##layout(struct bench_thread
 #define DEFINE_LAYOUTS(name, which)							\
 	DEFINE_LOOP(name, which, 0)							\
 	DEFINE_LOOP(name, which, 1)							\
-	DEFINE_LOOP(name, which, 2)
-
-#define LAYOUTS(name, which)								\
-	[which] = { name##_##which##_0, name##_##which##_1, name##_##which##_2 }
-
-#define DEFINE_LOOPS_AS(name, storage)							\
-	DEFINE_LAYOUTS(name, KMALLOC)							\
-	DEFINE_LAYOUTS(name, CACHE)							\
-	DEFINE_LAYOUTS(name, GOHEAP)							\
-	DEFINE_LAYOUTS(name, FLOOR)							\
-storage const struct loops name##_loops = { .fn = {					\
-	LAYOUTS(name, KMALLOC), LAYOUTS(name, CACHE),					\
-	LAYOUTS(name, GOHEAP), LAYOUTS(name, FLOOR)					\
+	DEFINE_LOOP(name, which, 2)							\
+static const struct layouts name##_##which = { .loop = {					\
+	name##_##which##_0, name##_##which##_1, name##_##which##_2			\
 } }
 
-#define DEFINE_LOOPS(name)	DEFINE_LOOPS_AS(name, static)
-#define DEFINE_SHARED_LOOPS(name) DEFINE_LOOPS_AS(name,)
+#define DEFINE_LOOPS_AS(qualifiers, name)						\
+	DEFINE_LAYOUTS(name, KMALLOC);							\
+	DEFINE_LAYOUTS(name, CACHE);							\
+	DEFINE_LAYOUTS(name, GOHEAP);							\
+	DEFINE_LAYOUTS(name, FLOOR);							\
+qualifiers struct loops name##_loops = {						\
+	.of[KMALLOC] = &name##_KMALLOC,						\
+	.of[CACHE] = &name##_CACHE,							\
+	.of[GOHEAP] = &name##_GOHEAP,						\
+	.of[FLOOR] = &name##_FLOOR,							\
+}
+
+#define DEFINE_LOOPS(name)		DEFINE_LOOPS_AS(static const, name)
+#define DEFINE_SHARED_LOOPS(name)	DEFINE_LOOPS_AS(const, name)
 
 static __always_inline void *counted(struct bench_thread *t, void *p)
 {

@@ -152,8 +152,8 @@ DEFINE_LOOPS(xmalloc);
 int bench_xmalloc(void)
 {
 	struct point pt = {
-		.pattern = "xmalloc", .loops = &xmalloc_loops, .allocators = EXACT_SIZE, .threads = 2,
-		.size = 64, .live = 4 * XMALLOC_BATCH, .batch = XMALLOC_BATCH,
+		.pattern = "xmalloc", .loops = &xmalloc_loops, .allocators = EXACT_SIZE,
+		.threads = 2, .size = 64, .live = 4 * XMALLOC_BATCH, .batch = XMALLOC_BATCH,
 		.round = XMALLOC_BATCH, .order = "in-order", .count = 400000,
 	};
 	int err;

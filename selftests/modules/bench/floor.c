@@ -374,7 +374,7 @@ void floor_reset(void)
 	}
 }
 
-static int cpu_init(struct floor_cpu *cpu)
+static int stacks_init(struct floor_cpu *cpu)
 {
 	unsigned int class;
 	void **slot;
@@ -411,7 +411,7 @@ int floor_init(void)
 	if (!page_class || !cpus)
 		return -ENOMEM;
 	for_each_possible_cpu(cpu)
-		if (cpu_init(per_cpu_ptr(cpus, cpu)))
+		if (stacks_init(per_cpu_ptr(cpus, cpu)))
 			return -ENOMEM;
 	return 0;
 }

@@ -75,7 +75,7 @@ static void bench_thread_main(struct mate *mate)
 
 	struct job *job = t->job;
 
-	job->pt->loops->fn[job->which][job->layout](t);
+	job->pt->loops->of[job->which]->loop[job->layout](t);
 }
 
 /* The first CPU usually takes the interrupts, so one thread alone avoids it. */
