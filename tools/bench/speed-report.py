@@ -47,11 +47,11 @@ class Results:
         self.by_key = {}
         self.report = None
         for line in console:
-            if REPORTS.search(line):
-                self.report = self.report or line.strip()
             _, found, text = line.partition("goheap_bench: ")
-            if found:
+            if found:       # its header names KASAN where the kernel has it
                 self.take(text.strip())
+            elif REPORTS.search(line):
+                self.report = self.report or line.strip()
 
     def take(self, text):
         proof = re.match(r"misuse proof (\w+): (\d+) of (\d+) ", text)
