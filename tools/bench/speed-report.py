@@ -13,7 +13,10 @@ import re
 import sys
 from xml.sax.saxutils import escape
 
-ALLOCATORS = ("goheap", "kmalloc", "kmem_cache")
+ALLOCATORS = ("goheap", "kmalloc", "kmem_cache", "floor")
+
+# How far the code's layout has to move a number before that is said.
+LAYOUT_NOTE = 0.10
 
 # Options that say how fast the kernel's own allocator can be.
 OPTIONS = re.compile(
@@ -44,11 +47,11 @@ class Results:
         self.by_key = {}
         self.report = None
         for line in console:
-            if REPORTS.search(line):
-                self.report = self.report or line.strip()
             _, found, text = line.partition("goheap_bench: ")
-            if found:
+            if found:       # its header names KASAN where the kernel has it
                 self.take(text.strip())
+            elif REPORTS.search(line):
+                self.report = self.report or line.strip()
 
     def take(self, text):
         proof = re.match(r"misuse proof (\w+): (\d+) of (\d+) ", text)
@@ -78,6 +81,9 @@ class Results:
             return
         times = {k: float(f[k]) for k in ("min", "med", "max")}
         times["failed"] = int(f.get("nulls", 0))
+        if "layouts" in f:
+            times["layouts"] = [dict(zip(("min", "med", "max"), map(float, layout.split("/"))))
+                                for layout in f["layouts"].split(",")]
         point[f["alloc"]] = times
 
     def check(self):
@@ -101,6 +107,25 @@ class Results:
         return [(p["ratio_" + other], p) for p in self.points if "ratio_" + other in p]
 
 
+# ---- layouts -----------------------------------------------------------------
+
+
+def layout_moves(times):
+    """How much slower the slowest layout is than the fastest one. What else the machine does
+    can move a layout's median, so it only counts where all runs of the one were slower than
+    all runs of the other."""
+    layouts = sorted(times.get("layouts", ()), key=lambda layout: layout["med"])
+    if not layouts or layouts[-1]["min"] <= layouts[0]["max"]:
+        return 0
+    return layouts[-1]["med"] / max(layouts[0]["med"], 0.1) - 1
+
+
+def moved(point):
+    """Allocators whose number depends on the layout, and by how much."""
+    moves = {a: layout_moves(point[a]) for a in ALLOCATORS if a in point}
+    return {a: m for a, m in moves.items() if m > LAYOUT_NOTE}
+
+
 # ---- table -------------------------------------------------------------------
 
 
@@ -116,18 +141,24 @@ def table(results, load):
         f"{when} {refused} of {tried} bad frees refused"
         for when, (refused, tried) in results.proofs.items())
     yield f"# medians, {unit} per object allocated and freed; ratios: theirs / goheap"
-    row = "{:<13} {:>10} {:>6} {:<9} {:>9} {:>9} {:>10} {:>8} {:>8}"
+    yield "# floor: the same loops with stacks of addresses that are never checked"
+    row = "{:<13} {:>10} {:>6} {:<10} {:>9} {:>9} {:>10} {:>8} {:>8} {:>8}"
     yield row.format("#pattern", "size", "live", "order", *ALLOCATORS, "ratio", "cache")
     for p in results.points:
         head = p["pattern"], p["size"], p["live"], p["order"]
         if "skipped" in p:
-            yield row.format(*head, *"-" * 5) + "  skipped: " + p["skipped"]
+            yield row.format(*head, *"-" * 6) + "  skipped: " + p["skipped"]
             continue
         medians = [f"{p[a]['med']:.1f}" if a in p else "-" for a in ALLOCATORS]
         ratios = [f"{p[r]:.2f}" if r in p else "-" for r in ("ratio_kmalloc", "ratio_kmem_cache")]
         failed = "".join(f"  ({p[a]['failed']} failed: {a})" for a in ALLOCATORS
                          if a in p and p[a]["failed"])
-        yield row.format(*head, *medians, *ratios) + failed
+        layout = "  layout: " + ", ".join(f"{a} {m:.0%}" for a, m in moved(p).items())
+        yield row.format(*head, *medians, *ratios) + failed + (layout if moved(p) else "")
+    if int(results.header.get("layouts", 1)) > 1:
+        points = [p for p in results.points if "goheap" in p]
+        yield (f"# code layout moves goheap by more than {LAYOUT_NOTE:.0%} on "
+               f"{sum('goheap' in moved(p) for p in points)} of {len(points)} points")
     for s in results.scaling:
         yield (f"# {s['pattern']}: {s['order']} do {s['scaling']} times the work of "
                f"{s['base']} with {s['alloc']}")

@@ -12,7 +12,7 @@
 #
 # KERNEL is uml if left out: native speed and CPUs that really run at a time. In an
 # emulated guest only the ratios mean something, and they not much; there is less
-# to do there (scale=25). PARAM=VALUE goes to the module: patterns=pair,cross runs=15.
+# to do there (scale=25 layouts=1). PARAM=VALUE goes to the module: patterns=pair,cross runs=15.
 #
 # goheap has to refuse every bad free before and after, in the same boot, or the
 # whole run is an error.
@@ -26,7 +26,8 @@ case ${1:-} in
 esac
 params=$*
 smp=${SMP:-2}
-[ "$name" = uml ] || params="scale=25 $params"
+# An emulator does not know where code lies.
+[ "$name" = uml ] || params="scale=25 layouts=1 $params"
 
 need_packages python3
 out=$TOP/build/bench

@@ -4,9 +4,12 @@
  *
  *   main.c     parameters, what they select, what is said about the kernel
  *   harness.c  calibration, runs, results; threads and clock are those of ../lib
+ *   floor.c    no allocator: what the loops cost by themselves
  *   tables.c   random choices, all made before the clock starts
- *   single.c   patterns on one CPU
+ *   sizes.c    pair, batch and replace; sizes that the compiler knows, or does not
+ *   single.c   other patterns on one CPU
  *   cross.c    patterns between CPUs, and on all of them
+ *   bursts.c   many objects at once, on one CPU and between two
  *   mixes.c    patterns that imitate applications
  */
 #ifndef _GOHEAP_BENCH_H
@@ -27,20 +30,32 @@
 #include "lib/random.h"
 #include "lib/team.h"
 
+#include "floor.h"
+
 #define MAX_RUNS	64
+#define MAX_LAYOUTS	3
 #define MAX_LIVE	20000		/* objects that one thread holds at a time */
 #define NR_STEPS	65536		/* random steps, made before the clock starts */
-#define RING_MAX	16384		/* objects between two CPUs, at most */
 #define CACHE_MAX	(32 * 1024)	/* largest object tried with a kmem_cache */
 
 struct bench_thread;
+
+/* A loop, several times over: the same code at different places in cache lines. */
+struct layouts {
+	void (*loop[MAX_LAYOUTS])(struct bench_thread *t);
+};
+
+/* A pattern, compiled for each allocator. */
+struct loops {
+	const struct layouts *of[NR_ALLOCATORS];
+};
 
 /* One line of the result for each allocator. */
 struct point {
 	const char *pattern;
 	const char *order;
 	const char *sizes;		/* instead of size, where it is mixed */
-	void (*run)(struct bench_thread *t);
+	const struct loops *loops;
 	unsigned int allocators;
 	unsigned int threads;		/* 0 is one */
 	size_t size;
@@ -54,6 +69,7 @@ struct point {
 struct job {
 	const struct point *pt;
 	enum allocator which;
+	unsigned int layout;
 	struct kmem_cache *cache;	/* for CACHE */
 	unsigned int nr_threads;
 	unsigned long count;		/* objects that each thread has to do */
@@ -71,13 +87,6 @@ struct bench_thread {
 	void **objs;			/* MAX_LIVE, its own */
 } ____cacheline_aligned_in_smp;
 
-/* Objects on their way from one CPU to another. */
-struct ring {
-	unsigned int head ____cacheline_aligned_in_smp;	/* written by the producer */
-	unsigned int tail ____cacheline_aligned_in_smp;	/* written by the consumer */
-	void *slot[RING_MAX] ____cacheline_aligned_in_smp;
-};
-
 /*
  * What to do next: replace what is in @slot by an object of @size. Scripts, which
  * say themselves what to do, read it as follow() in mixes.c explains.
@@ -90,10 +99,10 @@ struct step {
 
 /* ---- harness.c -------------------------------------------------------------- */
 
-extern unsigned int runs, scale, max_threads;
+extern unsigned int runs, layouts, scale, max_threads;
 extern bool ticks;
 extern void **shared;			/* MAX_LIVE slots of all threads; NULL between runs */
-extern struct ring *rings;		/* one for each two threads */
+extern struct ring *rings;		/* one for each two threads, see ring.h */
 
 int harness_init(void);
 void harness_exit(void);
@@ -123,8 +132,7 @@ u32 slot_uniform(struct rnd_state *rnd, u32 slots);
 
 /* ---- patterns --------------------------------------------------------------- */
 
-void pair_run(struct bench_thread *t);
-void replace_run(struct bench_thread *t);
+extern const struct loops pair_loops, replace_loops;
 
 int bench_pair(void);
 int bench_batch(void);
@@ -135,6 +143,7 @@ int bench_zfresh(void);
 int bench_bulk(void);
 int bench_realloc(void);
 int bench_cross(void);
+int bench_burst(void);
 int bench_xmalloc(void);
 int bench_slots(void);
 int bench_scale(void);
@@ -145,40 +154,71 @@ int bench_sh6(void);
 
 /* ---- the allocators --------------------------------------------------------- */
 
-/*
- * A pattern is NAME_loop(), compiled once per allocator with @which a constant: no
- * indirect call, and no test for the allocator, is measured.
- */
-#define DEFINE_RUN(name)					\
-void name##_run(struct bench_thread *t)				\
-{								\
-	switch (t->job->which) {				\
-	case KMALLOC:						\
-		name##_loop(t, KMALLOC);			\
-		break;						\
-	case CACHE:						\
-		name##_loop(t, CACHE);				\
-		break;						\
-	default:						\
-		name##_loop(t, GOHEAP);				\
-		break;						\
-	}							\
+/* Who can do a pattern with one size, and who a pattern with any sizes. */
+#define EXACT_SIZE	(ALL | BIT(FLOOR))
+#define ANY_SIZE	(NO_CACHE | BIT(FLOOR))
+
+/* Instructions that do nothing, so that what comes after them lies elsewhere. */
+static __always_inline void pad_code(const int nops)
+{
+	asm volatile(".rept %c0\n\tnop\n\t.endr" : : "i" (nops));
 }
 
-static __always_inline void *obj_alloc(struct bench_thread *t, const enum allocator which,
-				       struct kmem_cache *cache, size_t size)
-{
-	void *p = alloc_by(which, cache, size, GFP_KERNEL);
+/*
+ * A pattern is NAME_loop(). It is compiled once per allocator with @which a constant: no
+ * indirect call, and no test for the allocator, is measured. Each of these functions is there
+ * in MAX_LAYOUTS layouts: where its loop lies in cache lines and in the predictors of branches
+ * differs, and nothing else. The steps are odd, because compilers align loops.
+ */
+#define DEFINE_LOOP(name, which, layout)						\
+static noinline __aligned(64) void name##_##which##_##layout(struct bench_thread *t)	\
+{											\
+	pad_code((layout) * 21);							\
+	name##_loop(t, which);								\
+}
 
+#define DEFINE_LAYOUTS(name, which)							\
+	DEFINE_LOOP(name, which, 0)							\
+	DEFINE_LOOP(name, which, 1)							\
+	DEFINE_LOOP(name, which, 2)							\
+static const struct layouts name##_##which = { .loop = {					\
+	name##_##which##_0, name##_##which##_1, name##_##which##_2			\
+} }
+
+#define DEFINE_LOOPS_AS(qualifiers, name)						\
+	DEFINE_LAYOUTS(name, KMALLOC);							\
+	DEFINE_LAYOUTS(name, CACHE);							\
+	DEFINE_LAYOUTS(name, GOHEAP);							\
+	DEFINE_LAYOUTS(name, FLOOR);							\
+qualifiers struct loops name##_loops = {						\
+	.of[KMALLOC] = &name##_KMALLOC,						\
+	.of[CACHE] = &name##_CACHE,							\
+	.of[GOHEAP] = &name##_GOHEAP,						\
+	.of[FLOOR] = &name##_FLOOR,							\
+}
+
+#define DEFINE_LOOPS(name)		DEFINE_LOOPS_AS(static const, name)
+#define DEFINE_SHARED_LOOPS(name)	DEFINE_LOOPS_AS(const, name)
+
+static __always_inline void *counted(struct bench_thread *t, void *p)
+{
 	if (unlikely(!p))
 		t->nulls++;
 	return p;
 }
 
+static __always_inline void *obj_alloc(struct bench_thread *t, const enum allocator which,
+				       struct kmem_cache *cache, const size_t size)
+{
+	return counted(t, which == FLOOR ? floor_alloc(size) :
+					   alloc_by(which, cache, size, GFP_KERNEL));
+}
+
 static __always_inline void obj_free(const enum allocator which, struct kmem_cache *cache, void *p)
 {
-	/* the others take NULL */
-	if (which != CACHE || likely(p))
+	if (which == FLOOR)
+		floor_free(p);
+	else if (which != CACHE || likely(p))	/* the others take NULL */
 		free_by(which, cache, p);
 }
 

@@ -5,6 +5,7 @@
  * perfect scaling shows as the same time.
  */
 #include "bench.h"
+#include "ring.h"
 
 #include <linux/atomic.h>
 #include <linux/math.h>
@@ -89,23 +90,49 @@ static __always_inline void cross_loop(struct bench_thread *t, const enum alloca
 	hand_over(t, which, false);
 }
 
-static DEFINE_RUN(cross)
+DEFINE_LOOPS(cross);
 
-/* cross: a stream of objects that are freed soon after, in small batches. */
+static __always_inline void cross_each_loop(struct bench_thread *t, const enum allocator which)
+{
+	const unsigned int mask = t->job->pt->live - 1;
+	struct ring *ring = &rings[t->id / 2];
+
+	if (t->id % 2 == 0)
+		ring_clear(ring);
+	meet(t);
+	t->start = clock_ticks();
+	if (t->id % 2 == 0)
+		ring_put_each(t, which, ring, mask, t->job->count);
+	else
+		ring_take_each(t, which, ring, mask, t->job->count);
+	t->end = clock_ticks();
+}
+
+DEFINE_LOOPS(cross_each);
+
+/* cross: a stream of objects that are freed soon after, in small batches or one by one. */
+static int cross_size(size_t size)
+{
+	struct point pt = {
+		.pattern = "cross", .loops = &cross_loops, .allocators = EXACT_SIZE, .threads = 2,
+		.size = size, .live = CROSS_RING, .batch = CROSS_BATCH,
+		.order = "in-order", .count = 200000,
+	};
+	int err;
+
+	BUILD_BUG_ON_NOT_POWER_OF_2(CROSS_RING);
+	BUILD_BUG_ON(CROSS_RING > RING_MAX);
+	err = measure(&pt);
+	if (err)
+		return err;
+	pt.loops = &cross_each_loops;
+	pt.order = "one-by-one";
+	return measure(&pt);
+}
+
 int bench_cross(void)
 {
-	static const unsigned int sizes[] = { 64, 128, 1024 };
-	unsigned int i;
-	int err = 0;
-
-	for (i = 0; i < ARRAY_SIZE(sizes) && !err; i++) {
-		err = measure(&(struct point) {
-			.pattern = "cross", .run = cross_run, .allocators = ALL, .threads = 2,
-			.size = sizes[i], .live = CROSS_RING, .batch = CROSS_BATCH,
-			.order = "in-order", .count = 200000,
-		});
-	}
-	return err;
+	return cross_size(64) ?: cross_size(128) ?: cross_size(1024);
 }
 
 static __always_inline void xmalloc_loop(struct bench_thread *t, const enum allocator which)
@@ -113,7 +140,7 @@ static __always_inline void xmalloc_loop(struct bench_thread *t, const enum allo
 	hand_over(t, which, true);
 }
 
-static DEFINE_RUN(xmalloc)
+DEFINE_LOOPS(xmalloc);
 
 /*
  * xmalloc: after xmalloc-test of mimalloc-bench, which has it from Lever and
@@ -125,8 +152,8 @@ static DEFINE_RUN(xmalloc)
 int bench_xmalloc(void)
 {
 	struct point pt = {
-		.pattern = "xmalloc", .run = xmalloc_run, .allocators = ALL, .threads = 2,
-		.size = 64, .live = 4 * XMALLOC_BATCH, .batch = XMALLOC_BATCH,
+		.pattern = "xmalloc", .loops = &xmalloc_loops, .allocators = EXACT_SIZE,
+		.threads = 2, .size = 64, .live = 4 * XMALLOC_BATCH, .batch = XMALLOC_BATCH,
 		.round = XMALLOC_BATCH, .order = "in-order", .count = 400000,
 	};
 	int err;
@@ -138,7 +165,7 @@ int bench_xmalloc(void)
 	make_steps(slot_uniform, 1, size_by_octave, 8, 2048);
 	pt.size = 0;
 	pt.sizes = "8-2048";
-	pt.allocators = NO_CACHE;
+	pt.allocators = ANY_SIZE;
 	return measure(&pt);
 }
 
@@ -168,13 +195,13 @@ static __always_inline void slots_loop(struct bench_thread *t, const enum alloca
 		obj_free(which, NULL, xchg(&shared[i], NULL));
 }
 
-static DEFINE_RUN(slots)
+DEFINE_LOOPS(slots);
 
 int bench_slots(void)
 {
 	make_steps(slot_uniform, 8192, size_by_octave, 16, 1024);
 	return measure(&(struct point) {
-		.pattern = "slots", .run = slots_run, .allocators = NO_CACHE, .threads = 2,
+		.pattern = "slots", .loops = &slots_loops, .allocators = ANY_SIZE, .threads = 2,
 		.sizes = "16-1024", .live = 8192, .order = "random", .count = 200000,
 	});
 }
@@ -233,15 +260,15 @@ static int scale_up(struct point *pt, unsigned int from)
 int bench_scale(void)
 {
 	struct point pair = {
-		.pattern = "scale-pair", .run = pair_run, .allocators = ALL,
+		.pattern = "scale-pair", .loops = &pair_loops, .allocators = EXACT_SIZE,
 		.size = 128, .live = 1, .count = 400000,
 	};
 	struct point replace = {
-		.pattern = "scale-replace", .run = replace_run, .allocators = NO_CACHE,
+		.pattern = "scale-replace", .loops = &replace_loops, .allocators = ANY_SIZE,
 		.sizes = "16-1024", .live = 4096, .count = 200000,
 	};
 	struct point cross = {
-		.pattern = "scale-cross", .run = cross_run, .allocators = ALL,
+		.pattern = "scale-cross", .loops = &cross_loops, .allocators = EXACT_SIZE,
 		.size = 256, .live = CROSS_RING, .batch = CROSS_BATCH, .count = 200000,
 	};
 

@@ -4,6 +4,7 @@
  * and prints what their clocks say.
  */
 #include "bench.h"
+#include "ring.h"
 
 #include <linux/cpumask.h>
 #include <linux/math.h>
@@ -22,8 +23,10 @@ struct ring *rings;
 static struct bench_thread *threads;	/* max_threads */
 static u64 tick_mult;			/* ns per tick, times 2^20 */
 
+/* All in tenths of a ns per object. */
 struct result {
-	u64 ns10[MAX_RUNS];		/* tenths of a ns per object, sorted at the end */
+	u64 ns10[MAX_LAYOUTS][MAX_RUNS];	/* sorted at the end */
+	u64 med;				/* of the layouts' medians */
 	unsigned long nulls;
 };
 
@@ -70,7 +73,9 @@ static void bench_thread_main(struct mate *mate)
 {
 	struct bench_thread *t = container_of(mate, struct bench_thread, mate);
 
-	t->job->pt->run(t);
+	struct job *job = t->job;
+
+	job->pt->loops->of[job->which]->loop[job->layout](t);
 }
 
 /* The first CPU usually takes the interrupts, so one thread alone avoids it. */
@@ -133,15 +138,48 @@ static int compare_u64(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static u64 median(const struct result *r)
+static void sort_u64(u64 *v, unsigned int n)
 {
-	return r->ns10[runs / 2];
+	sort(v, n, sizeof(*v), compare_u64, NULL);
+}
+
+static void finish(struct result *r)
+{
+	u64 medians[MAX_LAYOUTS];
+	unsigned int i;
+
+	for (i = 0; i < layouts; i++) {
+		sort_u64(r->ns10[i], runs);
+		medians[i] = r->ns10[i][runs / 2];
+	}
+	sort_u64(medians, layouts);
+	r->med = medians[layouts / 2];
+}
+
+static u64 least(const struct result *r)
+{
+	u64 ns10 = r->ns10[0][0];
+	unsigned int i;
+
+	for (i = 1; i < layouts; i++)
+		ns10 = min(ns10, r->ns10[i][0]);
+	return ns10;
+}
+
+static u64 most(const struct result *r)
+{
+	u64 ns10 = r->ns10[0][runs - 1];
+	unsigned int i;
+
+	for (i = 1; i < layouts; i++)
+		ns10 = max(ns10, r->ns10[i][runs - 1]);
+	return ns10;
 }
 
 /* Of the latest point, in tenths of a ns. */
 u64 last_median(enum allocator which)
 {
-	return median(&results[which]);
+	return results[which].med;
 }
 
 /* What every line begins with. */
@@ -156,26 +194,47 @@ static const char *point_text(const struct point *pt)
 	return text;
 }
 
+/* Minimum, median and maximum of each layout. */
+static const char *layouts_text(const struct result *r)
+{
+	static char text[120];
+	unsigned int i, k;
+	int len;
+
+	if (layouts == 1)
+		return "";
+	len = scnprintf(text, sizeof(text), " layouts=");
+	for (i = 0; i < layouts; i++) {
+		const u64 of[] = { r->ns10[i][0], r->ns10[i][runs / 2], r->ns10[i][runs - 1] };
+
+		for (k = 0; k < ARRAY_SIZE(of); k++)
+			len += scnprintf(text + len, sizeof(text) - len, "%s%llu.%llu",
+					 k ? "/" : i ? "," : "", of[k] / 10, of[k] % 10);
+	}
+	return text;
+}
+
 static void print_result(const struct point *pt, enum allocator which)
 {
-	const struct result *r = &results[which];
 	char ratio[40] = "", nulls[40] = "";
+	const struct result *r = &results[which];
+	u64 min = least(r), max = most(r);
 
 	if (which == GOHEAP && pt->allocators & BIT(KMALLOC)) {
-		u64 percent = div64_u64(median(&results[KMALLOC]) * 100, max(median(r), 1ULL));
+		u64 percent = div64_u64(results[KMALLOC].med * 100, max(r->med, 1ULL));
 
 		snprintf(ratio, sizeof(ratio), " ratio=%llu.%02llu", percent / 100, percent % 100);
 	}
 	if (r->nulls)
 		snprintf(nulls, sizeof(nulls), " nulls=%lu", r->nulls);
-	pr_info("%s alloc=%s min=%llu.%llu med=%llu.%llu max=%llu.%llu%s%s\n",
-		point_text(pt), allocator_name(which),
-		r->ns10[0] / 10, r->ns10[0] % 10, median(r) / 10, median(r) % 10,
-		r->ns10[runs - 1] / 10, r->ns10[runs - 1] % 10, ratio, nulls);
+	pr_info("%s alloc=%s min=%llu.%llu med=%llu.%llu max=%llu.%llu%s%s%s\n",
+		point_text(pt), allocator_name(which), min / 10, min % 10,
+		r->med / 10, r->med % 10, max / 10, max % 10, ratio, nulls,
+		layouts_text(r));
 }
 
-/* One run with one allocator; the run before the first only warms up. */
-static int point_run(struct job *job, enum allocator which, unsigned int run)
+/* One run with one allocator, in the layout of the job. */
+static int point_run(struct job *job, enum allocator which)
 {
 	unsigned int i;
 	int err;
@@ -188,26 +247,28 @@ static int point_run(struct job *job, enum allocator which, unsigned int run)
 		return err;
 	for (i = 0; i < job->nr_threads; i++)
 		results[which].nulls += job->thread[i].nulls;
-	if (run)
-		results[which].ns10[run - 1] = job_ns10(job);
 	cond_resched();
 	return 0;
 }
 
-/* All runs of a point, the allocators by turns. */
+/* All runs of a point, the allocators and the layouts by turns. The first only warms up. */
 static int point_runs(struct job *job)
 {
 	unsigned int i, run, which;
 	int err;
 
-	for (run = 0; run <= runs; run++) {
+	for (run = 0; run <= runs * layouts; run++) {
+		job->layout = run % layouts;
 		for (i = 0; i < NR_ALLOCATORS; i++) {
 			which = (run + i) % NR_ALLOCATORS;
 			if (!(job->pt->allocators & BIT(which)))
 				continue;
-			err = point_run(job, which, run);
+			err = point_run(job, which);
 			if (err)
 				return err;
+			if (run)
+				results[which].ns10[job->layout][(run - 1) / layouts] =
+					job_ns10(job);
 		}
 	}
 	return 0;
@@ -246,10 +307,11 @@ int measure(const struct point *pt)
 	memset(results, 0, sizeof(results));
 	err = point_runs(&job);
 	kmem_cache_destroy(job.cache);
+	floor_reset();
 	for (which = 0; !err && which < NR_ALLOCATORS; which++) {
 		if (!(pt->allocators & BIT(which)))
 			continue;
-		sort(results[which].ns10, runs, sizeof(u64), compare_u64, NULL);
+		finish(&results[which]);
 		print_result(pt, which);
 	}
 	return err;
@@ -264,6 +326,7 @@ void harness_exit(void)
 	vfree(threads);
 	vfree(rings);
 	vfree(shared);
+	floor_exit();
 }
 
 int harness_init(void)
@@ -271,7 +334,7 @@ int harness_init(void)
 	unsigned int i;
 	int err;
 
-	err = clock_calibrate();
+	err = clock_calibrate() ?: floor_init();
 	if (err)
 		return err;
 	max_threads = num_online_cpus();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * goheap_bench - goheap against kmalloc() and kmem_cache in the same boot
+ * goheap_bench - goheap against kmalloc(), kmem_cache and no allocator in the same boot
  *
  * Loading this module runs every pattern and prints one line for each pattern
  * and allocator, times in ns per object allocated and freed:
@@ -10,6 +10,9 @@
  *
  * ratio is kmalloc's median divided by goheap's: above 1, goheap is faster. Runs of
  * the allocators alternate, so that a slow spell of the machine hits all of them.
+ *
+ * Each loop was compiled in several layouts, which also alternate. med is the median of their
+ * medians; the line ends with minimum, median and maximum of each.
  */
 #include "bench.h"
 
@@ -20,9 +23,13 @@
 #include <linux/string.h>
 #include <linux/utsname.h>
 
-unsigned int runs = 7;
+unsigned int runs = 5;
 module_param(runs, uint, 0444);
-MODULE_PARM_DESC(runs, "runs of each allocator per line, 1 to 64 (default 7)");
+MODULE_PARM_DESC(runs, "runs of each allocator and layout per line, 1 to 64 (default 5)");
+
+unsigned int layouts = MAX_LAYOUTS;
+module_param(layouts, uint, 0444);
+MODULE_PARM_DESC(layouts, "code layouts of each loop, 1 to 3 (default 3)");
 
 unsigned int scale = 100;
 module_param(scale, uint, 0444);
@@ -55,6 +62,7 @@ static const struct test_case benches[] = {
 	{ "mstress", bench_mstress },
 	{ "sh6", bench_sh6 },
 	{ "scale", bench_scale },
+	{ "burst", bench_burst },
 };
 
 static bool all_patterns(void)
@@ -78,6 +86,10 @@ static int check_params(void)
 
 	if (runs < 1 || runs > MAX_RUNS) {
 		pr_err("runs=%u: must be 1 to %d\n", runs, MAX_RUNS);
+		return -EINVAL;
+	}
+	if (layouts < 1 || layouts > MAX_LAYOUTS) {
+		pr_err("layouts=%u: must be 1 to %d\n", layouts, MAX_LAYOUTS);
 		return -EINVAL;
 	}
 	if (!scale) {
@@ -120,13 +132,13 @@ static const char *debug_options(void)
 /* goheap's checks are no option: they are in every build of it. */
 static void print_header(void)
 {
-	pr_info("kernel=%s cpus=%u init_on_alloc=%d init_on_free=%d freelist_hardened=%d freelist_random=%d preempt=%s debug=%s goheap_checks=%s clock=%s unit=%s runs=%u scale=%u\n",
+	pr_info("kernel=%s cpus=%u init_on_alloc=%d init_on_free=%d freelist_hardened=%d freelist_random=%d preempt=%s debug=%s goheap_checks=%s clock=%s unit=%s runs=%u layouts=%u scale=%u\n",
 		init_utsname()->release, num_online_cpus(),
 		want_init_on_alloc(0), want_init_on_free(),
 		IS_ENABLED(CONFIG_SLAB_FREELIST_HARDENED), IS_ENABLED(CONFIG_SLAB_FREELIST_RANDOM),
 		preempt_model(), debug_options(),
 		"double-free,interior,foreign,wrong-heap,wrong-size",
-		CLOCK_NAME, ticks ? "tick" : "ns", runs, scale);
+		CLOCK_NAME, ticks ? "tick" : "ns", runs, layouts, scale);
 }
 
 static int run_benches(void)

@@ -62,13 +62,13 @@ static __always_inline void larson_loop(struct bench_thread *t, const enum alloc
 		obj_free(which, NULL, t->objs[i]);
 }
 
-static DEFINE_RUN(larson)
+DEFINE_LOOPS(larson);
 
 int bench_larson(void)
 {
 	make_steps(slot_uniform, LARSON_SLOTS, between, 8, 999);
 	return measure(&(struct point) {
-		.pattern = "larson", .run = larson_run, .allocators = NO_CACHE, .threads = 2,
+		.pattern = "larson", .loops = &larson_loops, .allocators = ANY_SIZE, .threads = 2,
 		.sizes = "8-999", .live = LARSON_SLOTS, .order = "random",
 		.round = LARSON_GENERATIONS, .count = 500000,
 	});
@@ -139,12 +139,12 @@ static __always_inline void pareto_loop(struct bench_thread *t, const enum alloc
 		obj_free(which, NULL, objs[i]);
 }
 
-static DEFINE_RUN(pareto)
+DEFINE_LOOPS(pareto);
 
 int bench_pareto(void)
 {
 	struct point pt = {
-		.pattern = "pareto", .run = pareto_run, .allocators = NO_CACHE,
+		.pattern = "pareto", .loops = &pareto_loops, .allocators = ANY_SIZE,
 		.sizes = "5-1024", .live = PARETO_SLOTS / 2, .order = "1-cpu",
 		.count = 200000,
 	};
@@ -274,7 +274,7 @@ static __always_inline void mstress_loop(struct bench_thread *t, const enum allo
 	mstress_clear(t, which, 1);
 }
 
-static DEFINE_RUN(mstress)
+DEFINE_LOOPS(mstress);
 
 int bench_mstress(void)
 {
@@ -284,7 +284,7 @@ int bench_mstress(void)
 	mstress_script(0);
 	mstress_script(1);
 	return measure(&(struct point) {
-		.pattern = "mstress", .run = mstress_run, .allocators = NO_CACHE, .threads = 2,
+		.pattern = "mstress", .loops = &mstress_loops, .allocators = ANY_SIZE, .threads = 2,
 		.sizes = "8-512000", .live = MSTRESS_OBJECTS, .order = "random",
 		.count = 150000,
 	});
@@ -366,7 +366,7 @@ static __always_inline void sh6_loop(struct bench_thread *t, const enum allocato
 	t->end = clock_ticks();
 }
 
-static DEFINE_RUN(sh6)
+DEFINE_LOOPS(sh6);
 
 int bench_sh6(void)
 {
@@ -382,7 +382,7 @@ int bench_sh6(void)
 	if (WARN_ON_ONCE(sh.objects != SH6_OBJECTS))
 		return -EINVAL;
 	return measure(&(struct point) {
-		.pattern = "sh6", .run = sh6_run, .allocators = NO_CACHE,
+		.pattern = "sh6", .loops = &sh6_loops, .allocators = ANY_SIZE,
 		.sizes = "1-709", .live = SH6_RING, .order = "ring",
 		.round = SH6_OBJECTS, .count = 10 * SH6_OBJECTS,
 	});

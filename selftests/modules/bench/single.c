@@ -1,56 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Patterns on one CPU. Objects are never written to, except by zalloc, zfresh, strdup and
- * realloc, whose calls do it: what is measured is the allocator.
+ * Calls of their own on one CPU: zeroed objects, strings, many at once, larger ones. Objects are
+ * written to where these calls do it.
  */
 #include "bench.h"
 
 #include <linux/minmax.h>
 #include <linux/string.h>
 
-/* pair: allocate one, free it. */
-static __always_inline void pair_loop(struct bench_thread *t, const enum allocator which)
+static __always_inline void *floor_zalloc(size_t size)
 {
-	struct kmem_cache *cache = t->job->cache;
-	const size_t size = t->job->pt->size;
-	unsigned long n = t->job->count;
+	void *p = floor_alloc(size);
 
-	meet(t);
-	t->start = clock_ticks();
-	while (n--)
-		obj_free(which, cache, obj_alloc(t, which, cache, size));
-	t->end = clock_ticks();
-}
-
-DEFINE_RUN(pair)
-
-int bench_pair(void)
-{
-	static const unsigned int sizes[] = {
-		8, 16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096, 8192,
-		16 * 1024, 32 * 1024, 64 * 1024, 256 * 1024,
-	};
-	unsigned int i;
-	int err = 0;
-
-	for (i = 0; i < ARRAY_SIZE(sizes) && !err; i++) {
-		err = measure(&(struct point) {
-			.pattern = "pair", .run = pair_run, .size = sizes[i], .live = 1,
-			.allocators = sizes[i] <= CACHE_MAX ? ALL : NO_CACHE,
-			.count = sizes[i] <= 8192 ? 200000 : 10000,
-		});
-	}
-	return err;
+	return p ? memset(p, 0, size) : NULL;
 }
 
 static __always_inline void *obj_zalloc(struct bench_thread *t, const enum allocator which,
 					struct kmem_cache *cache, size_t size)
 {
-	void *p = zalloc_by(which, cache, size, GFP_KERNEL);
-
-	if (unlikely(!p))
-		t->nulls++;
-	return p;
+	return counted(t, which == FLOOR ? floor_zalloc(size) :
+					   zalloc_by(which, cache, size, GFP_KERNEL));
 }
 
 static __always_inline void zalloc_loop(struct bench_thread *t, const enum allocator which)
@@ -65,7 +34,7 @@ static __always_inline void zalloc_loop(struct bench_thread *t, const enum alloc
 	t->end = clock_ticks();
 }
 
-static DEFINE_RUN(zalloc)
+DEFINE_LOOPS(zalloc);
 
 int bench_zalloc(void)
 {
@@ -75,7 +44,7 @@ int bench_zalloc(void)
 
 	for (i = 0; i < ARRAY_SIZE(sizes) && !err; i++) {
 		err = measure(&(struct point) {
-			.pattern = "zalloc", .run = zalloc_run, .allocators = ALL,
+			.pattern = "zalloc", .loops = &zalloc_loops, .allocators = EXACT_SIZE,
 			.size = sizes[i], .live = 1, .count = 100000,
 		});
 	}
@@ -84,7 +53,8 @@ int bench_zalloc(void)
 
 /*
  * zfresh: zeroed objects out of memory that the kernel has just handed over. Every
- * run keeps its own until all are done, or the next one would find them used.
+ * run keeps its own until all are done, or the next one would find them used. There is no
+ * floor: nearly all is the kernel's work.
  */
 static void *fresh[NR_ALLOCATORS];
 
@@ -105,7 +75,7 @@ static __always_inline void zfresh_loop(struct bench_thread *t, const enum alloc
 	t->end = clock_ticks();
 }
 
-static DEFINE_RUN(zfresh)
+DEFINE_LOOPS(zfresh);
 
 static void free_fresh(const enum allocator which)
 {
@@ -125,7 +95,7 @@ int bench_zfresh(void)
 
 	for (i = 0; i < ARRAY_SIZE(sizes) && !err; i++) {
 		err = measure(&(struct point) {
-			.pattern = "zfresh", .run = zfresh_run, .allocators = NO_CACHE,
+			.pattern = "zfresh", .loops = &zfresh_loops, .allocators = NO_CACHE,
 			.size = sizes[i], .live = 1, .count = (4UL << 20) / sizes[i],
 		});
 		free_fresh(KMALLOC);
@@ -134,93 +104,25 @@ int bench_zfresh(void)
 	return err;
 }
 
-/* batch: allocate many, free them all in the order that free_order[] gives. */
-static __always_inline void batch_loop(struct bench_thread *t, const enum allocator which)
-{
-	struct kmem_cache *cache = t->job->cache;
-	const unsigned int live = t->job->pt->live;
-	const size_t size = t->job->pt->size;
-	unsigned long rounds = t->job->count / live;
-	void **objs = t->objs;
-	u32 *order = free_order;
-	unsigned int i;
-
-	t->start = clock_ticks();
-	while (rounds--) {
-		for (i = 0; i < live; i++)
-			objs[i] = obj_alloc(t, which, cache, size);
-		for (i = 0; i < live; i++)
-			obj_free(which, cache, objs[order[i]]);
-	}
-	t->end = clock_ticks();
-}
-
-static DEFINE_RUN(batch)
-
-int bench_batch(void)
-{
-	static const unsigned int sizes[] = { 64, 256 };
-	static const unsigned int lives[] = { 16, 128, 1024, 10000 };
-	static const char * const orders[] = { "in-order", "reverse", "random" };
-	unsigned int i, size, live, order;
-	int err = 0;
-
-	for (i = 0; i < ARRAY_SIZE(sizes) * ARRAY_SIZE(lives) * ARRAY_SIZE(orders); i++) {
-		order = i % ARRAY_SIZE(orders);
-		live = lives[i / ARRAY_SIZE(orders) % ARRAY_SIZE(lives)];
-		size = sizes[i / ARRAY_SIZE(orders) / ARRAY_SIZE(lives)];
-		make_order(live, order == 1, order == 2);
-		err = measure(&(struct point) {
-			.pattern = "batch", .run = batch_run, .allocators = ALL,
-			.size = size, .live = live, .order = orders[order], .count = 100000,
-		});
-		if (err)
-			break;
-	}
-	return err;
-}
-
-/* replace: a random one of many objects of mixed sizes gives way to a new one. */
-static __always_inline void replace_loop(struct bench_thread *t, const enum allocator which)
-{
-	const unsigned int live = t->job->pt->live;
-	unsigned long offset = t->id * (NR_STEPS / 8);
-	unsigned long n = t->job->count;
-	void **objs = t->objs;
-	unsigned long i;
-
-	for (i = 0; i < live; i++)
-		objs[i] = obj_alloc(t, which, NULL, steps[i].size);
-	meet(t);
-	t->start = clock_ticks();
-	for (i = 0; i < n; i++) {
-		const struct step *s = &steps[(i + offset) % NR_STEPS];
-
-		obj_free(which, NULL, objs[s->slot]);
-		objs[s->slot] = obj_alloc(t, which, NULL, s->size);
-	}
-	t->end = clock_ticks();
-	for (i = 0; i < live; i++)
-		obj_free(which, NULL, objs[i]);
-}
-
-DEFINE_RUN(replace)
-
-int bench_replace(void)
-{
-	make_steps(slot_uniform, MAX_LIVE, size_by_octave, 16, 4096);
-	return measure(&(struct point) {
-		.pattern = "replace", .run = replace_run, .allocators = NO_CACHE,
-		.sizes = "16-4096", .live = MAX_LIVE, .order = "random", .count = 200000,
-	});
-}
-
 /* strdup: copies of short names, as of files and devices; freed all together. */
 static const char * const names[] = {
 	"lo", "eth0", "wlp3s0", "docker0", "bin", "lib", "etc", "usr",
 	"passwd", "vmlinuz", "Makefile", "README.md", "libc.so.6",
 	"tty1", "sda1", "nvme0n1p2",
 };
+
+static __always_inline void *floor_strdup(const char *s)
+{
+	size_t size = strlen(s) + 1;
+	void *p = floor_alloc(size);
+
+	return p ? memcpy(p, s, size) : NULL;
+}
+
+static __always_inline void *obj_strdup(const enum allocator which, const char *s)
+{
+	return which == FLOOR ? floor_strdup(s) : strdup_by(which, s, GFP_KERNEL);
+}
 
 static __always_inline void strdup_loop(struct bench_thread *t, const enum allocator which)
 {
@@ -231,19 +133,19 @@ static __always_inline void strdup_loop(struct bench_thread *t, const enum alloc
 	t->start = clock_ticks();
 	while (rounds--) {
 		for (i = 0; i < ARRAY_SIZE(names); i++)
-			objs[i] = strdup_by(which, names[i], GFP_KERNEL);
+			objs[i] = counted(t, obj_strdup(which, names[i]));
 		for (i = 0; i < ARRAY_SIZE(names); i++)
 			obj_free(which, NULL, objs[i]);
 	}
 	t->end = clock_ticks();
 }
 
-static DEFINE_RUN(strdup)
+DEFINE_LOOPS(strdup);
 
 int bench_strdup(void)
 {
 	return measure(&(struct point) {
-		.pattern = "strdup", .run = strdup_run, .allocators = NO_CACHE,
+		.pattern = "strdup", .loops = &strdup_loops, .allocators = ANY_SIZE,
 		.sizes = "3-10", .live = ARRAY_SIZE(names), .order = "in-order", .count = 200000,
 	});
 }
@@ -293,6 +195,10 @@ static __always_inline void bulk_loop(struct bench_thread *t, const enum allocat
 			if (got)
 				kmem_cache_free_bulk(cache, got, objs);
 			break;
+		case FLOOR:
+			got = floor_alloc_bulk(size, live, objs);
+			floor_free_bulk(got, objs);
+			break;
 		default:
 			got = goheap_alloc_bulk(size, GFP_KERNEL, live, objs);
 			goheap_free_bulk(got, objs);
@@ -303,7 +209,7 @@ static __always_inline void bulk_loop(struct bench_thread *t, const enum allocat
 	t->end = clock_ticks();
 }
 
-static DEFINE_RUN(bulk)
+DEFINE_LOOPS(bulk);
 
 int bench_bulk(void)
 {
@@ -314,7 +220,7 @@ int bench_bulk(void)
 
 	for (i = 0; i < ARRAY_SIZE(sizes) * ARRAY_SIZE(lives) && !err; i++) {
 		err = measure(&(struct point) {
-			.pattern = "bulk", .run = bulk_run, .allocators = ALL,
+			.pattern = "bulk", .loops = &bulk_loops, .allocators = EXACT_SIZE,
 			.size = sizes[i / ARRAY_SIZE(lives)], .live = lives[i % ARRAY_SIZE(lives)],
 			.order = "in-order", .count = 200000,
 		});
@@ -344,8 +250,14 @@ static unsigned int grow_calls(void)
 
 static __always_inline void *obj_realloc(const enum allocator which, void *p, size_t size)
 {
-	return which == KMALLOC ? krealloc(p, size, GFP_KERNEL) :
-				  goheap_realloc(p, size, GFP_KERNEL);
+	switch (which) {
+	case KMALLOC:
+		return krealloc(p, size, GFP_KERNEL);
+	case FLOOR:
+		return floor_realloc(p, size);
+	default:
+		return goheap_realloc(p, size, GFP_KERNEL);
+	}
 }
 
 static __always_inline void realloc_loop(struct bench_thread *t, const enum allocator which)
@@ -370,12 +282,12 @@ static __always_inline void realloc_loop(struct bench_thread *t, const enum allo
 	t->end = clock_ticks();
 }
 
-static DEFINE_RUN(realloc)
+DEFINE_LOOPS(realloc);
 
 int bench_realloc(void)
 {
 	return measure(&(struct point) {
-		.pattern = "realloc", .run = realloc_run, .allocators = NO_CACHE,
+		.pattern = "realloc", .loops = &realloc_loops, .allocators = ANY_SIZE,
 		.sizes = "16-65536", .live = 1, .order = "growing",
 		.round = grow_calls(), .count = 50000,
 	});

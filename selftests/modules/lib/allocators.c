@@ -13,6 +13,7 @@ static const char * const names[] = {
 	[KMALLOC] = "kmalloc",
 	[CACHE] = "kmem_cache",
 	[GOHEAP] = "goheap",
+	[FLOOR] = "floor",
 	[NONE] = "none",
 };
 

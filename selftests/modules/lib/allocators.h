@@ -7,6 +7,7 @@
 #define _GOHEAP_TEST_ALLOCATORS_H
 
 #include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/compiler.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -18,10 +19,11 @@
  * @KMALLOC: kmalloc() and its like
  * @CACHE: a kmem_cache of that size
  * @GOHEAP: goheap's default heap
+ * @FLOOR: goheap_bench's own (bench/floor.h), which the calls below cannot reach
  * @NR_ALLOCATORS: number of those above
  * @NONE: nobody; the result is not NULL. This measures the loop.
  */
-enum allocator { KMALLOC, CACHE, GOHEAP, NR_ALLOCATORS, NONE = NR_ALLOCATORS };
+enum allocator { KMALLOC, CACHE, GOHEAP, FLOOR, NR_ALLOCATORS, NONE = NR_ALLOCATORS };
 
 #define ALL		(BIT(KMALLOC) | BIT(CACHE) | BIT(GOHEAP))
 #define NO_CACHE	(BIT(KMALLOC) | BIT(GOHEAP))
@@ -35,6 +37,7 @@ static __always_inline void *alloc_by(const enum allocator which, struct kmem_ca
 {
 	void *none = ZERO_SIZE_PTR;
 
+	BUILD_BUG_ON(__builtin_constant_p(which) && which == FLOOR);
 	switch (which) {
 	case NONE:
 		OPTIMIZER_HIDE_VAR(none);
@@ -63,6 +66,7 @@ static __always_inline void *strdup_by(const enum allocator which, const char *s
 
 static __always_inline void free_by(const enum allocator which, struct kmem_cache *cache, void *p)
 {
+	BUILD_BUG_ON(__builtin_constant_p(which) && which == FLOOR);
 	switch (which) {
 	case NONE:
 		OPTIMIZER_HIDE_VAR(p);
