@@ -67,7 +67,7 @@ static bool clock_counts_insns(void)
 
 /* ---- the loops -------------------------------------------------------------- */
 
-enum op { PAIR, ZALLOC, STRDUP, SIZED, PRIVATE };
+enum op { PAIR, ZALLOC, NOSCAN, STRDUP, SIZED, PRIVATE };
 
 /* Allocations and frees of one measurement, and what they took. */
 struct run {
@@ -98,6 +98,8 @@ static __always_inline void *alloc_one(const enum allocator which, const enum op
 		return strdup_by(which, "eth0", GFP);
 	if (which == GOHEAP && op == PRIVATE)
 		return goheap_heap_alloc(heap, size, GFP, 0);
+	if (which == GOHEAP && op == NOSCAN)
+		return goheap_alloc_noscan(size, GFP);
 	return op == ZALLOC ? zalloc_by(which, cache, size, GFP) :
 			      alloc_by(which, cache, size, GFP);
 }
@@ -167,6 +169,9 @@ DEFINE_LOOPS(pair_64, PAIR, 64)
 DEFINE_LOOPS(pair_256, PAIR, 256)
 DEFINE_LOOPS(pair_1024, PAIR, 1024)
 DEFINE_LOOPS(zalloc_64, ZALLOC, 64)
+DEFINE_LOOPS(noscan_4, NOSCAN, 4)
+DEFINE_LOOPS(noscan_8, NOSCAN, 8)
+DEFINE_LOOPS(noscan_12, NOSCAN, 12)
 DEFINE_LOOPS(strdup_eth0, STRDUP, 5)
 DEFINE_LOOPS(sized_64, SIZED, 64)
 DEFINE_LOOPS(private_64, PRIVATE, 64)
@@ -292,6 +297,10 @@ static int measure_row(const struct row *row)
 
 static const struct row others[] = {
 	{ "zalloc",  zalloc_64,   ALL,         64,   16 },
+	{ "noscan",  noscan_4,    NO_CACHE,    4,    1 },
+	{ "noscan",  noscan_4,    NO_CACHE,    4,    16 },
+	{ "noscan",  noscan_8,    NO_CACHE,    8,    16 },
+	{ "noscan",  noscan_12,   NO_CACHE,    12,   16 },
 	{ "strdup",  strdup_eth0, NO_CACHE,    5,    16 },
 	{ "bulk",    bulk_64,     NO_KMALLOC,  64,   BULK },
 	{ "sized",   sized_64,    BIT(GOHEAP), 64,   16 },
