@@ -34,8 +34,8 @@
  * (front/limit.c). An interrupt that hits a section, and a caller that wants another
  * node, allocate from the central lists instead.
  *
- * Tiny objects (below 16 bytes, without pointers) fill blocks that the CPU keeps open; each new
- * block comes by the steps above. Large objects (above 32 KiB) take a parked span of the
+ * Tiny objects (without pointers, 1 to 4 or 9 to 12 bytes) fill blocks that the CPU keeps open;
+ * each new block comes by the steps above. Large objects (above 32 KiB) take a parked span of the
  * same length, or steps 4 and 5. Heaps that are debugged have no slots, and allocate from
  * the central lists.
  *
@@ -265,15 +265,10 @@ static __always_inline void *alloc_small(struct gh_cache __percpu *caches, size_
 	return alloc_slot(caches, class, size, gfp, noscan);
 }
 
-/* The alignment that kmalloc() promises for a tiny size. */
-static size_t tiny_align(size_t size)
+/* Does the object go into a block? @gfp is without __GFP_ZERO. */
+static __always_inline bool is_tiny(struct gh_cache __percpu *caches, size_t size, bool noscan)
 {
-	return size >= 8 ? 8 : size & -size;
-}
-
-static __always_inline bool is_tiny(size_t size, gfp_t gfp, bool noscan)
-{
-	return noscan && size <= GH_TINY_MAX && !(gfp & __GFP_ZERO);
+	return noscan && gh_tiny_saves(size) && (size <= 8 || !gh_tiny_rest_waits(caches));
 }
 
 /* All allocations that the fast path cannot do: large, zeroed, of a node, refused flags. */
@@ -303,9 +298,8 @@ static __always_inline void *alloc_any(struct gh_cache __percpu *caches, size_t 
 	/* size 0 counts as large here */
 	if (unlikely(gfp & GH_GFP_UNCOMMON) || unlikely(size - 1 >= GH_SMALL_MAX))
 		return alloc_uncommon(size, gfp, caches, noscan, nid);
-	if (is_tiny(size, gfp, noscan) && nid == NUMA_NO_NODE &&
-	    (size < 8 || ARCH_KMALLOC_MINALIGN <= 8))
-		return gh_tiny_alloc(heap_of(caches), size, tiny_align(size), gfp);
+	if (nid == NUMA_NO_NODE && is_tiny(caches, size, noscan))
+		return gh_tiny_alloc(size, gfp, caches);
 	return alloc_small(caches, size, gfp, noscan, nid);
 }
 
@@ -313,8 +307,7 @@ static __always_inline void *alloc_any(struct gh_cache __percpu *caches, size_t 
  * gh_alloc() - allocate, with everything said
  * @heap: where
  * @size: how many bytes
- * @align: at least this alignment, a power of two; 0 for what kmalloc() promises;
- *	   1 lets strings share a block
+ * @align: at least this alignment, a power of two; 0 for what kmalloc() promises
  * @gfp: see goheap_alloc()
  * @noscan: the object holds no pointers
  * @nid: the node, or NUMA_NO_NODE
@@ -326,8 +319,6 @@ void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool n
 {
 	size_t aligned;
 
-	if (noscan && align == 1 && size - 1 < GH_TINY_MAX && !(gfp & GH_GFP_UNCOMMON))
-		return gh_tiny_alloc(heap, size, 1, gfp);
 	aligned = ALIGN(size, align ?: 1);
 	if (unlikely(aligned < size))
 		return NULL;
@@ -338,6 +329,23 @@ void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool n
 	if (aligned <= GH_SMALL_MAX || !size || gfp & GH_GFP_REFUSED)
 		return alloc_any(heap->cache, aligned, gfp, noscan, nid);
 	return gh_large_alloc(heap, size, max(align, size & -size), gfp, noscan, nid);
+}
+
+/**
+ * gh_alloc_string() - allocate room for a string from the default heap
+ * @size: how many bytes
+ * @gfp: see goheap_alloc()
+ *
+ * Context: Any that @gfp allows.
+ * Return: the room, which may start anywhere, or NULL.
+ */
+void *gh_alloc_string(size_t size, gfp_t gfp)
+{
+	if (unlikely(gfp & GH_GFP_UNCOMMON) || unlikely(size - 1 >= GH_SMALL_MAX))
+		return alloc_uncommon(size, gfp, default_caches, true, NUMA_NO_NODE);
+	if (gh_tiny_saves_string(size))
+		return gh_tiny_alloc(size, gfp, default_caches);
+	return alloc_small(default_caches, size, gfp, true, NUMA_NO_NODE);
 }
 
 /**
@@ -571,15 +579,12 @@ misuse:
 
 /*
  * Free an address that is not a live object of the cache's spans: an object of another heap
- * or CPU, tiny, large, free already, or no object at all. @s is what gh_span_of() says.
+ * or CPU, large, free already, or no object at all. @s is what gh_span_of() says.
  */
 static noinline void free_elsewhere(const void *p, struct gh_span *s, struct gh_cache *cache)
 {
-	bool done = s && READ_ONCE(s->owner) == cache && s->flags & GH_F_TINY &&
-		    gh_tiny_free_own(cache, s, (unsigned long)p - s->base);
-
 	gh_section_exit(cache);
-	if (!done && likely(!ZERO_OR_NULL_PTR(p)))
+	if (likely(!ZERO_OR_NULL_PTR(p)))
 		free_any(s, p, cache->cpu);
 	preempt_enable();
 }
@@ -699,25 +704,34 @@ static __always_inline void go_interrupting(struct gh_cache *cache, const void *
 		free_interrupting(p);
 }
 
+/* Which way an address is freed. */
+enum free_way {
+	FREE_ELSEWHERE,
+	FREE_OWN,		/* the span is the cache's, and an object of it may start there */
+	FREE_OWN_TINY,		/* the span is the cache's, and tiny */
+};
+
 /*
- * A span that this CPU may free into without more ado, and where in it. The hint is tried
- * first: that saves three loads that each wait for the one before, where a branch is
- * predicted. The cache owns the span of the hint, so the span holds still.
+ * The span of an address, and where in it. The hint is tried first: that saves three loads
+ * that each wait for the one before, where a branch is predicted. The cache owns the span of
+ * the hint, so the span holds still.
  */
-static __always_inline bool find_own(struct gh_cache *cache, const void *p, struct gh_span **s,
-				     unsigned long *off)
+static __always_inline enum free_way find_own(struct gh_cache *cache, const void *p,
+					      struct gh_span **s, unsigned long *off)
 {
 	*s = cache->hint;
 	*off = (unsigned long)p - (*s)->base;
 	if (*off < (*s)->limit)
-		return true;
+		return FREE_OWN;
 	*s = gh_span_of(p);
-	if (unlikely(!gh_cache_may_free(cache, *s)))
-		return false;
+	if (unlikely(!*s || READ_ONCE((*s)->owner) != cache))
+		return FREE_ELSEWHERE;
+	if (unlikely((*s)->flags & GH_F_SPECIAL || want_init_on_free()))
+		return gh_span_flags(*s) & GH_F_TINY ? FREE_OWN_TINY : FREE_ELSEWHERE;
 	cache->hint = *s;
 	cache->hint_slot = gh_cache_slot(cache, (*s)->spanclass);
 	*off = (unsigned long)p - (*s)->base;
-	return likely(*off < (*s)->limit);
+	return likely(*off < (*s)->limit) ? FREE_OWN : FREE_ELSEWHERE;
 }
 
 /*
@@ -730,6 +744,7 @@ static __always_inline void free_small(struct gh_cache __percpu *caches, const v
 	struct gh_cache *cache;
 	struct gh_span *s;
 	unsigned long off, have;
+	enum free_way way;
 	struct gh_word *w;
 	unsigned int idx;
 
@@ -739,7 +754,10 @@ static __always_inline void free_small(struct gh_cache __percpu *caches, const v
 	cache = this_cpu_ptr(caches);
 	if (unlikely(!gh_section_enter(cache)))
 		return go_interrupting(cache, p, check, size);
-	if (unlikely(!find_own(cache, p, &s, &off) || !gh_span_starts(s, off, &idx)))
+	way = find_own(cache, p, &s, &off);
+	if (unlikely(way == FREE_OWN_TINY && check != CHECK_SIZE))
+		return gh_tiny_free_here(cache, s, p);
+	if (unlikely(way != FREE_OWN || !gh_span_starts(s, off, &idx)))
 		return go_elsewhere(cache, s, p, check, size);
 	if (check == CHECK_SIZE) {
 		/* Most sizes are right at first sight; size_matches() knows the others. */

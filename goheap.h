@@ -172,8 +172,9 @@ void *goheap_zalloc(size_t size, gfp_t gfp)
  * @gfp: see goheap_alloc()
  *
  * Such objects live in spans of their own and are never looked into for
- * pointers. Below 16 bytes several of them share a 16-byte block, aligned to 8,
- * 4 or 2 bytes by size, unless zeroes are asked for.
+ * pointers. Where that saves memory several of them share a 16-byte block, unless
+ * zeroes are asked for: objects of 1 to 4 bytes, aligned to the largest power of
+ * two that divides their size; and an object of 9 to 12 bytes with one of up to 4.
  *
  * Context: Any context that @gfp allows.
  * Return: the object, or NULL.
@@ -261,7 +262,8 @@ void *goheap_realloc(const void *p, size_t size, gfp_t gfp)
  * @s: the string, or NULL
  * @gfp: see goheap_alloc()
  *
- * The copy is pointer-free and need not be aligned.
+ * The copy is pointer-free and need not be aligned. Copies of up to 4 bytes share
+ * 16-byte blocks.
  *
  * Context: Any context that @gfp allows.
  * Return: the copy, or NULL.

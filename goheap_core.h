@@ -12,5 +12,6 @@ struct goheap;
 void gh_core_init(void);
 bool gh_choose_node(int *nid, gfp_t gfp);
 void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan, int nid);
+void *gh_alloc_string(size_t size, gfp_t gfp);
 
 #endif /* _GOHEAP_GOHEAP_CORE_H */

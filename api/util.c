@@ -68,7 +68,7 @@ char *goheap_strdup(const char *s, gfp_t gfp)
 	len = strlen(s) + 1;
 	if (gh_should_fail(len, gfp))
 		return NULL;
-	p = gh_alloc(gh_default, len, 1, gfp, true, NUMA_NO_NODE);
+	p = gh_alloc_string(len, gfp);
 	if (p) {
 		memcpy(p, s, len);
 		/* The string may have changed after strlen(): terminate the copy. */
@@ -233,9 +233,11 @@ static void *alloc_new(const struct old *old, size_t size, gfp_t gfp)
 			     old->noscan, NUMA_NO_NODE);
 	if (!p)
 		return gh_alloc(old->heap, size, 0, gfp, old->noscan, NUMA_NO_NODE);
-	/* The caller may use the room only after it asks for it; a tiny object is all open. */
-	if (!old->noscan || room > GH_TINY_MAX)
-		gh_sanitize_resize(p, size, round_up(room, ARCH_KMALLOC_MINALIGN));
+	/*
+	 * The caller may use the room only after it asks for it. No object is tiny that has
+	 * grown: it has room for 8 bytes.
+	 */
+	gh_sanitize_resize(p, size, round_up(room, ARCH_KMALLOC_MINALIGN));
 	return p;
 }
 

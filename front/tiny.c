@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tiny objects: below 16 bytes and pointer-free, several to a 16-byte block, as in the Go
- * runtime. Unlike in Go each tiny object can be freed, and checked, by itself. The
- * bookkeeping of blocks is in spans/block.c.
+ * Tiny objects: pointer-free ones that share 16-byte blocks, as in the Go runtime, where
+ * that saves memory: gh_tiny_saves(). Unlike in Go each tiny object can be freed, and
+ * checked, by itself. The bookkeeping of blocks is in spans/block.c.
  *
- * A CPU keeps up to three blocks open, with one, two and three free steps. Space
- * in a block is not used again before all of the block is free: when the last
- * object of an open block is freed, the block is closed, and free.
+ * A CPU keeps open the blocks that have room left: one for each number of free steps. An
+ * object of more than 8 bytes starts a block, so that it is aligned. Space in a block is not
+ * used again before all of the block is free: when the last object of an open block is freed,
+ * the block is closed, and free.
  *
  * Objects with __GFP_ZERO are never tiny: the size that was asked for is not
  * recorded, so goheap_realloc() could not tell the object's zeroes from what the
@@ -21,6 +22,7 @@
 #include "base/context.h"
 #include "base/sizeclass.h"
 #include "base/spanclass.h"
+#include "front/lookup.h"
 #include "front/slow.h"
 #include "front/tiny.h"
 #include "heap.h"
@@ -34,174 +36,253 @@
 
 /* ---- allocation -------------------------------------------------------------------- */
 
-/* The fullest open block with room for the object. */
-static __always_inline void *alloc_in_open(struct gh_cache *cache, unsigned int steps, size_t align)
-{
-	struct gh_tiny_open *open;
-	unsigned int left, first;
-	unsigned long block;
-
-	for (left = steps; left <= GH_TINY_OPEN; left++) {
-		open = gh_tiny_open_with(cache, left);
-		block = open->block;
-		first = GH_TINY_STEPS - left;
-		if (align > GH_TINY_STEP)
-			first = round_up(first, 2);
-		if (!block || first + steps > GH_TINY_STEPS)
-			continue;
-		WRITE_ONCE(*open->live, *open->live | gh_block_object_bits(first, steps));
-		gh_block_sanitize(block, *open->live);
-		open->block = 0;
-		gh_tiny_open_block(cache, block, open->live, GH_TINY_STEPS - first - steps);
-		cache->tiny_allocs++;
-		return (void *)(block + first * GH_TINY_STEP);
-	}
-	return NULL;
-}
-
-static void *alloc_block(struct gh_cache *cache, unsigned int steps, bool *refilled)
-{
-	void *block = gh_cache_take(cache, GH_SC_TINY);
-	u8 *live;
-
-	*refilled = !block && gh_cache_refill(cache, GH_SC_TINY);
-	if (*refilled)
-		block = gh_cache_take(cache, GH_SC_TINY);
-	if (!block)
-		return NULL;
-	live = gh_block_init(gh_span_of(block), (unsigned long)block, steps);
-	gh_tiny_open_block(cache, (unsigned long)block, live, GH_TINY_STEPS - steps);
-	cache->tiny_allocs++;
-	return block;
-}
-
-/* A block for one object alone: if the section is not to be had, or a new span is needed. */
-static noinline void *alloc_alone(struct goheap *heap, unsigned int steps, gfp_t gfp)
-{
-	void *block = gh_slow_alloc(heap, GH_SC_TINY, GH_TINY_BLOCK, gfp, NUMA_NO_NODE);
-
-	if (!block)
-		return NULL;
-	preempt_disable();
-	gh_block_init(gh_span_of(block), (unsigned long)block, steps);
-	preempt_enable();
-	atomic_long_inc(&heap->tiny_alone);
-	return block;
-}
-
 static __always_inline void *told(void *p, size_t size, gfp_t gfp)
 {
-	if (GH_SANITIZES && p)
+	if (GH_SANITIZES)
 		gh_tell_leak_checker(p, size, true, gfp);
 	return p;
 }
 
-/* When this CPU's cache cannot serve; in a debugged heap the object is not a tiny one. */
-static noinline void *alloc_elsewhere(struct goheap *heap, size_t size, gfp_t gfp)
+/* Clear all bytes that goheap_size() will report. */
+static noinline void *cleared(void *p, size_t size, gfp_t gfp)
 {
-	if (heap->debug)
-		return gh_slow_alloc(heap, gh_size_class(size) * 2 + 1, size, gfp, NUMA_NO_NODE);
-	return told(alloc_alone(heap, DIV_ROUND_UP(size, GH_TINY_STEP), gfp), size, gfp);
+	return told(memset(p, 0, ALIGN(size, GH_TINY_STEP)), size, gfp);
 }
 
 static __always_inline void *finish(void *p, size_t size, gfp_t gfp)
 {
-	/* Clear all bytes that goheap_size() will report. */
-	if (want_init_on_alloc(0))
-		memset(p, 0, ALIGN(size, GH_TINY_STEP));
-	return told(p, size, gfp);
-}
-
-/* Allocate at the start of a new block, and keep the block open. Leaves the section. */
-static noinline void *alloc_in_new(struct gh_cache *cache, size_t size, gfp_t gfp)
-{
-	bool refilled;
-	void *p = alloc_block(cache, DIV_ROUND_UP(size, GH_TINY_STEP), &refilled);
-
-	gh_section_exit(cache);
-	preempt_enable();
-	if (!p)
-		return alloc_elsewhere(cache->heap, size, gfp);
-	if (refilled)
-		gh_yield(gfp);
-	return finish(p, size, gfp);
+	return want_init_on_alloc(0) ? cleared(p, size, gfp) : told(p, size, gfp);
 }
 
 /* The end of the fast path when other tasks wait for the CPU. */
-static noinline __cold void *yield_with(void *p, gfp_t gfp)
+static noinline __cold void *yield_with(void *p, size_t size, gfp_t gfp)
 {
 	gh_yield_wanted(gfp);
-	return p;
+	return finish(p, size, gfp);
+}
+
+/* The object is found: count it, and leave the section. */
+static __always_inline void *leave_with(struct gh_cache *cache, void *p, size_t size, gfp_t gfp)
+{
+	cache->tiny_allocs++;
+	gh_section_exit(cache);
+	if (unlikely(gh_preempt_enable_is_wanted()))
+		return yield_with(p, size, gfp);
+	return finish(p, size, gfp);
+}
+
+/* Where no block can be shared, in a debugged heap for one, the object is not a tiny one. */
+static noinline void *alloc_in_class(struct goheap *heap, size_t size, gfp_t gfp)
+{
+	return gh_slow_alloc(heap, gh_size_class(size) * 2 + 1, size, gfp, NUMA_NO_NODE);
+}
+
+/* A new span is needed: its first block is for one object alone. */
+static noinline void *alloc_in_span(struct goheap *heap, size_t size, gfp_t gfp)
+{
+	void *block;
+
+	if (heap->debug)
+		return alloc_in_class(heap, size, gfp);
+	block = gh_slow_alloc(heap, GH_SC_TINY, GH_TINY_BLOCK, gfp, NUMA_NO_NODE);
+	if (!block)
+		return NULL;
+	preempt_disable();
+	gh_block_init(gh_span_of(block), (unsigned long)block, DIV_ROUND_UP(size, GH_TINY_STEP));
+	preempt_enable();
+	atomic_long_inc(&heap->tiny_alone);
+	return told(block, size, gfp);
+}
+
+/* What alloc_in_new() leaves: @block has a gone bit from before, or is NULL. Leaves the section. */
+static noinline void *alloc_in_new_slow(size_t size, gfp_t gfp, struct gh_cache *cache, void *block)
+{
+	unsigned int steps = DIV_ROUND_UP(size, GH_TINY_STEP);
+	u8 *live;
+
+	if (!block && gh_cache_refill(cache, GH_SC_TINY))
+		block = gh_cache_take(cache, GH_SC_TINY);
+	if (!block) {
+		gh_section_exit(cache);
+		preempt_enable();
+		return alloc_in_span(cache->heap, size, gfp);
+	}
+	live = gh_block_init(gh_span_of(block), (unsigned long)block, steps);
+	gh_tiny_open_block(cache, (unsigned long)block, live, GH_TINY_STEPS - steps);
+	block = leave_with(cache, block, size, gfp);
+	gh_yield(gfp);
+	return block;
+}
+
+/* Put @steps of an object into a block of ours, and keep the block open. */
+static __always_inline void start_block(struct gh_cache *cache, struct gh_span *s,
+					unsigned long block, unsigned int steps)
+{
+	u8 *live = gh_block_start(s, block, steps);
+
+	gh_tiny_open_block(cache, block, live, GH_TINY_STEPS - steps);
+}
+
+/* Allocate at the start of a new block. Leaves the section. */
+static noinline void *alloc_in_new(size_t size, gfp_t gfp, struct gh_cache *cache)
+{
+	void *block = gh_cache_take(cache, GH_SC_TINY);
+	struct gh_span *s;
+
+	if (unlikely(!block))
+		return alloc_in_new_slow(size, gfp, cache, NULL);
+	s = gh_span_of(block);
+	if (unlikely(gh_block_gone(s, (unsigned long)block - s->base)))
+		return alloc_in_new_slow(size, gfp, cache, block);
+	/* What most objects need is a constant. */
+	if (size <= GH_TINY_STEP)
+		start_block(cache, s, (unsigned long)block, 1);
+	else
+		start_block(cache, s, (unsigned long)block, DIV_ROUND_UP(size, GH_TINY_STEP));
+	return leave_with(cache, block, size, gfp);
+}
+
+/*
+ * Allocate @steps in the open block that has @left of them free, if there is such a block.
+ * Both are constants.
+ */
+static __always_inline bool alloc_in_open(struct gh_cache *cache, const unsigned int left,
+					  const unsigned int steps, void **p)
+{
+	struct gh_tiny_open *open = gh_tiny_open_with(cache, left);
+	const unsigned int first = GH_TINY_STEPS - left;
+	unsigned long block = open->block;
+	u8 *live;
+
+	if (!block)
+		return false;
+	live = open->live;
+	WRITE_ONCE(*live, *live | gh_block_object_bits(first, steps));
+	gh_block_sanitize(block, *live);
+	open->block = 0;
+	gh_tiny_open_block(cache, block, live, left - steps);
+	*p = (void *)(block + first * GH_TINY_STEP);
+	return true;
+}
+
+/* Allocate in the fullest open block with room for the object. */
+static __always_inline bool alloc_beside(struct gh_cache *cache, size_t size, void **p)
+{
+	if (size <= GH_TINY_STEP)
+		return alloc_in_open(cache, 1, 1, p) || alloc_in_open(cache, 2, 1, p) ||
+		       alloc_in_open(cache, 3, 1, p);
+	if (size <= 2 * GH_TINY_STEP)
+		return alloc_in_open(cache, 2, 2, p) || alloc_in_open(cache, 3, 2, p);
+	return false;
 }
 
 /**
  * gh_tiny_alloc() - allocate a tiny object
- * @heap: where
  * @size: 1 to GH_TINY_MAX bytes
- * @align: 1, 2, 4 or 8
  * @gfp: see goheap_alloc(), and without __GFP_ZERO
+ * @caches: of which heap
  *
  * Context: Any that @gfp allows.
- * Return: the object, or NULL.
+ * Return: the object, or NULL. It is aligned to GH_TINY_STEP, and above 8 bytes to
+ * GH_TINY_BLOCK.
  */
-void *gh_tiny_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp)
+void *gh_tiny_alloc(size_t size, gfp_t gfp, struct gh_cache __percpu *caches)
 {
-	unsigned int steps = DIV_ROUND_UP(size, GH_TINY_STEP);
 	struct gh_cache *cache;
 	void *p;
 
 	gh_might_alloc(gfp);
 	preempt_disable();
-	cache = this_cpu_ptr(heap->cache);
+	cache = this_cpu_ptr(caches);
 	if (unlikely(!gh_section_enter(cache))) {
 		preempt_enable();
-		return alloc_elsewhere(heap, size, gfp);
+		return alloc_in_class(cache->heap, size, gfp);
 	}
-	p = alloc_in_open(cache, steps, align);
-	if (!p)
-		return alloc_in_new(cache, size, gfp);
-	gh_section_exit(cache);
-	if (unlikely(gh_preempt_enable_is_wanted()))
-		return yield_with(finish(p, size, gfp), gfp);
-	return finish(p, size, gfp);
+	if (!alloc_beside(cache, size, &p))
+		return alloc_in_new(size, gfp, cache);
+	return leave_with(cache, p, size, gfp);
 }
 
 /* ---- freeing ----------------------------------------------------------------------- */
 
-/**
- * gh_tiny_free_own() - free a tiny object of a span of ours
- * @cache: ours
- * @s: a tiny span that it owns
- * @off: where in it
- *
- * Context: The section.
- * Return: false if no live object starts there.
+/*
+ * Mark the object that starts at @off as free. False if no live object starts there. The
+ * section is held, and the span is the cache's.
  */
-bool gh_tiny_free_own(struct gh_cache *cache, struct gh_span *s, unsigned long off)
+static __always_inline bool mark_free(struct gh_span *s, unsigned long off)
 {
-	unsigned int idx = off / GH_TINY_BLOCK, start = gh_block_start_bit(off % GH_TINY_BLOCK);
-	unsigned long block = s->base + idx * GH_TINY_BLOCK;
+	unsigned int step = gh_block_step(off) % GH_TINY_STEPS;
 	u8 *live = gh_block_live(s, off);
-	struct gh_word *w;
 
 	/* In the section no merge moves gone to live: the order of the two reads is free. */
-	if (off >= s->limit || !gh_block_may_start(off) ||
-	    !(*live & ~gh_block_gone(s, off) & start))
+	if (unlikely(!gh_block_may_start(off) || !gh_bit_is_set(*live, step) ||
+		     gh_block_is_gone(s, off)))
 		return false;
 	gh_sanitize_forget((void *)(s->base + off));
-	WRITE_ONCE(*live, *live & ~start);
-	gh_block_sanitize(block, *live);
-	/* An object that is gone but not merged counts as live: RCU readers may look at it. */
-	if (*live & GH_TINY_STARTS)
-		return true;
+	WRITE_ONCE(*live, gh_bit_clear(*live, step));
+	gh_block_sanitize(s->base + ALIGN_DOWN(off, GH_TINY_BLOCK), *live);
+	return true;
+}
+
+/*
+ * Free a block after mark_free() of its last object. False if the caller has to call
+ * gh_cache_list(). The section is held.
+ */
+static __always_inline bool free_block(struct gh_cache *cache, struct gh_span *s,
+				       unsigned int idx)
+{
+	unsigned long block = s->base + idx * GH_TINY_BLOCK;
+	struct gh_word *w = gh_span_word(s, idx);
+
 	gh_block_leave(block);
 	gh_tiny_close_block(cache, block);
 	/* The block's remote bit does not matter: see gh_block_merge(). */
-	w = gh_span_word(s, idx);
-	WRITE_ONCE(w->free, w->free | BIT(idx % BITS_PER_LONG));
-	if (!gh_cache_keep(cache, s, w, idx, (void *)block))
-		gh_cache_list(cache, s);
-	return true;
+	WRITE_ONCE(w->free, gh_bit_set(w->free, idx));
+	return gh_cache_keep(cache, s, w, idx, (void *)block);
+}
+
+/* The same of any object: an object that is gone but not merged may have RCU readers, and stays. */
+static __always_inline bool leave_block(struct gh_cache *cache, struct gh_span *s,
+					unsigned long off)
+{
+	return *gh_block_live(s, off) & GH_TINY_STARTS ||
+	       free_block(cache, s, off / GH_TINY_BLOCK);
+}
+
+static noinline void refuse(struct gh_cache *cache, struct gh_span *s, const void *p)
+{
+	gh_section_exit(cache);
+	gh_lookup_report(p);
+	preempt_enable();
+}
+
+static noinline void list_left(struct gh_cache *cache, struct gh_span *s)
+{
+	gh_cache_list(cache, s);
+	gh_section_exit(cache);
+	preempt_enable();
+}
+
+/**
+ * gh_tiny_free_here() - free a tiny object of a span of ours
+ * @cache: ours
+ * @s: a tiny span that it owns
+ * @p: any address in there
+ *
+ * What is no live object is reported.
+ *
+ * Context: The section, which is left, and preemption enabled.
+ */
+void gh_tiny_free_here(struct gh_cache *cache, struct gh_span *s, const void *p)
+{
+	unsigned long off = (unsigned long)p - s->base;
+
+	if (unlikely(!mark_free(s, off)))
+		return refuse(cache, s, p);
+	if (unlikely(!leave_block(cache, s, off)))
+		return list_left(cache, s);
+	gh_section_exit(cache);
+	preempt_enable();
 }
 
 /* Free a tiny object remotely: set its gone bit, and the remote bit of its block. */
@@ -240,15 +321,16 @@ static bool free_remote(struct gh_span *s, unsigned long off, u32 life, bool rcu
 bool gh_tiny_free(struct gh_span *s, unsigned long off, u32 life, bool rcu)
 {
 	struct gh_cache *cache = READ_ONCE(s->owner);
-	bool own, freed = false;
+	bool own, freed;
 
 	if (!gh_block_may_start(off))
 		return false;
 	if (rcu || !cache || cache->cpu != raw_smp_processor_id() || !gh_section_enter(cache))
 		return free_remote(s, off, life, rcu);
 	own = READ_ONCE(s->owner) == cache && gh_span_lives_on(s, life);
-	if (own)
-		freed = gh_tiny_free_own(cache, s, off);
+	freed = own && mark_free(s, off);
+	if (freed && !leave_block(cache, s, off))
+		gh_cache_list(cache, s);
 	gh_section_exit(cache);
 	return own ? freed : free_remote(s, off, life, false);
 }

@@ -318,7 +318,7 @@ static void mix(struct kunit *test, struct goheap *heap, int cpu, void **p)
 			gh_test_on(cpu, alloc_there, &p[i]);
 			break;
 		case 2:
-			p[i] = goheap_alloc_noscan(7, GFP_KERNEL);
+			p[i] = goheap_alloc_noscan(3, GFP_KERNEL);
 			break;
 		case 3:
 			p[i] = i % 4 ? goheap_alloc(48, GFP_KERNEL) :

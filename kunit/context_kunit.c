@@ -24,9 +24,9 @@
 #include "lib_report.h"
 #include "testlib.h"
 
-/* Two tiny, small, more than a page, large, and more than a cache parks. */
+/* Three tiny, small, more than a page, large, and more than a cache parks. */
 static const size_t sizes[] = {
-	1, 5, 8, 16, 100, 1024, 8192, 20480, GH_SMALL_MAX, 40000, 300000
+	1, 3, 12, 16, 100, 1024, 8192, 20480, GH_SMALL_MAX, 40000, 300000
 };
 
 #define NR_SIZES	ARRAY_SIZE(sizes)

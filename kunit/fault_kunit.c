@@ -239,7 +239,7 @@ struct way {
 	size_t most;
 	bool zeroed;
 	bool copied;
-	bool tiny;			/* 7 bytes share a block */
+	bool tiny;			/* 3 bytes share a block */
 	bool never_elsewhere;		/* one failure is enough */
 };
 
@@ -360,7 +360,7 @@ static void test_goheap_alloc_each_way(struct kunit *test)
 
 	use_ways(test);
 	if (way->tiny)
-		try_way(test, way, 7, KERNEL);
+		try_way(test, way, 3, KERNEL);
 	try_way(test, way, 100, NOWAIT);
 	try_way(test, way, 100000, KERNEL);
 }
@@ -682,7 +682,7 @@ static long make_elsewhere(void *arg)
 /* No free, and no question, allocates. */
 static void test_goheap_free_needs_nothing(struct kunit *test)
 {
-	static const size_t sizes[] = { 7, 100, 32768, 100000 };
+	static const size_t sizes[] = { 3, 100, 32768, 100000 };
 	unsigned int i, n = 0;
 	void *p[6 * ARRAY_SIZE(sizes)], *elsewhere = NULL;
 	int cpu;

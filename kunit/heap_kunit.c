@@ -72,7 +72,7 @@ static void test_goheap_heap_alloc_spans_not_shared(struct kunit *test)
 {
 	struct goheap *heaps[] = { gh_default, gh_test_heap(test, "kunit-one", NULL),
 				   gh_test_heap(test, "kunit-two", NULL) };
-	static const size_t sizes[] = { 5, 64, 5000, 50000 };
+	static const size_t sizes[] = { 3, 64, 5000, 50000 };
 	void *p[60];
 	unsigned int i, j, strangers = 0;
 
@@ -120,7 +120,7 @@ static void test_goheap_destroy_without_leaks(struct kunit *test)
 	goheap_free(goheap_heap_alloc(heap, 100, GFP_KERNEL, 0));
 	/* Destroying the heap has to wait for these. */
 	goheap_free_rcu(goheap_heap_alloc(heap, 100, GFP_KERNEL, 0));
-	goheap_free_rcu(goheap_heap_alloc(heap, 7, GFP_KERNEL, GOHEAP_NOSCAN));
+	goheap_free_rcu(goheap_heap_alloc(heap, 3, GFP_KERNEL, GOHEAP_NOSCAN));
 	goheap_free_rcu(goheap_heap_alloc(heap, 100000, GFP_KERNEL, 0));
 	goheap_destroy(heap);
 	KUNIT_EXPECT_FALSE(test, gh_test_log_has("heap kunit-tidy is gone"));

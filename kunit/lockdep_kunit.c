@@ -45,7 +45,7 @@ static void *alloc_by(unsigned int way)
 	case 3:
 		return goheap_alloc_noscan(100, GFP_KERNEL);
 	case 4:
-		return goheap_alloc_noscan(5, GFP_KERNEL);
+		return goheap_alloc_noscan(3, GFP_KERNEL);
 	case 5:
 		return goheap_alloc_aligned(100, 64, GFP_KERNEL);
 	case 6:

@@ -202,7 +202,7 @@ static void test_goheap_alloc_tiny_blocks_from_magazine(struct kunit *test)
 	bin = gh_cache_bin(gh_test_cache(heap), GH_SC_TINY);
 	slot = gh_cache_slot(gh_test_cache(heap), GH_SC_TINY);
 	while (!bin->magazine && m.nr < m.max)
-		gh_test_model_add(&m, goheap_heap_alloc(heap, 15, GFP_KERNEL, GOHEAP_NOSCAN), 15);
+		gh_test_model_add(&m, gh_tiny_alloc(15, GFP_KERNEL, heap->cache), 15);
 	KUNIT_ASSERT_NOT_NULL(test, bin->magazine);
 	for (i = 0; i < 30; i++) {
 		p = gh_test_model_del(&m, i * 31 % m.nr);
@@ -210,7 +210,7 @@ static void test_goheap_alloc_tiny_blocks_from_magazine(struct kunit *test)
 		KUNIT_EXPECT_PTR_EQ(test, slot->top->p, p);
 	}
 	KUNIT_EXPECT_EQ(test, slot->top - bin->magazine, 30L);
-	gh_test_model_add(&m, goheap_heap_alloc(heap, 13, GFP_KERNEL, GOHEAP_NOSCAN), 13);
+	gh_test_model_add(&m, gh_tiny_alloc(13, GFP_KERNEL, heap->cache), 13);
 	KUNIT_EXPECT_PTR_EQ(test, m.objects[m.nr - 1].p, p);
 	for (i = 0; i < 100; i++)
 		gh_test_model_add(&m, goheap_heap_alloc(heap, 1 + i % 15, GFP_KERNEL,

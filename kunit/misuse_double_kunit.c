@@ -221,17 +221,17 @@ static void test_goheap_realloc_after_free(struct kunit *test)
 
 static void test_goheap_free_twice_tiny(struct kunit *test)
 {
-	u8 *p, *q, *first = gh_test_tiny_victim(test, 15);
+	u8 *p, *q, *first = gh_test_tiny_victim(test, 4);
 
-	p = gh_test_tiny_victim(test, 8);
-	q = gh_test_tiny_victim(test, 7);
+	p = gh_test_tiny_victim(test, 4);
+	q = gh_test_tiny_victim(test, 3);
 	goheap_free(q);
 	gh_test_expect_silence(test);
 	goheap_free(q);
 	gh_test_expect_refused(test, "double free");
 	goheap_free_rcu(q);
 	gh_test_expect_refused(test, "double free");
-	gh_test_expect_unharmed(test, p, 8);
+	gh_test_expect_unharmed(test, p, 4);
 	goheap_free(p);
 	goheap_free(first);
 	gh_test_expect_silence(test);
@@ -242,7 +242,7 @@ static void test_goheap_free_twice_tiny(struct kunit *test)
 static void test_goheap_free_twice_tiny_on_other_cpu(struct kunit *test)
 {
 	int cpu = gh_test_other_cpu(test);
-	u8 *p = gh_test_tiny_victim(test, 8), *q = gh_test_tiny_victim(test, 8);
+	u8 *p = gh_test_tiny_victim(test, 4), *q = gh_test_tiny_victim(test, 4);
 
 	gh_test_free_on(cpu, p);
 	goheap_free(p);

@@ -117,7 +117,7 @@ static void test_goheap_heap_free_wrong_heap(struct kunit *test)
 {
 	struct goheap *one = gh_test_heap(test, "kunit-one", NULL);
 	struct goheap *two = gh_test_heap(test, "kunit-two", NULL);
-	static const size_t sizes[] = { 5, VICTIM_SIZE, 100000 };
+	static const size_t sizes[] = { 3, VICTIM_SIZE, 100000 };
 	unsigned int i;
 	u8 *p;
 
@@ -221,13 +221,13 @@ static void test_goheap_heap_free_leaves_hint(struct kunit *test)
 
 static void test_goheap_free_interior_tiny(struct kunit *test)
 {
-	u8 *p = gh_test_tiny_victim(test, 15);
+	u8 *p = gh_test_tiny_victim(test, 4);
 
 	goheap_free(p + 1);
 	gh_test_expect_refused(test, "interior pointer");
-	goheap_free(p + 15);
+	goheap_free(p + 3);
 	gh_test_expect_refused(test, "interior pointer");
-	gh_test_expect_unharmed(test, p, 15);
+	gh_test_expect_unharmed(test, p, 4);
 	goheap_free(p);
 	gh_test_expect_silence(test);
 }

@@ -37,7 +37,7 @@ static void test_gh_span_merge_finds_double_free(struct kunit *test)
 static void test_gh_tiny_merge_finds_double_free(struct kunit *test)
 {
 	struct goheap *heap = gh_test_heap(test, "kunit-tiny-merge", NULL);
-	u8 *p = goheap_heap_alloc(heap, 15, GFP_KERNEL, GOHEAP_NOSCAN);
+	u8 *p = goheap_heap_alloc(heap, 4, GFP_KERNEL, GOHEAP_NOSCAN);
 	struct gh_span *s = gh_test_span_of(p);
 	unsigned int idx;
 
@@ -97,7 +97,7 @@ static void test_goheap_free_twice_at_once(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, racers);
 	for (i = 0; i < rounds; i++) {
-		size = i % 3 ? VICTIM_SIZE : 7;
+		size = i % 3 ? VICTIM_SIZE : 3;
 		p = i % 2 ? gh_test_victim(test, size) : gh_test_tiny_victim(test, size);
 		race_for(p, cpus, racers);
 	}
@@ -175,12 +175,12 @@ static void test_goheap_free_twice_at_once_then_tiny(struct kunit *test)
 {
 	struct goheap_params params = { .flags = GOHEAP_LEAK_OK };
 	struct goheap *heap = gh_test_heap(test, "kunit-tiny-again", &params);
-	u8 *first = goheap_heap_alloc(heap, 8, GFP_KERNEL, GOHEAP_NOSCAN), *p, *q;
+	u8 *first = gh_tiny_alloc(4, GFP_KERNEL, heap->cache), *p, *q;
 	struct gh_cache *cache = gh_test_cache(heap);
 	struct gh_span *s;
 	unsigned int idx;
 
-	p = goheap_heap_alloc(heap, 12, GFP_KERNEL, GOHEAP_NOSCAN);
+	p = gh_tiny_alloc(12, GFP_KERNEL, heap->cache);
 	KUNIT_ASSERT_NOT_NULL(test, first);
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	s = gh_test_span_of(p);
@@ -188,7 +188,7 @@ static void test_goheap_free_twice_at_once_then_tiny(struct kunit *test)
 	goheap_free(p);
 	set_bit(idx * 4, gh_span_tiny_gone(s));
 	do
-		q = goheap_heap_alloc(heap, 12, GFP_KERNEL, GOHEAP_NOSCAN);
+		q = gh_tiny_alloc(12, GFP_KERNEL, heap->cache);
 	while (q && q != p && gh_test_live(heap) < 1000);
 	KUNIT_ASSERT_PTR_EQ(test, q, p);
 	gh_test_expect_refused(test, "double free");

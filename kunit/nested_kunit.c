@@ -38,7 +38,7 @@ static void test_goheap_alloc_nested_new_span(struct kunit *test)
 	struct goheap *heap = gh_test_heap(test, "kunit-nested-new", NULL);
 	struct gh_cache *cache = gh_test_nest(heap);
 	void *p = goheap_heap_alloc(heap, GH_TEST_SIZE, GFP_ATOMIC, 0);
-	void *q = goheap_heap_alloc(heap, 5, GFP_ATOMIC, GOHEAP_NOSCAN);
+	void *q = goheap_heap_alloc(heap, 3, GFP_ATOMIC, GOHEAP_NOSCAN);
 	void *r = goheap_heap_alloc(heap, 100000, GFP_ATOMIC, 0);
 
 	gh_test_unnest(cache);

@@ -215,7 +215,7 @@ static void use_nested(struct kunit *test, struct goheap *heap, raw_spinlock_t *
 	goheap_free(p);
 	goheap_free(large);
 	q[0] = goheap_heap_alloc(heap, SIZE, GFP_ATOMIC, 0);
-	q[1] = goheap_heap_alloc(heap, 8, GFP_ATOMIC, GOHEAP_NOSCAN);
+	q[1] = goheap_heap_alloc(heap, 3, GFP_ATOMIC, GOHEAP_NOSCAN);
 	q[2] = goheap_heap_alloc(heap, 100000, GFP_ATOMIC, 0);
 	size = goheap_size(p) + goheap_size(large);
 	goheap_free_rcu(q[0]);

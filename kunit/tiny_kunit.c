@@ -7,25 +7,41 @@
 #include <linux/rcupdate.h>
 
 #include "lib_model.h"
+#include "lib_object.h"
 #include "testlib.h"
 
 #define FULL	15	/* an object of so many bytes leaves no room in its block */
 
+static void *alloc_tiny(struct kunit *test, size_t size, gfp_t gfp)
+{
+	struct goheap *heap = test->priv;
+
+	return gh_tiny_alloc(size, gfp, heap->cache);
+}
+
 static int init(struct kunit *test)
 {
-	struct goheap *heap;
 	int err = gh_test_init(test);
 
 	if (err)
 		return err;
-	heap = gh_test_heap(test, "kunit-tiny", NULL);
-	test->priv = heap;
+	test->priv = gh_test_heap(test, "kunit-tiny", NULL);
 	/* The first object of all gets a block to itself, and the CPU a span. */
-	goheap_free(goheap_heap_alloc(heap, FULL, GFP_KERNEL, GOHEAP_NOSCAN));
+	goheap_free(alloc_tiny(test, FULL, GFP_KERNEL));
 	return 0;
 }
 
+/* Of a block, whether or not that saves memory. */
 static void *alloc(struct kunit *test, size_t size)
+{
+	void *p = alloc_tiny(test, size, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	return p;
+}
+
+/* As others get it. */
+static void *alloc_noscan(struct kunit *test, size_t size)
 {
 	void *p = goheap_heap_alloc(test->priv, size, GFP_KERNEL, GOHEAP_NOSCAN);
 
@@ -33,12 +49,9 @@ static void *alloc(struct kunit *test, size_t size)
 	return p;
 }
 
-static void *alloc_byte(struct kunit *test)
+static bool is_tiny(const void *p)
 {
-	void *p = gh_tiny_alloc(test->priv, 1, 1, GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, p);
-	return p;
+	return gh_test_span_of(p)->flags & GH_F_TINY;
 }
 
 /* The next object starts a block. */
@@ -156,7 +169,7 @@ static void test_gh_tiny_alloc_fills_all_steps(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(p); i++)
-		p[i] = alloc_byte(test);
+		p[i] = alloc(test, 1);
 	for (i = 0; i < 4; i++)
 		KUNIT_EXPECT_PTR_EQ(test, p[i], p[0] + 4 * i);
 	KUNIT_EXPECT_NE(test, block_of(p[4]), block_of(p[0]));
@@ -170,16 +183,14 @@ static void test_gh_tiny_alloc_best_fit(struct kunit *test)
 
 	b = alloc(test, 13);		/* no room beside a */
 	KUNIT_EXPECT_NE(test, block_of(b), block_of(a));
-	c = gh_tiny_alloc(test->priv, 9, 1, GFP_KERNEL);
-	KUNIT_EXPECT_PTR_EQ_MSG(test, c, a + 4, "12 bytes were left there");
-	d = alloc(test, 9);		/* leaves 4 */
-	e = alloc(test, 8);		/* leaves 8 */
-	KUNIT_EXPECT_NE(test, block_of(e), block_of(d));
+	c = alloc(test, 9);		/* starts a block, and leaves 4 */
+	KUNIT_EXPECT_NE(test, block_of(c), block_of(a));
+	d = alloc(test, 3);
+	KUNIT_EXPECT_PTR_EQ(test, d, c + 12);
+	e = alloc(test, 5);		/* leaves 4 */
+	KUNIT_EXPECT_PTR_EQ_MSG(test, e, a + 4, "12 bytes were left there");
 	f = alloc(test, 3);
-	KUNIT_EXPECT_PTR_EQ(test, f, d + 12);
-	goheap_free(f);
-	f = alloc(test, 5);
-	KUNIT_EXPECT_PTR_EQ(test, f, e + 8);
+	KUNIT_EXPECT_PTR_EQ(test, f, a + 12);
 	goheap_free_bulk(6, (void *[]){ a, b, c, d, e, f });
 }
 
@@ -198,9 +209,9 @@ static void test_gh_tiny_alloc_aligns_by_size(struct kunit *test)
 	gh_test_seed(&rnd, 1);
 	for (i = 0; i < ARRAY_SIZE(p); i++) {
 		size = 1 + gh_test_below(&rnd, GH_TINY_MAX);
-		p[i] = alloc(test, size);
+		p[i] = alloc_noscan(test, size);
 		wrong += (unsigned long)p[i] % align_of(size) != 0;
-		wrong += block_of(p[i]) != block_of(p[i] + size - 1);
+		wrong += is_tiny(p[i]) && block_of(p[i]) != block_of(p[i] + size - 1);
 	}
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 	goheap_free_bulk(ARRAY_SIZE(p), p);
@@ -209,16 +220,16 @@ static void test_gh_tiny_alloc_aligns_by_size(struct kunit *test)
 /* With @at bytes of a block used, whole steps, where does an object of @size go? */
 static void place(struct kunit *test, unsigned int at, size_t size)
 {
-	unsigned int start = ALIGN(at, max(align_of(size), 4U)), n = 0;
-	bool fits = start + size <= GH_TINY_BLOCK;
-	void *p[16];
+	bool fits = at && size <= 8 && at + size <= GH_TINY_BLOCK;
+	unsigned int n = 0;
+	void *p[5];
 
 	end_blocks(test);
 	while (n < at / 4)
-		p[n++] = alloc_byte(test);
+		p[n++] = alloc(test, 1);
 	p[n] = alloc(test, size);
-	if (at && fits)
-		KUNIT_EXPECT_PTR_EQ_MSG(test, p[n], p[0] + start, "%zu at %u", size, at);
+	if (fits)
+		KUNIT_EXPECT_PTR_EQ_MSG(test, p[n], p[0] + at, "%zu at %u", size, at);
 	else
 		KUNIT_EXPECT_EQ_MSG(test, block_of(p[n]), (unsigned long)p[n], "%zu at %u",
 				    size, at);
@@ -248,6 +259,186 @@ static void test_gh_tiny_alloc_zeroes(struct kunit *test)
 		memset(p, 0xff, 7);
 		goheap_free(p);
 	}
+}
+
+/* ---- where that saves memory ---------------------------------------------- */
+
+/* What is asked for twice, and not for the same size before, goes where? */
+static void expect_shared(struct kunit *test, size_t size, bool shared)
+{
+	u8 *p, *q;
+
+	end_blocks(test);
+	p = alloc_noscan(test, size);
+	end_blocks(test);
+	q = alloc_noscan(test, size);
+	KUNIT_EXPECT_EQ_MSG(test, is_tiny(p), shared, "%zu bytes", size);
+	KUNIT_EXPECT_EQ_MSG(test, is_tiny(q), shared, "%zu bytes", size);
+	KUNIT_EXPECT_EQ_MSG(test, goheap_size(p), round_up(size, shared ? 4 : 8), "%zu bytes",
+			    size);
+	goheap_free(p);
+	goheap_free(q);
+}
+
+static void test_goheap_alloc_noscan_shares_where_it_saves(struct kunit *test)
+{
+	size_t size;
+
+	if (ARCH_KMALLOC_MINALIGN > 8)
+		kunit_skip(test, "the classes of 8 and 16 bytes are not used");
+	for (size = 1; size <= FULL; size++)
+		expect_shared(test, size, size <= 4 || (size >= 9 && size <= 12));
+}
+
+/* With larger classes there is more to save, but for the alignment. */
+static void test_goheap_alloc_noscan_shares_below_minalign(struct kunit *test)
+{
+	size_t size;
+	void *p;
+
+	if (ARCH_KMALLOC_MINALIGN <= 8)
+		kunit_skip(test, "there are classes of 8 bytes");
+	for (size = 1; size <= FULL; size++) {
+		p = alloc_noscan(test, size);
+		KUNIT_EXPECT_EQ_MSG(test, is_tiny(p), size < 8, "%zu bytes", size);
+		goheap_free(p);
+	}
+}
+
+/* While nobody takes the rest of a block, no other block gets such a rest. */
+static void test_goheap_alloc_noscan_rest_waits(struct kunit *test)
+{
+	u8 *a, *b, *c, *d;
+
+	if (ARCH_KMALLOC_MINALIGN > 8)
+		kunit_skip(test, "objects of 9 bytes never share");
+	a = alloc_noscan(test, 12);
+	b = alloc_noscan(test, 9);
+	KUNIT_EXPECT_TRUE(test, is_tiny(a));
+	KUNIT_EXPECT_FALSE_MSG(test, is_tiny(b), "a block for nobody else");
+	KUNIT_EXPECT_EQ(test, goheap_size(b), 16UL);
+	c = alloc_noscan(test, 4);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, c, a + 12, "the rest is lost");
+	d = alloc_noscan(test, 11);
+	KUNIT_EXPECT_TRUE_MSG(test, is_tiny(d), "no rest waits");
+	goheap_free_bulk(4, (void *[]){ a, b, c, d });
+}
+
+#define NR_MEMORY	(32 * GH_TINY_BLOCKS)
+
+/* Heap pages for that many objects of two sizes, in turns. */
+static unsigned long pages_for(struct kunit *test, size_t one, size_t other)
+{
+	void **p = gh_test_array(test, NR_MEMORY);
+	struct goheap *heap;
+	unsigned long pages;
+	unsigned int i;
+	char name[32];
+
+	snprintf(name, sizeof(name), "kunit-tiny-%zu-%zu", one, other);
+	heap = gh_test_heap(test, name, NULL);
+	for (i = 0; i < NR_MEMORY; i++) {
+		p[i] = goheap_heap_alloc(heap, i % 2 ? other : one, GFP_KERNEL, GOHEAP_NOSCAN);
+		KUNIT_ASSERT_NOT_NULL(test, p[i]);
+	}
+	pages = gh_test_pages(heap);
+	for (i = 0; i < NR_MEMORY; i++)
+		goheap_free(p[i]);
+	return pages;
+}
+
+/* Two spans may be begun: one of blocks, one of the class. */
+static void expect_memory(struct kunit *test, size_t one, size_t other, unsigned int bytes_of_two)
+{
+	unsigned long full = NR_MEMORY / 2 * bytes_of_two / GH_PAGE_SIZE;
+
+	KUNIT_EXPECT_LE_MSG(test, pages_for(test, one, other), full + 2, "%zu and %zu bytes",
+			    one, other);
+}
+
+static void test_goheap_alloc_noscan_memory(struct kunit *test)
+{
+	if (ARCH_KMALLOC_MINALIGN > 8)
+		kunit_skip(test, "other sizes are in classes");
+	expect_memory(test, 1, 4, 8);
+	expect_memory(test, 3, 5, 12);
+	expect_memory(test, 6, 8, 16);
+	expect_memory(test, 9, 1, 16);
+	expect_memory(test, 12, 4, 16);
+	expect_memory(test, 12, 8, 24);
+	expect_memory(test, 10, 12, 32);
+	expect_memory(test, 13, 15, 32);
+}
+
+/* A string may start anywhere: with classes of 8 and 16 bytes the rest of a block never waits. */
+static void test_goheap_strdup_shares_where_it_saves(struct kunit *test)
+{
+	static const char text[] = "fourteen chars";
+	size_t size, most = ARCH_KMALLOC_MINALIGN > 8 ? FULL : 4;
+	char *p[3];
+	unsigned int i;
+
+	for (size = 1; size <= FULL; size++) {
+		for (i = 0; i < ARRAY_SIZE(p); i++) {
+			p[i] = goheap_strdup(text + FULL - size, GFP_KERNEL);
+			KUNIT_ASSERT_NOT_NULL(test, p[i]);
+			KUNIT_EXPECT_STREQ(test, p[i], text + FULL - size);
+			KUNIT_EXPECT_EQ_MSG(test, is_tiny(p[i]), size <= most, "%zu bytes", size);
+			KUNIT_EXPECT_LE_MSG(test, goheap_size(p[i]), round_up(size, 8),
+					    "%zu bytes", size);
+		}
+		goheap_free_bulk(ARRAY_SIZE(p), (void **)p);
+	}
+}
+
+/* An interrupt that hits the section has no block to share: it would take one for itself. */
+static void test_goheap_alloc_noscan_nested_shares_nothing(struct kunit *test)
+{
+	struct goheap *heap = test->priv;
+	void *keep = goheap_heap_alloc(heap, 8, GFP_KERNEL, GOHEAP_NOSCAN), *p;
+	struct gh_cache *cache;
+
+	KUNIT_ASSERT_NOT_NULL(test, keep);
+	cache = gh_test_nest(heap);
+	p = goheap_heap_alloc(heap, 3, GFP_ATOMIC, GOHEAP_NOSCAN);
+	gh_test_unnest(cache);
+	/* On PREEMPT_RT there may be nothing. */
+	if (p) {
+		KUNIT_EXPECT_FALSE(test, is_tiny(p));
+		KUNIT_EXPECT_EQ(test, goheap_size(p), max(8UL, 0UL + ARCH_KMALLOC_MINALIGN));
+	}
+	goheap_free(p);
+	goheap_free(keep);
+}
+
+static void test_goheap_alloc_noscan_zeroed_shares_nothing(struct kunit *test)
+{
+	void *p = goheap_heap_alloc(test->priv, 3, GFP_KERNEL | __GFP_ZERO, GOHEAP_NOSCAN);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_EXPECT_FALSE(test, is_tiny(p));
+	goheap_free(p);
+}
+
+/* What had a place in a block moves to where its new size has one; its old size is right for it. */
+static void test_goheap_realloc_out_of_block(struct kunit *test)
+{
+	u8 *p = alloc_noscan(test, 3), *q;
+
+	memcpy(p, "abc", 3);
+	q = goheap_realloc(p, 4, GFP_KERNEL);
+	KUNIT_EXPECT_PTR_EQ_MSG(test, q, p, "4 bytes are in 4");
+	q = goheap_realloc(p, 7, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, q);
+	KUNIT_EXPECT_EQ(test, memcmp(q, "abc", 3), 0);
+	if (ARCH_KMALLOC_MINALIGN <= 8)
+		KUNIT_EXPECT_EQ(test, goheap_size(q), 8UL);
+	p = goheap_realloc(q, 2, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_EXPECT_TRUE(test, is_tiny(p));
+	KUNIT_EXPECT_EQ(test, memcmp(p, "ab", 2), 0);
+	goheap_free_sized(p, 2);
+	KUNIT_EXPECT_EQ_MSG(test, goheap_size(p), 0UL, "2 bytes is its right size");
 }
 
 /* ---- freeing ------------------------------------------------------------- */
@@ -342,7 +533,7 @@ static void test_gh_tiny_free_rcu_waits_for_readers(struct kunit *test)
 	goheap_free(b);
 	/* All other blocks of the span, and more. */
 	for (i = 0; i < n; i++) {
-		p[i] = goheap_heap_alloc(test->priv, FULL, GFP_ATOMIC, GOHEAP_NOSCAN);
+		p[i] = alloc_tiny(test, FULL, GFP_ATOMIC);
 		reused |= block_of(p[i]) == block;
 	}
 	rcu_read_unlock();
@@ -350,7 +541,7 @@ static void test_gh_tiny_free_rcu_waits_for_readers(struct kunit *test)
 	gh_test_grace_period();
 	gh_test_flush_limbo();
 	for (; i < 2 * n; i++) {
-		p[i] = goheap_heap_alloc(test->priv, FULL, GFP_KERNEL, GOHEAP_NOSCAN);
+		p[i] = alloc_tiny(test, FULL, GFP_KERNEL);
 		again |= block_of(p[i]) == block;
 	}
 	KUNIT_EXPECT_TRUE_MSG(test, again, "the block never comes back");
@@ -365,7 +556,7 @@ static void test_gh_tiny_free_rcu_in_block_being_filled(struct kunit *test)
 	rcu_read_lock();
 	goheap_free_rcu(a);
 	/* Ends the block, and needs another one. */
-	b = goheap_heap_alloc(test->priv, FULL, GFP_ATOMIC, GOHEAP_NOSCAN);
+	b = alloc_tiny(test, FULL, GFP_ATOMIC);
 	pending = is_pending(a);
 	rcu_read_unlock();
 	KUNIT_ASSERT_NOT_NULL(test, b);
@@ -535,10 +726,8 @@ static size_t random_size(struct rnd_state *rnd)
 
 static void *random_alloc(struct gh_test_walk *w, size_t size)
 {
-	/* Like strings, or like numbers. */
-	if (gh_test_below(&w->rnd, 2))
-		return gh_tiny_alloc(w->test->priv, size, 1, GFP_KERNEL);
-	return alloc(w->test, size);
+	/* Of every size, or of those that save memory. */
+	return gh_test_below(&w->rnd, 2) ? alloc(w->test, size) : alloc_noscan(w->test, size);
 }
 
 static const struct gh_test_op tiny_ops[] = {
@@ -586,6 +775,14 @@ static struct kunit_case tiny_cases[] = {
 	KUNIT_CASE(test_gh_tiny_alloc_aligns_by_size),
 	KUNIT_CASE(test_gh_tiny_alloc_every_offset_and_size),
 	KUNIT_CASE(test_gh_tiny_alloc_zeroes),
+	KUNIT_CASE(test_goheap_alloc_noscan_shares_where_it_saves),
+	KUNIT_CASE(test_goheap_alloc_noscan_shares_below_minalign),
+	KUNIT_CASE(test_goheap_alloc_noscan_rest_waits),
+	KUNIT_CASE(test_goheap_alloc_noscan_memory),
+	KUNIT_CASE(test_goheap_strdup_shares_where_it_saves),
+	KUNIT_CASE(test_goheap_alloc_noscan_nested_shares_nothing),
+	KUNIT_CASE(test_goheap_alloc_noscan_zeroed_shares_nothing),
+	KUNIT_CASE(test_goheap_realloc_out_of_block),
 	KUNIT_CASE(test_gh_tiny_free_last_tenant_frees_block),
 	KUNIT_CASE(test_gh_tiny_free_in_open_block),
 	KUNIT_CASE(test_gh_tiny_free_twice),

@@ -50,7 +50,7 @@ static void test_goheap_alloc_yields_when_it_refills(struct kunit *test)
 	static const struct {
 		void *(*fn)(size_t size, gfp_t gfp);
 		size_t size;
-	} of[] = { { plain, 64 }, { zeroed, 64 }, { tiny, 100 }, { tiny, 5 }, { tiny, 12 } };
+	} of[] = { { plain, 64 }, { zeroed, 64 }, { tiny, 100 }, { tiny, 3 }, { tiny, 12 } };
 	unsigned long n, refills;
 	unsigned int i;
 

@@ -30,7 +30,7 @@ echo scan 2>/dev/null >$KMEMLEAK || skip_all "this kernel has no kmemleak, or it
 start 9
 echo clear >$KMEMLEAK
 load goheap_leak && scan
-for size in 1001 40001 13 301; do
+for size in 1001 40001 3 301; do
 	ktap_test_result "leaked_object_of_$size" found $size
 done
 ktap_test_result "kmalloc_object_behind_noscan" found 2048

@@ -58,19 +58,6 @@ unsigned int gh_block_take_gone(struct gh_span *s, unsigned int idx, unsigned in
 }
 
 /**
- * gh_block_leave() - a block has lost its last object
- * @block: its address
- *
- * Context: The owner's section, or the central lock.
- */
-void gh_block_leave(unsigned long block)
-{
-	if (want_init_on_free())
-		gh_clear((void *)block, GH_TINY_BLOCK);
-	gh_sanitize_tiny(block, 0);
-}
-
-/**
  * gh_block_merge() - take over what was freed remotely in the blocks of a word
  * @s: a tiny span
  * @word: which

@@ -202,12 +202,12 @@ static void free_twice(void)
 /* Strings have places that kmalloc() would not give; what is tiny has no page of its own. */
 static void try_tiny(void)
 {
-	char *p = goheap_strdup("goheap", GFP_KERNEL);
-	char *twelve = goheap_strdup("twelve", GFP_KERNEL);
-	char *q = krealloc(twelve, 8, GFP_KERNEL);
+	char *p = goheap_strdup("go", GFP_KERNEL);
+	char *ten = goheap_strdup("ten", GFP_KERNEL);
+	char *q = krealloc(ten, 8, GFP_KERNEL);
 
-	check(q && IS_ALIGNED((unsigned long)q, 8) && !strcmp(q, "twelve"), "krealloc, tiny", 8);
-	check(p && !strcmp(p, "goheap") && ksize(p) == goheap_size(p), "ksize, tiny", 7);
+	check(q && IS_ALIGNED((unsigned long)q, 8) && !strcmp(q, "ten"), "krealloc, tiny", 8);
+	check(p && !strcmp(p, "go") && ksize(p) == goheap_size(p), "ksize, tiny", 3);
 	kfree(q);
 	kfree(p);
 	check(!goheap_size(p) && !goheap_size(q), "kfree, tiny", 8);

@@ -67,7 +67,7 @@ static bool clock_counts_insns(void)
 
 /* ---- the loops -------------------------------------------------------------- */
 
-enum op { PAIR, ZALLOC, STRDUP, SIZED, PRIVATE, OBJECT, OBJECT_ZERO };
+enum op { PAIR, ZALLOC, NOSCAN, STRDUP, SIZED, PRIVATE, OBJECT, OBJECT_ZERO };
 
 /* Allocations and frees of one measurement, and what they took. */
 struct run {
@@ -99,6 +99,8 @@ static __always_inline void *alloc_one(const enum allocator which, const enum op
 		return strdup_by(which, "eth0", GFP);
 	if (which == GOHEAP && op == PRIVATE)
 		return goheap_heap_alloc(heap, size, GFP, 0);
+	if (which == GOHEAP && op == NOSCAN)
+		return goheap_alloc_noscan(size, GFP);
 	if (which == GOHEAP && op == OBJECT)
 		return goheap_cache_alloc(object_cache, GFP);
 	if (which == GOHEAP && op == OBJECT_ZERO)
@@ -174,6 +176,9 @@ DEFINE_LOOPS(pair_64, PAIR, 64)
 DEFINE_LOOPS(pair_256, PAIR, 256)
 DEFINE_LOOPS(pair_1024, PAIR, 1024)
 DEFINE_LOOPS(zalloc_64, ZALLOC, 64)
+DEFINE_LOOPS(noscan_4, NOSCAN, 4)
+DEFINE_LOOPS(noscan_8, NOSCAN, 8)
+DEFINE_LOOPS(noscan_12, NOSCAN, 12)
 DEFINE_LOOPS(strdup_eth0, STRDUP, 5)
 DEFINE_LOOPS(sized_64, SIZED, 64)
 DEFINE_LOOPS(private_64, PRIVATE, 64)
@@ -301,6 +306,10 @@ static int measure_row(const struct row *row)
 
 static const struct row others[] = {
 	{ "zalloc",  zalloc_64,   ALL,         64,   16 },
+	{ "noscan",  noscan_4,    NO_CACHE,    4,    1 },
+	{ "noscan",  noscan_4,    NO_CACHE,    4,    16 },
+	{ "noscan",  noscan_8,    NO_CACHE,    8,    16 },
+	{ "noscan",  noscan_12,   NO_CACHE,    12,   16 },
 	{ "strdup",  strdup_eth0, NO_CACHE,    5,    16 },
 	{ "bulk",    bulk_64,     NO_KMALLOC,  64,   BULK },
 	{ "sized",   sized_64,    BIT(GOHEAP), 64,   16 },

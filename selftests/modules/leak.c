@@ -43,7 +43,7 @@ static noinline int __init leak(void)
 	void *p[3];
 
 	if (!goheap_alloc(1001, GFP_KERNEL) || !goheap_alloc(40001, GFP_KERNEL) ||
-	    !goheap_alloc_noscan(13, GFP_KERNEL) ||
+	    !goheap_alloc_noscan(3, GFP_KERNEL) ||
 	    goheap_alloc_bulk(301, GFP_KERNEL, ARRAY_SIZE(p), p) != ARRAY_SIZE(p))
 		return -ENOMEM;
 	goheap_free(p[0]);

@@ -428,7 +428,7 @@ static void finish_worker(struct worker *w)
 	if (w > workers)
 		return;
 	free_twice(w, goheap_alloc(100, GFP_KERNEL));
-	free_twice(w, goheap_alloc_noscan(5, GFP_KERNEL));
+	free_twice(w, goheap_alloc_noscan(3, GFP_KERNEL));
 	free_twice(w, goheap_alloc(100000, GFP_KERNEL));
 }
 

@@ -68,7 +68,7 @@ static bool do_zero(void)
 
 static bool do_tiny(void)
 {
-	void *p = goheap_alloc_noscan(5, GFP_KERNEL);
+	void *p = goheap_alloc_noscan(3, GFP_KERNEL);
 
 	goheap_free(p);
 	return p;
