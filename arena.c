@@ -225,15 +225,18 @@ void gh_arena_commit(struct gh_span *s)
 }
 
 /**
- * gh_arena_free() - give the pages of a span back to the page heap
- * @s: a span without live objects, token held, on no list
+ * gh_arena_free_list() - give the pages of spans back to the page heap
+ * @list: spans without live objects, linked by @next; tokens held, on no other list
  *
  * Context: Any but NMI; no lock held.
  */
-void gh_arena_free(struct gh_span *s)
+void gh_arena_free_list(struct gh_span *list)
 {
-	gh_chunk_check(s);
-	gh_pageheap_free(s);
+	struct gh_span *s;
+
+	for (s = list; s; s = s->next)
+		gh_chunk_check(s);
+	gh_pageheap_free_list(list);
 }
 
 /* Give back pages with memory errors: the kernel knows them, and gives them to nobody. */

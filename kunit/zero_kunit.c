@@ -48,7 +48,7 @@ static void provide_zeroes(struct kunit *test)
 	s = gh_test_pages_span(test, GH_TEST_CHUNK_PAGES, 1);
 	memset((void *)s->base, 0, gh_span_bytes(s));
 	s->needzero = false;
-	gh_arena_free(s);
+	gh_test_free_pages(s);
 }
 
 #define NR_WORDY	200

@@ -64,21 +64,39 @@ static struct gh_span *spare_pop(struct gh_page_heap *ph, enum gh_desc_kind kind
 	return s;
 }
 
-/* A descriptor that describes nothing yet. No lock is held. */
-static int spare_add(struct gh_page_heap *ph, enum gh_desc_kind kind, gfp_t gfp)
+/* Up to @nr descriptors, linked by @next. All but the first one only if they cost no effort. */
+static struct gh_span *new_descs(enum gh_desc_kind kind, int nid, unsigned int nr, gfp_t gfp)
 {
-	struct gh_span *s;
+	struct gh_span *list = NULL, *s;
+
+	for (; nr; nr--, gfp = gh_gfp_light(gfp)) {
+		s = gh_desc_new(kind, nid, gfp);
+		if (!s)
+			break;
+		s->next = list;
+		list = s;
+	}
+	return list;
+}
+
+/* Descriptors that describe nothing yet: @nr, or at least one. No lock is held. */
+static int spare_add(struct gh_page_heap *ph, enum gh_desc_kind kind, unsigned int nr, gfp_t gfp)
+{
+	struct gh_span *list, *s;
 	unsigned long flags;
 
 	if (!gh_memory_begin(gfp))
 		return -ENOMEM;
-	s = gh_desc_new(kind, ph->nid, gfp);
+	list = new_descs(kind, ph->nid, nr, gfp);
 	gh_memory_end(gfp);
-	if (!s)
+	if (!list)
 		return -ENOMEM;
 	gh_lock(&ph->lock, flags);
 	ph->locked++;
-	spare_push(ph, s);
+	while ((s = list)) {
+		list = s->next;
+		spare_push(ph, s);
+	}
 	gh_unlock(&ph->lock, flags);
 	return 0;
 }
@@ -361,13 +379,16 @@ static struct gh_span *alloc_run(struct gh_page_heap *ph, const struct gh_want *
  */
 struct gh_span *gh_pageheap_alloc(struct gh_page_heap *ph, const struct gh_want *w, gfp_t gfp)
 {
-	enum gh_desc_kind missing;
+	enum gh_desc_kind missing = w->kind;
 	struct gh_span *s;
+	unsigned int nr;
 
 	do {
 		s = alloc_run(ph, w, &missing);
+		/* The kind that every cut needs, and every other span: not one at a time. */
+		nr = missing == GH_KIND_1 ? max(w->spares, 1U) : 1;
 	} while (s == ERR_PTR(-EHWPOISON) ||
-		 (s == ERR_PTR(-EAGAIN) && !spare_add(ph, missing, gfp)));
+		 (s == ERR_PTR(-EAGAIN) && !spare_add(ph, missing, nr, gfp)));
 	return s;
 }
 
@@ -401,28 +422,88 @@ struct gh_span *gh_pageheap_grow(struct gh_page_heap *ph, struct gh_span *run,
 	return s;
 }
 
-/**
- * gh_pageheap_free() - make a span a free run
- * @s: without live objects, token held, on no list
- *
- * Context: Any but NMI; no lock held.
- */
-void gh_pageheap_free(struct gh_span *s)
+/* ---- spans that come back ---------------------------------------------------------------- */
+
+/* So many spans come back under one hold of the lock, with interrupts off. */
+#define MOST_FREES	(IS_ENABLED(CONFIG_PREEMPT_RT) ? 8 : 32)
+
+/* A span becomes free pages, which are no run yet: the map still names the span. */
+static void begin_free(struct gh_page_heap *ph, struct gh_span *s)
 {
-	struct gh_page_heap *ph = gh_page_heaps[s->nid];
-	struct gh_arena *arena;
+	lockdep_assert_held(&ph->lock);
+	count_free(ph, s);
+	gh_span_init_free(s);
+}
+
+/* The pages become a run. Their map entries name spans that are no longer: once for each page. */
+static void end_free(struct gh_page_heap *ph, struct gh_span *run)
+{
+	struct gh_arena *arena = gh_arena_of(run->base);
+
+	lockdep_assert_held(&ph->lock);
+	gh_map_mark(arena, run, false);
+	if (run->npages > 2)
+		gh_map_set_range(arena, run->base + GH_PAGE_SIZE, run->npages - 2, NULL);
+	run_free(ph, run);
+}
+
+/* Can the span join pages that came back just before it? */
+static bool adjoins(const struct gh_span *run, const struct gh_span *s)
+{
+	return (gh_run_end(run) == s->base || gh_run_end(s) == run->base) && s->nid == run->nid &&
+	       s->base >> GH_ARENA_SHIFT == run->base >> GH_ARENA_SHIFT;
+}
+
+static void join(struct gh_page_heap *ph, struct gh_span *run, struct gh_span *s)
+{
+	begin_free(ph, s);
+	WRITE_ONCE(run->base, min(run->base, s->base));
+	WRITE_ONCE(run->npages, run->npages + s->npages);
+	run->needzero |= s->needzero;
+	spare_push(ph, s);
+}
+
+/* Free the first span of the list, and those after it that adjoin. Returns the rest. */
+static struct gh_span *free_neighbours(struct gh_page_heap *ph, struct gh_span *list,
+				       unsigned int *budget)
+{
+	struct gh_span *run = list, *s = list->next, *next;
+
+	begin_free(ph, run);
+	for (--*budget; s && *budget && adjoins(run, s); --*budget) {
+		next = s->next;
+		join(ph, run, s);
+		s = next;
+	}
+	end_free(ph, run);
+	return s;
+}
+
+static struct gh_span *free_some(struct gh_page_heap *ph, struct gh_span *list)
+{
+	unsigned int budget = MOST_FREES;
 	unsigned long flags;
 
 	gh_lock(&ph->lock, flags);
 	ph->locked++;
-	arena = gh_arena_of(s->base);
-	gh_map_mark(arena, s, false);
-	count_free(ph, s);
-	gh_span_init_free(s);
-	if (s->npages > 2)
-		gh_map_set_range(arena, s->base + GH_PAGE_SIZE, s->npages - 2, NULL);
-	run_free(ph, s);
+	while (list && budget && list->nid == ph->nid)
+		list = free_neighbours(ph, list, &budget);
 	gh_unlock(&ph->lock, flags);
+	return list;
+}
+
+/**
+ * gh_pageheap_free_list() - make spans free runs
+ * @list: spans without live objects, linked by @next; tokens held, on no other list
+ *
+ * Spans that follow each other on the list, and are neighbours in memory, cost the least.
+ *
+ * Context: Any but NMI; no lock held.
+ */
+void gh_pageheap_free_list(struct gh_span *list)
+{
+	while (list)
+		list = free_some(gh_page_heaps[list->nid], list);
 }
 
 /* ---- pages that leave ------------------------------------------------------------------ */
@@ -471,7 +552,7 @@ unsigned long gh_pageheap_cut(struct gh_page_heap *ph, unsigned long max, struct
 
 	/* A run that ends within a page of the kernel leaves two. */
 	if (GH_RELEASE_PAGES > 1 && !gh_peek(ph->nr_spare[GH_KIND_1]))
-		spare_add(ph, GH_KIND_1, GH_GFP_SPARE);
+		spare_add(ph, GH_KIND_1, 1, GH_GFP_SPARE);
 	gh_lock(&ph->lock, flags);
 	n = cut_for_release(ph, max, key, addr);
 	gh_unlock(&ph->lock, flags);

@@ -91,6 +91,7 @@ static inline int gh_mem_node(void)
  * @kind: of the descriptor
  * @state: what the span will be: SMALL or LARGE
  * @gentle: shorter spans will do, see gh_sc_shorter(): no reserves, and little reclaim
+ * @spares: if a descriptor is missing, so many may be added for the next spans; 0 is 1
  */
 struct gh_want {
 	unsigned int npages;
@@ -98,13 +99,14 @@ struct gh_want {
 	enum gh_desc_kind kind;
 	enum gh_span_state state;
 	bool gentle;
+	unsigned int spares;
 };
 
 void gh_pageheap_trim_spares(struct gh_page_heap *ph, unsigned int keep);
 struct gh_span *gh_pageheap_alloc(struct gh_page_heap *ph, const struct gh_want *w, gfp_t gfp);
 struct gh_span *gh_pageheap_grow(struct gh_page_heap *ph, struct gh_span *run,
 				 struct gh_span *descs[3], const struct gh_want *w);
-void gh_pageheap_free(struct gh_span *s);
+void gh_pageheap_free_list(struct gh_span *list);
 unsigned long gh_pageheap_cut(struct gh_page_heap *ph, unsigned long max, struct gh_run_key *key,
 			      unsigned long *addr);
 unsigned long gh_pageheap_cut_poisoned(struct gh_page_heap *ph);

@@ -48,6 +48,15 @@ uncharge:
 	return ERR_PTR(-ENOMEM);
 }
 
+/*
+ * Descriptors that are added when one is missing. A caller that may not sleep is kept waiting
+ * for a few only.
+ */
+static unsigned int spares_at_a_time(gfp_t gfp)
+{
+	return gfpflags_allow_blocking(gfp) ? 16 : 4;
+}
+
 /**
  * gh_spans_new_small() - make a span of free objects
  * @heap: whose
@@ -68,6 +77,7 @@ struct gh_span *gh_spans_new_small(struct goheap *heap, unsigned int sc, gfp_t g
 		.kind = gh_span_kind(sc),
 		.state = GH_SPAN_SMALL,
 		.gentle = gh_sc_shorter(sc) != sc,
+		.spares = spares_at_a_time(gfp),
 	};
 	struct gh_span *s;
 
@@ -101,6 +111,7 @@ struct gh_span *gh_spans_new_large(struct goheap *heap, unsigned int npages, uns
 		.align = align,
 		.kind = GH_KIND_1,
 		.state = GH_SPAN_LARGE,
+		.spares = spares_at_a_time(gfp),
 	};
 	struct gh_span *s;
 
@@ -137,13 +148,7 @@ static void wipe(struct gh_span *s)
 	}
 }
 
-/**
- * gh_spans_free() - give a span back to the page heap
- * @s: no object in it is live; token held; on no list
- *
- * Context: Any but NMI; no lock held.
- */
-void gh_spans_free(struct gh_span *s)
+static void prepare_free(struct gh_span *s)
 {
 	struct gh_records *records = s->records;
 
@@ -165,7 +170,35 @@ void gh_spans_free(struct gh_span *s)
 		WRITE_ONCE(s->records, NULL);
 		gh_records_drop(records);
 	}
-	atomic_long_sub(s->npages, &s->heap->pages);
 	gh_poison_pages(s->base, gh_span_bytes(s));
-	gh_arena_free(s);
+}
+
+/* Once for spans of one heap that follow each other. */
+static void uncharge(const struct gh_span *s)
+{
+	unsigned long npages = 0;
+
+	for (; s; s = s->next) {
+		npages += s->npages;
+		if (s->next && s->next->heap == s->heap)
+			continue;
+		atomic_long_sub(npages, &s->heap->pages);
+		npages = 0;
+	}
+}
+
+/**
+ * gh_spans_free_list() - give spans back to the page heap
+ * @list: linked by @next. No object in them is live; tokens held; on no other list
+ *
+ * Context: Any but NMI; no lock held.
+ */
+void gh_spans_free_list(struct gh_span *list)
+{
+	struct gh_span *s;
+
+	for (s = list; s; s = s->next)
+		prepare_free(s);
+	uncharge(list);
+	gh_arena_free_list(list);
 }
