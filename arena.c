@@ -221,7 +221,6 @@ void gh_arena_commit(struct gh_span *s)
 	if (s->heap)
 		WRITE_ONCE(arena->heaps[gh_arena_page(s->base)], s->heap->id);
 	gh_map_set_range(arena, s->base, s->npages, s);
-	gh_map_mark(arena, s, true);
 }
 
 /**

@@ -61,6 +61,8 @@ struct gh_word {
  * @run: in the page heap's tree; FREE only
  * @list: in a central list, or in its owner's list of all; SMALL only
  * @rcu: frees the descriptor
+ * @bundle: the bundle below this one, in a list of spare descriptors
+ * @nr_bundled: descriptors in this bundle, linked by @next
  * @heap: which heap the objects belong to
  * @rcu_cookie: no remote bit may be merged before this grace period is over
  * @life: changes when the span stops being what it was: see gh_span_life()
@@ -91,6 +93,10 @@ struct gh_span {
 		struct rb_node run;
 		struct list_head list;
 		struct rcu_head rcu;
+		struct {
+			struct gh_span *bundle;
+			unsigned int nr_bundled;
+		};
 	};
 	struct goheap *heap;
 	unsigned long rcu_cookie;

@@ -23,6 +23,7 @@
 #include "percpu/cache.h"
 #include "percpu/magazine.h"
 #include "percpu/slot.h"
+#include "percpu/stock.h"
 #include "span.h"
 #include "spans/alloc.h"
 
@@ -109,7 +110,8 @@ static struct gh_span *new_span(struct goheap *heap, unsigned int sc, gfp_t gfp,
 	struct gh_span *s;
 
 	do {
-		s = gh_spans_new_small(heap, sc, gfp, nid);
+		s = nid == NUMA_NO_NODE ? gh_stock_new_span(heap, sc, gfp) :
+					  gh_spans_new_small(heap, sc, gfp, nid, NULL);
 	} while (s == ERR_PTR(-EDQUOT) && gh_limit_make_room(heap, gfp, &room));
 	return IS_ERR(s) ? NULL : s;
 }

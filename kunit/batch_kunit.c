@@ -8,7 +8,6 @@
 
 #include "lib_object.h"
 #include "lib_pages.h"
-#include "lib_report.h"
 #include "testlib.h"
 
 /* One run of pages, cut into spans of these lengths. */
@@ -50,7 +49,7 @@ static void free_in_order(struct kunit *test, const unsigned int *order, bool at
 	in_use = ph->small + ph->large;
 	gh_test_carve(test, sizes, NR, spans);
 	base = spans[1]->base;
-	spares = ph->nr_spare[GH_KIND_1];
+	spares = ph->spares[GH_KIND_1].nr;
 	locked = ph->locked;
 	changes = ph->changes;
 	/* All but the first and the last, which keep the rest of the chunk away. */
@@ -59,7 +58,7 @@ static void free_in_order(struct kunit *test, const unsigned int *order, bool at
 	if (at_once)
 		KUNIT_EXPECT_EQ_MSG(test, ph->changes - changes, 1UL, "the tree was changed");
 	KUNIT_EXPECT_EQ(test, ph->nr_runs, 2UL);
-	KUNIT_EXPECT_EQ(test, ph->nr_spare[GH_KIND_1], spares + NR - 3);
+	KUNIT_EXPECT_EQ(test, ph->spares[GH_KIND_1].nr, spares + NR - 3);
 	KUNIT_EXPECT_EQ(test, ph->small + ph->large, in_use + sizes[0] + sizes[NR - 1]);
 	expect_run(test, base, 21);
 	gh_test_check_pages(test);
@@ -184,7 +183,7 @@ static void test_gh_arena_free_list_of_two_nodes(struct kunit *test)
 static struct gh_span *empty_span(struct kunit *test, struct goheap *heap)
 {
 	unsigned int sc = gh_size_class(GH_TEST_SIZE) * 2;
-	struct gh_span *s = gh_spans_new_small(heap, sc, GFP_KERNEL, NUMA_NO_NODE);
+	struct gh_span *s = gh_spans_new_small(heap, sc, GFP_KERNEL, NUMA_NO_NODE, NULL);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(s));
 	return s;
@@ -208,20 +207,6 @@ static void test_gh_spans_free_list_uncharges_each_heap(struct kunit *test)
 	gh_spans_free_list(list);
 	KUNIT_EXPECT_EQ(test, gh_test_pages(a), 0L);
 	KUNIT_EXPECT_EQ(test, gh_test_pages(b), 0L);
-	gh_test_validate(test);
-}
-
-/* What was freed twice at once is merged, and reported, as for a span that goes alone. */
-static void test_gh_spans_free_list_merges_late_frees(struct kunit *test)
-{
-	struct goheap *heap = gh_test_heap(test, "kunit-a", NULL);
-	struct gh_span *s = empty_span(test, heap), *t = empty_span(test, heap);
-
-	set_bit(0, (unsigned long *)&t->words[0].remote);
-	s->next = t;
-	t->next = NULL;
-	gh_spans_free_list(s);
-	gh_test_expect_report(test, "double free");
 	gh_test_validate(test);
 }
 
@@ -288,7 +273,7 @@ static unsigned int left_after_alloc(struct kunit *test, gfp_t gfp)
 	gh_pageheap_trim_spares(gh_test_here(), 0);
 	/* The rest of a chunk is there to be cut. */
 	p = goheap_heap_alloc(heap, LONE, gfp, 0);
-	left = gh_test_here()->nr_spare[GH_KIND_1];
+	left = gh_test_here()->spares[GH_KIND_1].nr;
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	goheap_free(p);
 	return left;
@@ -320,7 +305,6 @@ static struct kunit_case batch_cases[] = {
 	KUNIT_CASE(test_gh_arena_free_list_lets_go_of_the_lock),
 	KUNIT_CASE(test_gh_arena_free_list_of_two_nodes),
 	KUNIT_CASE(test_gh_spans_free_list_uncharges_each_heap),
-	KUNIT_CASE(test_gh_spans_free_list_merges_late_frees),
 	KUNIT_CASE(test_gh_cache_tidies_up_in_batches),
 	KUNIT_CASE(test_gh_cache_flushes_in_batches),
 	KUNIT_CASE(test_gh_park_flush_is_a_batch),

@@ -100,10 +100,10 @@ static void test_gh_arena_trim_spares_keeps_some(struct kunit *test)
 	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
 		gh_test_free_pages(spans[i]);
-	KUNIT_EXPECT_GE(test, gh_test_here()->nr_spare[GH_KIND_1], 19U);
+	KUNIT_EXPECT_GE(test, gh_test_here()->spares[GH_KIND_1].nr, 19U);
 	before = gh_arena_metadata();
 	gh_pageheap_trim_spares(gh_test_here(), 4);
-	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_spare[GH_KIND_1], 4U);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->spares[GH_KIND_1].nr, 4U);
 	KUNIT_EXPECT_LT(test, gh_arena_metadata(), before);
 	gh_test_check_pages(test);
 }

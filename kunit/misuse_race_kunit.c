@@ -135,7 +135,7 @@ static struct gh_span *new_span(struct kunit *test)
 	static const struct goheap_params leak_ok = { .flags = GOHEAP_LEAK_OK };
 	struct goheap *heap = gh_test_heap(test, "kunit-misuse", &leak_ok);
 	struct gh_span *s = gh_spans_new_small(heap, gh_size_class(VICTIM_SIZE) * 2, GFP_KERNEL,
-					     NUMA_NO_NODE);
+					     NUMA_NO_NODE, NULL);
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	return s;

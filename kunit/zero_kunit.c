@@ -97,6 +97,7 @@ static void test_goheap_zalloc_used_span_after_zeroes(struct kunit *test)
 	p = goheap_zalloc(GH_PAGE_SIZE, GFP_KERNEL);
 	goheap_free(large);
 	memset(large, 0xa5, used);
+	gh_test_flush_stock(gh_default);
 	q = goheap_zalloc(GH_PAGE_SIZE, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	KUNIT_ASSERT_NOT_NULL(test, q);

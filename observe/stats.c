@@ -29,6 +29,7 @@
 #include "percpu/magazine.h"
 #include "percpu/park.h"
 #include "percpu/slot.h"
+#include "percpu/stock.h"
 #include "spans/block.h"
 
 /* Objects and bytes in spans, by walking them. */
@@ -148,6 +149,14 @@ static void show_usage(struct seq_file *m, const struct usage *u, const struct e
 	line(m, "central_locks", e->central_locks);
 }
 
+static unsigned long stock_bytes(const struct goheap *heap)
+{
+	unsigned long pages = 0, spans = 0;
+
+	gh_stock_count(heap, NUMA_NO_NODE, &pages, &spans);
+	return pages << GH_PAGE_SHIFT;
+}
+
 static int heap_stats_show(struct seq_file *m, void *v)
 {
 	struct goheap *heap = m->private;
@@ -160,6 +169,7 @@ static int heap_stats_show(struct seq_file *m, void *v)
 	line(m, "held_bytes", atomic_long_read(&heap->pages) << GH_PAGE_SHIFT);
 	line(m, "limit_bytes", heap->limit == LONG_MAX ? 0 : heap->limit << GH_PAGE_SHIFT);
 	line(m, "large_bytes", usage.large);
+	line(m, "stock_bytes", stock_bytes(heap));
 	show_usage(m, &usage, &events);
 	return 0;
 }
@@ -201,8 +211,21 @@ static void add_all_events(struct events *e)
 	mutex_unlock(&gh_heaps_mutex);
 }
 
+static unsigned long all_stock_bytes(void)
+{
+	unsigned long bytes = 0;
+	struct goheap *heap;
+
+	mutex_lock(&gh_heaps_mutex);
+	list_for_each_entry(heap, &gh_heaps, link)
+		bytes += stock_bytes(heap);
+	mutex_unlock(&gh_heaps_mutex);
+	return bytes;
+}
+
 static int stats_show(struct seq_file *m, void *v)
 {
+	unsigned long small, stock = all_stock_bytes();
 	struct events events = {};
 	struct ledger ledger = {};
 	struct usage usage = {};
@@ -212,10 +235,14 @@ static int stats_show(struct seq_file *m, void *v)
 	add_all_events(&events);
 	for_each_node(nid)
 		add_ledger(gh_page_heaps[nid], &ledger);
+	/* The page heaps count stocks as small spans. */
+	small = ledger.small << GH_PAGE_SHIFT;
+	stock = min(stock, small);
 	seq_puts(m, "# key value\n");
 	line(m, "held_bytes", (ledger.taken - ledger.returned) << GH_PAGE_SHIFT);
-	line(m, "small_bytes", ledger.small << GH_PAGE_SHIFT);
+	line(m, "small_bytes", small - stock);
 	line(m, "large_bytes", ledger.large << GH_PAGE_SHIFT);
+	line(m, "stock_bytes", stock);
 	line(m, "idle_bytes", ledger.idle << GH_PAGE_SHIFT);
 	line(m, "idle_runs", ledger.runs);
 	line(m, "taken_bytes", ledger.taken << GH_PAGE_SHIFT);

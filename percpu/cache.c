@@ -21,6 +21,7 @@
 #include "percpu/magazine.h"
 #include "percpu/park.h"
 #include "percpu/slot.h"
+#include "percpu/stock.h"
 #include "span.h"
 #include "spans/alloc.h"
 #include "spans/limbo.h"
@@ -541,6 +542,7 @@ void gh_cache_forget(struct gh_cache *cache)
 
 	preempt_disable();
 	gh_park_flush(cache);
+	gh_stock_flush(cache);
 	forget_hint(cache);
 	preempt_enable();
 	for (sc = 0; sc < GH_NR_SLOTS; sc++)

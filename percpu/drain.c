@@ -23,6 +23,7 @@
 #include "percpu/magazine.h"
 #include "percpu/park.h"
 #include "percpu/slot.h"
+#include "percpu/stock.h"
 
 /* How long an allocation waits for caches to be flushed. */
 #define PATIENCE	HZ
@@ -58,8 +59,10 @@ static bool flush_slot(struct gh_cache *cache, unsigned int sc)
 
 	if (!enter_own(cache))
 		return false;
-	if (sc == GH_SC_LARGE)
+	if (sc == GH_SC_LARGE) {
 		gh_park_flush(cache);
+		gh_stock_flush(cache);
+	}
 	more = gh_cache_flush_some(cache, sc);
 	magazine = gh_magazine_detach(cache, sc);
 	exit_own(cache);
@@ -90,7 +93,7 @@ static bool has_anything(const struct gh_cache *cache)
 	for (bin = cache->bins; bin < cache->bins + GH_NR_SLOTS; bin++)
 		if (bin->active || bin->partial || bin->magazine)
 			return true;
-	return cache->parked;
+	return cache->parked || cache->stock.pages;
 }
 
 /* Objects that came during the flush, or could not go, are left to the next flush. */
@@ -161,6 +164,7 @@ void gh_drain_all(struct gh_cache *cache)
 	preempt_disable();
 	gh_cache_drain(cache);
 	gh_park_flush(cache);
+	gh_stock_flush(cache);
 	preempt_enable();
 	for (sc = 0; sc < GH_NR_SLOTS; sc++) {
 		do {

@@ -17,6 +17,7 @@
 
 #include "base/spanclass.h"
 #include "hooks/sanitize.h"
+#include "pages/pageheap.h"
 #include "span.h"
 #include "spans/block.h"
 
@@ -116,6 +117,7 @@ struct gh_tiny_open {
  * @flushes: how often the cache was given back
  * @parked: freed LARGE spans, linked by @next, newest first
  * @parked_pages: heap pages in them
+ * @stock: free pages for the next spans: percpu/stock.c
  * @large_allocs: large objects ever allocated from there
  * @large_live: those, less large objects freed here
  * @extra_bytes: of the spans in the bins' @extra
@@ -150,6 +152,7 @@ struct gh_cache {
 	unsigned long flushes;
 	struct gh_span *parked;
 	unsigned int parked_pages;
+	struct gh_stock stock;
 	unsigned long large_allocs;
 	long large_live;
 	unsigned long extra_bytes;

@@ -48,13 +48,41 @@ uncharge:
 	return ERR_PTR(-ENOMEM);
 }
 
-/*
- * Descriptors that are added when one is missing. A caller that may not sleep is kept waiting
- * for a few only.
+/**
+ * gh_spans_want_small() - say which pages a span of small objects needs
+ * @w: to be filled in
+ * @sc: span class or GH_SC_TINY
+ * @gfp: see goheap_alloc()
+ *
+ * Context: Any.
  */
-static unsigned int spares_at_a_time(gfp_t gfp)
+void gh_spans_want_small(struct gh_want *w, unsigned int sc, gfp_t gfp)
 {
-	return gfpflags_allow_blocking(gfp) ? 16 : 4;
+	const struct gh_class *class = &gh_classes[gh_sc_class(sc)];
+
+	*w = (struct gh_want) {
+		.npages = class->span_bytes >> GH_PAGE_SHIFT,
+		.align = max(class->align >> GH_PAGE_SHIFT, 1U),
+		.kind = gh_span_kind(sc),
+		.state = GH_SPAN_SMALL,
+		.gentle = gh_sc_shorter(sc) != sc,
+		.atomic = !gfpflags_allow_blocking(gfp),
+	};
+}
+
+/**
+ * gh_spans_begin_small() - cut the pages of a span into free objects
+ * @s: its pages are charged to the heap
+ * @heap: whose
+ * @sc: span class or GH_SC_TINY
+ *
+ * Context: Any; nobody else knows the span yet.
+ */
+void gh_spans_begin_small(struct gh_span *s, struct goheap *heap, unsigned int sc)
+{
+	gh_poison_pages(s->base, gh_span_bytes(s));
+	gh_span_init_small(s, heap, sc);
+	gh_arena_commit(s);
 }
 
 /**
@@ -63,30 +91,23 @@ static unsigned int spares_at_a_time(gfp_t gfp)
  * @sc: span class or GH_SC_TINY
  * @gfp: see goheap_alloc()
  * @nid: node, or NUMA_NO_NODE for the nearest
+ * @stock: see &gh_want.stock; the heap is not charged for what is in it
  *
  * Context: Any that @gfp allows; no lock and no section held.
  * Return: the span, token held, without an owner; -EDQUOT if the heap's limit is reached,
  * -ENOMEM if there is no memory, or the limit is less than a span.
  */
-struct gh_span *gh_spans_new_small(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid)
+struct gh_span *gh_spans_new_small(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid,
+				   struct gh_stock *stock)
 {
-	const struct gh_class *class = &gh_classes[gh_sc_class(sc)];
-	const struct gh_want w = {
-		.npages = class->span_bytes >> GH_PAGE_SHIFT,
-		.align = max(class->align >> GH_PAGE_SHIFT, 1U),
-		.kind = gh_span_kind(sc),
-		.state = GH_SPAN_SMALL,
-		.gentle = gh_sc_shorter(sc) != sc,
-		.spares = spares_at_a_time(gfp),
-	};
+	struct gh_want w;
 	struct gh_span *s;
 
-	s = new_pages(heap, &w, class->objects, gfp, nid);
-	if (IS_ERR(s))
-		return s;
-	gh_poison_pages(s->base, gh_span_bytes(s));
-	gh_span_init_small(s, heap, sc);
-	gh_arena_commit(s);
+	gh_spans_want_small(&w, sc, gfp);
+	w.stock = stock;
+	s = new_pages(heap, &w, gh_classes[gh_sc_class(sc)].objects, gfp, nid);
+	if (!IS_ERR(s))
+		gh_spans_begin_small(s, heap, sc);
 	return s;
 }
 
@@ -111,7 +132,7 @@ struct gh_span *gh_spans_new_large(struct goheap *heap, unsigned int npages, uns
 		.align = align,
 		.kind = GH_KIND_1,
 		.state = GH_SPAN_LARGE,
-		.spares = spares_at_a_time(gfp),
+		.atomic = !gfpflags_allow_blocking(gfp),
 	};
 	struct gh_span *s;
 
