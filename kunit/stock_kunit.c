@@ -183,7 +183,7 @@ static void test_gh_stock_bounds_of_two_cpus(struct kunit *test)
 	unsigned long stock;
 	unsigned int i;
 
-	for (i = 0; i < NR - 7; i += 14) {
+	for (i = 0; i + 14 <= NR; i += 14) {
 		gh_test_fill(test, heap, &p[i], 7, LONE);
 		g.p = &p[i + 7];
 		gh_test_on(cpu, grow_there, &g);
@@ -251,6 +251,12 @@ static void test_gh_stock_goes_back(struct kunit *test)
 	gh_reclaim_last_resort();
 	gh_reclaim_last_resort();
 	expect_none(test, "out of memory");
+	gh_test_free_each(p, nr);
+
+	p = fill(test, 24, &nr);
+	WRITE_ONCE(gh_test_cache(test->priv)->relax, true);
+	gh_drain_work(&gh_test_cache(test->priv)->drain);
+	expect_none(test, "busy, but not growing");
 	gh_test_free_each(p, nr);
 
 	p = fill(test, 24, &nr);
@@ -410,6 +416,22 @@ static void test_gh_stock_in_nmi(struct kunit *test)
 	gh_test_free_each(p, nr);
 }
 
+/* Who cannot have descriptors made, as in NMI, finds some whatever the stocks have. */
+static void test_gh_stock_leaves_spares(struct kunit *test)
+{
+	void **p = gh_test_array(test, NR);
+	unsigned int i, before = 0;
+
+	for (i = 0; i < NR; i++) {
+		gh_test_fill(test, test->priv, &p[i], 1, LONE);
+		if (gh_test_stock(test->priv) > before)
+			KUNIT_EXPECT_GE_MSG(test, gh_test_here()->spares[GH_KIND_1].nr, 4U,
+					    "a stock of %lu pages", gh_test_stock(test->priv));
+		before = gh_test_stock(test->priv);
+	}
+	gh_test_free_each(p, NR);
+}
+
 /* An interrupt that hits the section leaves the stock alone. */
 static void test_gh_stock_nested(struct kunit *test)
 {
@@ -469,6 +491,7 @@ static struct kunit_case stock_cases[] = {
 	KUNIT_CASE(test_gh_stock_fresh),
 	KUNIT_CASE(test_gh_stock_with_poisoned_page),
 	KUNIT_CASE(test_gh_stock_in_nmi),
+	KUNIT_CASE(test_gh_stock_leaves_spares),
 	KUNIT_CASE(test_gh_stock_nested),
 	KUNIT_CASE(test_gh_stock_of_other_node),
 	{}

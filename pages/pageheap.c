@@ -321,6 +321,9 @@ static bool spares_suffice(struct gh_page_heap *ph, const struct gh_span *run,
 
 /* ---- stocks ------------------------------------------------------------------------------- */
 
+/* Spare descriptors that a stock leaves to those who cannot add any, as in NMI. */
+#define SPARES_LEFT	8U
+
 /* What was not cut off. */
 static void stock_put(struct gh_page_heap *ph, struct gh_stock *stock)
 {
@@ -342,7 +345,17 @@ static unsigned int stock_spans(const struct gh_page_heap *ph, const struct gh_s
 	unsigned int nr = min_t(unsigned int, w->stock->most, run->npages) / w->npages;
 
 	/* A descriptor for each, of which the run's is one, and one for what is left of the run. */
-	return min(nr, ph->spares[GH_KIND_1].nr);
+	return min(nr, ph->spares[GH_KIND_1].nr - min(ph->spares[GH_KIND_1].nr, SPARES_LEFT));
+}
+
+/* At least @nr descriptors for a stock, in bundles. */
+static void stock_take_descs(struct gh_page_heap *ph, struct gh_stock *stock, unsigned int nr)
+{
+	lockdep_assert_held(&ph->lock);
+	while (stock->descs.nr < nr)
+		gh_spares_move(&stock->descs, &ph->spares[GH_KIND_1]);
+	while (stock->descs.nr > nr && ph->spares[GH_KIND_1].nr < SPARES_LEFT)
+		spare_push(ph, gh_spares_pop(&stock->descs));
 }
 
 /* Fill an empty stock with free pages that follow a span. */
@@ -367,8 +380,7 @@ static void stock_fill(struct gh_page_heap *ph, const struct gh_span *s, const s
 	stock->needzero = run->needzero;
 	stock->nid = ph->nid;
 	spare_push(ph, run);
-	while (stock->descs.nr < nr)
-		gh_spares_move(&stock->descs, &ph->spares[GH_KIND_1]);
+	stock_take_descs(ph, stock, nr);
 	ph->small += stock->pages;
 	ph->small_spans += stock->descs.nr;
 	ph->peak = max(ph->peak, ph->small + ph->large);
@@ -465,7 +477,7 @@ static unsigned int spares_to_add(const struct gh_want *w, enum gh_desc_kind mis
 /* So that the stock need not be small for want of descriptors. If there are none, it is. */
 static void add_spares_for_stock(struct gh_page_heap *ph, const struct gh_want *w, gfp_t gfp)
 {
-	unsigned int need = w->stock->most / w->npages + 2;
+	unsigned int need = w->stock->most / w->npages + 2 + SPARES_LEFT;
 	unsigned int have = gh_peek(ph->spares[GH_KIND_1].nr);
 	unsigned int most = w->atomic ? SPARES_ADDED_ATOMIC : need;
 

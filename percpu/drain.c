@@ -74,6 +74,8 @@ static void relax_slot(struct gh_cache *cache, unsigned int sc)
 {
 	if (!enter_own(cache))
 		return;
+	if (sc == GH_SC_LARGE)
+		gh_stock_flush(cache);
 	gh_cache_relax(cache, sc);
 	exit_own(cache);
 }

@@ -121,12 +121,12 @@ struct gh_tiny_open {
  * @large_allocs: large objects ever allocated from there
  * @large_live: those, less large objects freed here
  * @extra_bytes: of the spans in the bins' @extra
- * @extra_ticks: ticks since some of those were last given up
+ * @extra_ticks: ticks since some of those, or the stock, were last given up
  * @drain: runs the inbox, and the flush of an idle CPU, on the CPU itself
  * @kick: queues @drain from any context
  * @flush: @drain is to give everything back
  * @flushing: @drain is giving everything back just now
- * @relax: @drain is to give up some of the extra spans
+ * @relax: @drain is to give up some of the extra spans, and the stock
  * @slots: by span class; the last is for tiny blocks
  * @bins: likewise
  */

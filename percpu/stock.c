@@ -6,11 +6,11 @@
  *
  * The pages count as the heap's, so its growth is charged here and not at each span. They are
  * nobody's objects: addresses find nothing there. All stocks of a heap together have at
- * most a sixteenth of its pages, and one stock at most 512 KiB. A stock goes back
- * when its CPU is idle or goes away, and whenever caches are flushed.
+ * most a sixteenth of its pages, and one stock at most 512 KiB. A stock goes back when its CPU
+ * is idle or goes away, whenever caches are flushed, and every ten ticks.
  *
  * Heaps with a limit have no stocks: what one CPU has put by would be missing on another.
- * Neither have debugged heaps, which have no caches.
+ * Debugged heaps have no caches, and allocate by node: they never ask for a stock.
  */
 
 #include <linux/minmax.h>
@@ -36,7 +36,7 @@
 /* Descriptors with more words have many objects each: such spans are not wanted that often. */
 static bool may_stock(const struct goheap *heap, const struct gh_want *w)
 {
-	return w->kind == GH_KIND_1 && heap->limit == LONG_MAX && !heap->debug;
+	return w->kind == GH_KIND_1 && heap->limit == LONG_MAX;
 }
 
 /* How many heap pages may a new stock have? These count until the stock is given back. */
