@@ -375,7 +375,12 @@ static inline bool gh_span_give(struct gh_span *s, unsigned int idx)
 
 static inline bool gh_span_is_empty(const struct gh_span *s)
 {
-	return gh_span_nfree(s) == s->nelems;
+	unsigned int i;
+
+	for (i = 0; i < gh_span_nwords(s); i++)
+		if (s->words[i].free != gh_span_valid_bits(s, i))
+			return false;
+	return true;
 }
 
 #endif /* _GOHEAP_SPAN_H */

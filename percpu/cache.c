@@ -39,8 +39,11 @@ static struct gh_span no_span;
  * All classes of a cache together keep at most this many bytes more.
  */
 #define EXTRA_BYTES	(4UL << 20)
-/* Spans given to the page heap, or to the central lists, in one section. */
-#define TIDY_BATCH	64
+/*
+ * Spans given to the page heap, or to the central lists, in one section. What is left is looked
+ * at again when the next span is listed, with all that is kept before it.
+ */
+#define TIDY_BATCH	(IS_ENABLED(CONFIG_PREEMPT_RT) ? 64 : 256)
 /* Spans given to the central lists in one section. */
 #define FLUSH_BATCH	64
 
@@ -228,6 +231,10 @@ static bool tidy_empties(struct gh_cache *cache, struct gh_bin *bin, unsigned in
 
 	while ((s = *link)) {
 		next = s->next;
+		if (next) {
+			prefetch(next);
+			prefetchw(&next->base);
+		}
 		if (gh_span_is_empty(s) && !(keep && keep--)) {
 			if (!budget--)
 				break;
