@@ -221,19 +221,21 @@ void gh_arena_commit(struct gh_span *s)
 	if (s->heap)
 		WRITE_ONCE(arena->heaps[gh_arena_page(s->base)], s->heap->id);
 	gh_map_set_range(arena, s->base, s->npages, s);
-	gh_map_mark(arena, s, true);
 }
 
 /**
- * gh_arena_free() - give the pages of a span back to the page heap
- * @s: a span without live objects, token held, on no list
+ * gh_arena_free_list() - give the pages of spans back to the page heap
+ * @list: spans without live objects, linked by @next; tokens held, on no other list
  *
  * Context: Any but NMI; no lock held.
  */
-void gh_arena_free(struct gh_span *s)
+void gh_arena_free_list(struct gh_span *list)
 {
-	gh_chunk_check(s);
-	gh_pageheap_free(s);
+	struct gh_span *s;
+
+	for (s = list; s; s = s->next)
+		gh_chunk_check(s);
+	gh_pageheap_free_list(list);
 }
 
 /* Give back pages with memory errors: the kernel knows them, and gives them to nobody. */

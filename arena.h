@@ -17,7 +17,7 @@ int gh_arena_init(void);
 void gh_arena_exit(void);
 struct gh_span *gh_arena_alloc(const struct gh_want *w, gfp_t gfp, int nid);
 void gh_arena_commit(struct gh_span *s);
-void gh_arena_free(struct gh_span *s);
+void gh_arena_free_list(struct gh_span *list);
 unsigned long gh_arena_scavenge(struct gh_page_heap *ph, unsigned long nr);
 unsigned long gh_arena_release_idle(struct gh_page_heap *ph, unsigned long kernel_pages);
 unsigned long gh_arena_metadata(void);

@@ -9,6 +9,7 @@
  *   slot	what the next allocation of a span class takes (percpu/slot.h)
  *   magazine	per slot: objects freed a moment ago (percpu/magazine.c)
  *   inbox	per cache: spans of its own that other CPUs freed into (percpu/remote.c)
+ *   stock	per cache: free pages and descriptors for the next spans (percpu/stock.c)
  *   central	per heap, node and span class: spans that no CPU owns (central.c)
  *   page heap	per node: free runs of heap pages (pages/pageheap.c)
  *   chunk	pages of the kernel, taken together (pages/chunk.c)
@@ -27,7 +28,8 @@
  *   2. Other words of that span, and what other CPUs freed in it; spans of the cache with
  *	free objects (partial list); spans from the inbox, one at a time.
  *   3. A span of the node's central list: the first one of the fullest bucket.
- *   4. A new span from the page heap: the best fitting run of free pages.
+ *   4. A new span: cut off the CPU's stock; else from the page heap, the best fitting run of
+ *	free pages, and a stock of the pages that follow.
  *   5. A chunk of pages from the kernel, 1 MiB where it can be had.
  *
  * A heap at its limit is made to give back what it does not need before step 4 fails
@@ -64,6 +66,7 @@
  *   -----  -------  -----------------------------------  ----------------------
  *   FREE   NULL     page heap: tree of runs              page heap lock
  *   FREE   NULL     page heap: spare, without pages      page heap lock
+ *   FREE   NULL     stock: spare, without pages          that cache's section
  *   FREE   NULL     page heap: set aside, poisoned       page heap lock
  *   SMALL  NULL     new: known to its maker only         its maker
  *   SMALL  a cache  current span of a slot               that cache's section

@@ -46,8 +46,9 @@ struct gh_objects {
  * @cache: per CPU
  * @central: central lists by size class, and one for tiny blocks; by node; NULL until the heap
  *	makes a span of the class
- * @pages: heap pages in spans of this heap
+ * @pages: heap pages in spans of this heap, and in the CPUs' stocks
  * @limit: most of them at a time
+ * @stocked: heap pages that the CPUs' stocks had when they were taken; some may be cut off
  * @large_allocs: large objects ever allocated, but for the caches' own count
  * @large_live: large objects now, likewise, and those that wait for a grace period
  * @tiny_alone: tiny objects ever allocated with a block to themselves
@@ -68,6 +69,7 @@ struct goheap {
 	struct gh_central_pair **central[GH_NR_PAIRS];
 	atomic_long_t pages;
 	unsigned long limit;
+	atomic_long_t stocked;
 	atomic_long_t large_allocs;
 	atomic_long_t large_live;
 	atomic_long_t tiny_alone;

@@ -37,7 +37,7 @@
 #define TICK			HZ
 /* A cache that did not refill for so many ticks is given back. */
 #define IDLE_TICKS		3
-/* How long a cache keeps all of its extra spans: it may need them again. */
+/* How long a cache keeps all of its extra spans, and its stock: it may need them again. */
 #define EXTRA_TICKS		10
 /* Go retains a tenth more than the recent peak. */
 #define RETAIN_PERCENT		110
@@ -78,10 +78,15 @@ static bool cache_is_idle(struct gh_cache *cache)
 	return ++cache->idle_ticks >= IDLE_TICKS;
 }
 
-/* Has the cache kept extra spans for EXTRA_TICKS? Then it is to give up half of them. */
+/*
+ * Has the cache kept extra spans, or a stock, for EXTRA_TICKS? Then it is to give up half of the
+ * spans, and the stock: a busy CPU need not be one whose heap grows.
+ */
 static bool has_had_extra(struct gh_cache *cache)
 {
-	if (!gh_peek(cache->extra_bytes) || ++cache->extra_ticks < EXTRA_TICKS)
+	if (!gh_peek(cache->extra_bytes) && !gh_peek(cache->stock.pages))
+		return false;
+	if (++cache->extra_ticks < EXTRA_TICKS)
 		return false;
 	cache->extra_ticks = 0;
 	return true;

@@ -88,8 +88,10 @@ static void init_common(struct gh_span *s, struct goheap *heap)
 	/* Walks may read this, and late frees of the descriptor's earlier life. */
 	WRITE_ONCE(s->heap, heap);
 	s->next = NULL;
-	WRITE_ONCE(s->rcu_used, false);
-	WRITE_ONCE(s->rcu_cookie, get_state_synchronize_rcu());
+	if (READ_ONCE(s->rcu_used)) {
+		WRITE_ONCE(s->rcu_used, false);
+		WRITE_ONCE(s->rcu_cookie, get_state_synchronize_rcu());
+	}
 	WRITE_ONCE(s->owner, NULL);
 }
 

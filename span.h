@@ -62,6 +62,8 @@ struct gh_word {
  * @run: in the page heap's tree; FREE only
  * @list: in a central list, or in its owner's list of all; SMALL only
  * @rcu: frees the descriptor
+ * @bundle: the bundle below this one, in a list of spare descriptors
+ * @nr_bundled: descriptors in this bundle, linked by @next
  * @heap: which heap the objects belong to
  * @rcu_cookie: no remote bit may be merged before this grace period is over
  * @life: changes when the span stops being what it was: see gh_span_life()
@@ -92,6 +94,10 @@ struct gh_span {
 		struct rb_node run;
 		struct list_head list;
 		struct rcu_head rcu;
+		struct {
+			struct gh_span *bundle;
+			unsigned int nr_bundled;
+		};
 	};
 	struct goheap *heap;
 	unsigned long rcu_cookie;
@@ -383,7 +389,12 @@ static inline bool gh_span_give(struct gh_span *s, unsigned int idx)
 
 static inline bool gh_span_is_empty(const struct gh_span *s)
 {
-	return gh_span_nfree(s) == s->nelems;
+	unsigned int i;
+
+	for (i = 0; i < gh_span_nwords(s); i++)
+		if (s->words[i].free != gh_span_valid_bits(s, i))
+			return false;
+	return true;
 }
 
 #endif /* _GOHEAP_SPAN_H */

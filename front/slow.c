@@ -24,6 +24,7 @@
 #include "percpu/magazine.h"
 #include "percpu/slot.h"
 #include "percpu/slots.h"
+#include "percpu/stock.h"
 #include "span.h"
 #include "spans/alloc.h"
 
@@ -120,7 +121,8 @@ static struct gh_span *new_span(struct goheap *heap, unsigned int sc, gfp_t gfp,
 	if (!gh_central_make(heap, sc, gfp))
 		return NULL;
 	do {
-		s = gh_spans_new_small(heap, sc, gfp, nid);
+		s = nid == NUMA_NO_NODE ? gh_stock_new_span(heap, sc, gfp) :
+					  gh_spans_new_small(heap, sc, gfp, nid, NULL);
 	} while (s == ERR_PTR(-EDQUOT) && gh_limit_make_room(heap, gfp, &room));
 	return IS_ERR(s) ? NULL : s;
 }

@@ -25,7 +25,7 @@ static void test_gh_arena_alloc_best_fit(struct kunit *test)
 	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	for (i = 0; i < ARRAY_SIZE(sizes); i += 2) {
 		base[i] = spans[i]->base;
-		gh_arena_free(spans[i]);
+		gh_test_free_pages(spans[i]);
 	}
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 5UL);
 	gh_test_check_pages(test);
@@ -35,9 +35,9 @@ static void test_gh_arena_alloc_best_fit(struct kunit *test)
 		gh_test_check_pages(test);
 	}
 	for (i = 0; i < ARRAY_SIZE(want); i++)
-		gh_arena_free(got[i]);
+		gh_test_free_pages(got[i]);
 	for (i = 1; i < ARRAY_SIZE(sizes); i += 2)
-		gh_arena_free(spans[i]);
+		gh_test_free_pages(spans[i]);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 1UL);
 	gh_test_check_pages(test);
 }
@@ -51,14 +51,14 @@ static void test_gh_arena_alloc_lowest_of_equal_runs(struct kunit *test)
 
 	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	base = spans[0]->base;
-	gh_arena_free(spans[4]);
-	gh_arena_free(spans[0]);
-	gh_arena_free(spans[2]);
+	gh_test_free_pages(spans[4]);
+	gh_test_free_pages(spans[0]);
+	gh_test_free_pages(spans[2]);
 	s = gh_test_pages_span(test, 3, 1);
 	KUNIT_EXPECT_EQ(test, s->base, base);
-	gh_arena_free(s);
+	gh_test_free_pages(s);
 	for (i = 1; i < ARRAY_SIZE(sizes); i += 2)
-		gh_arena_free(spans[i]);
+		gh_test_free_pages(spans[i]);
 	gh_test_check_pages(test);
 }
 
@@ -73,8 +73,8 @@ static void test_gh_arena_alloc_splits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 1UL);
 	KUNIT_EXPECT_EQ_MSG(test, t->base, s->base + GH_PAGE_SIZE, "from the front of the rest");
 	gh_test_check_pages(test);
-	gh_arena_free(t);
-	gh_arena_free(s);
+	gh_test_free_pages(t);
+	gh_test_free_pages(s);
 }
 
 /* Free the three in this order: each must become one with its neighbours. */
@@ -88,7 +88,7 @@ static void coalesce(struct kunit *test, const unsigned int order[3])
 	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	base = spans[1]->base;
 	for (i = 0; i < 3; i++) {
-		gh_arena_free(spans[order[i]]);
+		gh_test_free_pages(spans[order[i]]);
 		gh_test_check_pages(test);
 	}
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 2UL);
@@ -98,8 +98,8 @@ static void coalesce(struct kunit *test, const unsigned int order[3])
 	KUNIT_EXPECT_EQ(test, run->npages, 9);
 	KUNIT_EXPECT_EQ(test, run->state, GH_SPAN_FREE);
 	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of((void *)(base + 9 * GH_PAGE_SIZE - 1)), run);
-	gh_arena_free(spans[0]);
-	gh_arena_free(spans[4]);
+	gh_test_free_pages(spans[0]);
+	gh_test_free_pages(spans[4]);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_runs, 1UL);
 	gh_test_check_pages(test);
 	gh_test_start_idle();
@@ -128,17 +128,17 @@ static bool needs_zeroing(struct kunit *test, unsigned int dirty)
 	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	for (i = 1; i <= 3; i++)
 		spans[i]->needzero = i == dirty;
-	gh_arena_free(spans[1]);
-	gh_arena_free(spans[3]);
-	gh_arena_free(spans[2]);
+	gh_test_free_pages(spans[1]);
+	gh_test_free_pages(spans[3]);
+	gh_test_free_pages(spans[2]);
 	s = gh_arena_alloc(&w, GFP_KERNEL, numa_mem_id());
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	needzero = s->needzero;
 	gh_span_init_large(s, gh_default, gh_span_bytes(s), false);
 	gh_arena_commit(s);
-	gh_arena_free(s);
-	gh_arena_free(spans[0]);
-	gh_arena_free(spans[4]);
+	gh_test_free_pages(s);
+	gh_test_free_pages(spans[0]);
+	gh_test_free_pages(spans[4]);
 	gh_test_start_idle();
 	return needzero;
 }
@@ -162,13 +162,13 @@ static void test_gh_arena_alloc_aligned(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, s->base & (align * GH_PAGE_SIZE - 1), 0UL,
 				    "%u pages", align);
 		gh_test_check_pages(test);
-		gh_arena_free(s);
+		gh_test_free_pages(s);
 		s = gh_test_pages_span(test, 1, align);
 		KUNIT_EXPECT_EQ_MSG(test, s->base & (align * GH_PAGE_SIZE - 1), 0UL,
 				    "1 page, by %u", align);
 		gh_test_check_pages(test);
-		gh_arena_free(s);
-		gh_arena_free(odd);
+		gh_test_free_pages(s);
+		gh_test_free_pages(odd);
 		gh_test_check_pages(test);
 	}
 }
@@ -182,13 +182,13 @@ static void test_gh_arena_alloc_aligned_among_many(struct kunit *test)
 
 	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	for (i = 0; i < ARRAY_SIZE(sizes); i += 2)
-		gh_arena_free(spans[i]);
+		gh_test_free_pages(spans[i]);
 	s = gh_test_pages_span(test, 2, 64);
 	KUNIT_EXPECT_EQ(test, s->base & (64 * GH_PAGE_SIZE - 1), 0UL);
 	gh_test_check_pages(test);
-	gh_arena_free(s);
+	gh_test_free_pages(s);
 	for (i = 1; i < ARRAY_SIZE(sizes); i += 2)
-		gh_arena_free(spans[i]);
+		gh_test_free_pages(spans[i]);
 	gh_test_check_pages(test);
 }
 
@@ -204,7 +204,7 @@ static void make_odd_runs(struct kunit *test, struct gh_span **spans)
 		all[i] = sizes[i % 3];
 	gh_test_carve(test, all, n, spans);
 	for (i = 1; i < n; i += 3)
-		gh_arena_free(spans[i]);
+		gh_test_free_pages(spans[i]);
 }
 
 static void free_rest(struct gh_span **spans)
@@ -213,7 +213,7 @@ static void free_rest(struct gh_span **spans)
 
 	for (i = 0; i < GH_TEST_CHUNK_PAGES / GRID * 3; i++)
 		if (i % 3 != 1)
-			gh_arena_free(spans[i]);
+			gh_test_free_pages(spans[i]);
 }
 
 /* The lock is held, and interrupts are off, while they are looked at. */
@@ -229,7 +229,7 @@ static void test_gh_arena_alloc_looks_at_few_runs(struct kunit *test)
 	KUNIT_EXPECT_LE(test, ph->looks - before, 16UL);
 	KUNIT_EXPECT_EQ(test, s->base & (2 * GH_PAGE_SIZE - 1), 0UL);
 	gh_test_check_pages(test);
-	gh_arena_free(s);
+	gh_test_free_pages(s);
 	free_rest(spans);
 }
 
@@ -251,7 +251,7 @@ static void test_gh_arena_alloc_grows_once_among_odd_runs(struct kunit *test)
 			ARRAY_SIZE(s) * ((PAGE_SIZE << order) >> GH_PAGE_SHIFT));
 	gh_test_check_pages(test);
 	for (i = 0; i < ARRAY_SIZE(s); i++)
-		gh_arena_free(s[i]);
+		gh_test_free_pages(s[i]);
 	free_rest(spans);
 }
 
@@ -297,7 +297,7 @@ static void test_gh_arena_validate_finds_damage(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL_MSG(test, gh_pageheap_validate(ph), "length");
 	run->npages++;
 	gh_test_check_pages(test);
-	gh_arena_free(s);
+	gh_test_free_pages(s);
 }
 
 /* ---- a random walk ------------------------------------------------------- */
@@ -374,7 +374,7 @@ static void do_alloc(struct model *m, unsigned int i)
 static void do_free(struct model *m, unsigned int i)
 {
 	m->walk.errors += m->span[i]->base != m->base[i] || marks_lost(m, i);
-	gh_arena_free(m->span[i]);
+	gh_test_free_pages(m->span[i]);
 	m->span[i] = NULL;
 }
 

@@ -33,7 +33,7 @@ static struct gh_central *central_of(struct kunit *test)
 /* A span with so many live objects; the token is held. */
 static struct gh_span *new_span(struct kunit *test, unsigned int live)
 {
-	struct gh_span *s = gh_spans_new_small(test->priv, SC, GFP_KERNEL, NUMA_NO_NODE);
+	struct gh_span *s = gh_spans_new_small(test->priv, SC, GFP_KERNEL, NUMA_NO_NODE, NULL);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(s));
 	while (live--)

@@ -20,6 +20,7 @@
 #include <linux/string.h>
 #include <linux/uio.h>
 
+#include "lib_object.h"
 #include "testlib.h"
 
 #if defined(CONFIG_FAILSLAB) && defined(CONFIG_FAIL_PAGE_ALLOC)
@@ -413,6 +414,40 @@ static void test_goheap_alloc_nofail(struct kunit *test)
 				2U);
 		KUNIT_EXPECT_EQ(test, nulls, 0U);
 	}
+}
+
+#define NR_GROWN	600
+
+/* A stock is smaller for want of descriptors, or there is none. */
+static void test_gh_stock_refill_each(struct kunit *test)
+{
+	unsigned long stock, least = ULONG_MAX, most = 0;
+	struct ledger before;
+	unsigned int nth;
+	void *p, **grown;
+	bool failed;
+
+	use_ways(test);
+	grown = gh_test_alloc_many(test, heap, NR_GROWN, 8192);
+	for (nth = 1; nth < MOST; nth++) {
+		cool(&before);
+		arm(nth);
+		p = by_heap(8192, KERNEL);
+		failed = disarm();
+		stock = gh_test_stock(heap);
+		least = min(least, stock);
+		most = max(most, stock);
+		gh_test_validate(test);
+		goheap_free(p);
+		expect_balance(test, &before, "a stock", nth);
+		if (!failed)
+			break;
+	}
+	KUNIT_EXPECT_GT_MSG(test, nth, NR_GROWN / 16U, "descriptors do not fail one by one");
+	KUNIT_EXPECT_LT(test, nth, MOST);
+	KUNIT_EXPECT_EQ(test, least, 0UL);
+	KUNIT_EXPECT_GE(test, most, NR_GROWN / 16UL);
+	gh_test_free_each(grown, NR_GROWN);
 }
 
 /* An object that is at hand fails once, and a size that needs none never. */
@@ -852,6 +887,7 @@ static struct kunit_case fault_cases[] = {
 	KUNIT_CASE(test_goheap_alloc_max_size),
 	KUNIT_CASE(test_goheap_alloc_nofail),
 	KUNIT_CASE(test_gh_arena_alloc_loses_no_page),
+	KUNIT_CASE(test_gh_stock_refill_each),
 	KUNIT_CASE(test_gh_should_fail_once_an_object),
 	KUNIT_CASE(test_goheap_realloc_each),
 	KUNIT_CASE(test_goheap_realloc_in_place_needs_nothing),

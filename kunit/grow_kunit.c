@@ -15,7 +15,7 @@ static void test_gh_arena_alloc_grows_by_a_chunk(struct kunit *test)
 
 	KUNIT_EXPECT_GE(test, gh_test_here()->taken - taken, (unsigned long)GH_TEST_CHUNK_PAGES);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, gh_test_here()->taken - taken - 1);
-	gh_arena_free(s);
+	gh_test_free_pages(s);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, gh_test_here()->taken - taken);
 }
 
@@ -41,7 +41,7 @@ static void test_gh_arena_scavenge_returns_pages(struct kunit *test)
 	KUNIT_EXPECT_TRUE_MSG(test, gh_test_owns(s->base + 2 * GH_PAGE_SIZE - 1), "it is in use");
 	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(gh_test_here(), 1), 0UL);
 	gh_test_check_pages(test);
-	gh_arena_free(s);
+	gh_test_free_pages(s);
 }
 
 /* A run that ends within a page of the kernel is cut in two, which takes a descriptor. */
@@ -55,13 +55,13 @@ static void test_gh_arena_scavenge_without_spares(struct kunit *test)
 	next = gh_test_pages_span(test, 1, 1);
 	rest = gh_test_pages_span(test, gh_test_here()->idle, 1);
 	gh_pageheap_trim_spares(gh_test_here(), 0);
-	gh_arena_free(s);
+	gh_test_free_pages(s);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, GH_TEST_KERNEL_PAGE + 1);
 	KUNIT_EXPECT_EQ(test, gh_arena_scavenge(gh_test_here(), ULONG_MAX), GH_TEST_KERNEL_PAGE);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, 1UL);
 	gh_test_check_pages(test);
-	gh_arena_free(next);
-	gh_arena_free(rest);
+	gh_test_free_pages(next);
+	gh_test_free_pages(rest);
 }
 
 static void test_gh_arena_scavenge_last_page_of_arena(struct kunit *test)
@@ -69,14 +69,14 @@ static void test_gh_arena_scavenge_last_page_of_arena(struct kunit *test)
 	struct gh_span *s = gh_test_pages_span(test, 1, 1);
 	unsigned long addr = s->base;
 
-	gh_arena_free(s);
+	gh_test_free_pages(s);
 	gh_arena_scavenge(gh_test_here(), ULONG_MAX);
 	KUNIT_EXPECT_FALSE(test, gh_test_owns(addr));
 	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of((void *)addr), NULL);
 	rcu_barrier();	/* an arena that has gone */
 	s = gh_test_pages_span(test, 1, 1);
 	KUNIT_EXPECT_TRUE(test, gh_test_owns(s->base));
-	gh_arena_free(s);
+	gh_test_free_pages(s);
 }
 
 static void test_gh_arena_release_idle_counts_kernel_pages(struct kunit *test)
@@ -87,7 +87,7 @@ static void test_gh_arena_release_idle_counts_kernel_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, idle, (gh_test_here()->idle << GH_PAGE_SHIFT) >> PAGE_SHIFT);
 	KUNIT_EXPECT_EQ(test, gh_arena_release_idle(gh_test_here(), 8), 8UL);
 	KUNIT_EXPECT_EQ(test, gh_pageheap_idle_pages(gh_test_here()), idle - 8);
-	gh_arena_free(s);
+	gh_test_free_pages(s);
 }
 
 static void test_gh_arena_trim_spares_keeps_some(struct kunit *test)
@@ -99,11 +99,11 @@ static void test_gh_arena_trim_spares_keeps_some(struct kunit *test)
 
 	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
-		gh_arena_free(spans[i]);
-	KUNIT_EXPECT_GE(test, gh_test_here()->nr_spare[GH_KIND_1], 19U);
+		gh_test_free_pages(spans[i]);
+	KUNIT_EXPECT_GE(test, gh_test_here()->spares[GH_KIND_1].nr, 19U);
 	before = gh_arena_metadata();
 	gh_pageheap_trim_spares(gh_test_here(), 4);
-	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_spare[GH_KIND_1], 4U);
+	KUNIT_EXPECT_EQ(test, gh_test_here()->spares[GH_KIND_1].nr, 4U);
 	KUNIT_EXPECT_LT(test, gh_arena_metadata(), before);
 	gh_test_check_pages(test);
 }
@@ -117,15 +117,15 @@ static void test_gh_arena_alloc_exact_run_needs_no_spares(struct kunit *test)
 
 	gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 	base = spans[1]->base;
-	gh_arena_free(spans[1]);
+	gh_test_free_pages(spans[1]);
 	gh_pageheap_trim_spares(gh_test_here(), 0);
 	before = gh_arena_metadata();
 	s = gh_test_pages_span(test, 5, 1);
 	KUNIT_EXPECT_EQ(test, s->base, base);
 	KUNIT_EXPECT_EQ_MSG(test, gh_arena_metadata(), before, "a descriptor was made");
-	gh_arena_free(s);
-	gh_arena_free(spans[0]);
-	gh_arena_free(spans[2]);
+	gh_test_free_pages(s);
+	gh_test_free_pages(spans[0]);
+	gh_test_free_pages(spans[2]);
 	gh_test_check_pages(test);
 }
 

@@ -85,7 +85,7 @@ void gh_test_carve(struct kunit *test, const unsigned int *sizes, unsigned int n
 	spans[0] = gh_test_pages_span(test, GH_TEST_CHUNK_PAGES, 1);
 	addr = spans[0]->base;
 	KUNIT_ASSERT_EQ(test, gh_test_here()->idle, 0UL);
-	gh_arena_free(spans[0]);
+	gh_test_free_pages(spans[0]);
 	for (i = 0; i < n; i++) {
 		spans[i] = gh_test_pages_span(test, sizes[i], 1);
 		KUNIT_ASSERT_EQ(test, spans[i]->base, addr);

@@ -28,8 +28,15 @@ void gh_test_unlimit_blocks(void);
 /* What the kernel takes back at a time, in heap pages. */
 #define GH_TEST_KERNEL_PAGE	max(PAGE_SIZE >> GH_PAGE_SHIFT, 1UL)
 
-/* A span of so many pages that is nobody's object: for gh_arena_free(). */
+/* A span of so many pages that is nobody's object. */
 struct gh_span *gh_test_pages_span(struct kunit *test, unsigned int npages, unsigned int align);
+/* Let go of one. */
+static inline void gh_test_free_pages(struct gh_span *s)
+{
+	s->next = NULL;
+	gh_arena_free_list(s);
+}
+
 /* Spans side by side that fill a chunk: the n-th is sizes[n] pages long. */
 void gh_test_carve(struct kunit *test, const unsigned int *sizes, unsigned int n,
 		   struct gh_span **spans);

@@ -198,7 +198,7 @@ static void test_goheap_alloc_tiny_blocks_from_magazine(struct kunit *test)
 	void *p;
 
 	gh_test_model_init(&m, test, 2048);
-	gh_test_model_add(&m, goheap_heap_alloc(heap, 15, GFP_KERNEL, GOHEAP_NOSCAN), 15);
+	gh_test_model_add(&m, gh_tiny_alloc(15, GFP_KERNEL, heap->cache), 15);
 	bin = gh_cache_bin(gh_test_cache(heap), GH_SC_TINY);
 	slot = gh_cache_slot(gh_test_cache(heap), GH_SC_TINY);
 	while (!bin->magazine && m.nr < m.max)

@@ -21,7 +21,7 @@ static void test_gh_span_of_every_page(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, gh_test_span_of((void *)(s->base + off - 1)), s);
 	KUNIT_EXPECT_PTR_NE(test, gh_test_span_of((void *)(s->base + off)), s);
 	KUNIT_EXPECT_PTR_NE(test, gh_test_span_of((void *)(s->base - 1)), s);
-	gh_arena_free(s);
+	gh_test_free_pages(s);
 	KUNIT_EXPECT_TRUE_MSG(test, gh_test_owns(s->base), "free, but not given back");
 }
 
@@ -112,7 +112,7 @@ static void test_gh_map_walk_finds_span(struct kunit *test)
 
 	gh_map_walk(gh_default, find_span, &wanted);
 	KUNIT_EXPECT_PTR_EQ(test, wanted, NULL);
-	gh_arena_free(s);
+	gh_test_free_pages(s);
 	wanted = s;
 	gh_map_walk(NULL, find_span, &wanted);
 	KUNIT_EXPECT_PTR_EQ_MSG(test, wanted, s, "it is free");

@@ -6,6 +6,7 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
+#include "lib_object.h"
 #include "lib_report.h"
 #include "testlib.h"
 
@@ -53,6 +54,38 @@ static void test_goheap_free_behind_last_object(struct kunit *test)
 	gh_test_expect_refused(test, "interior pointer");
 	gh_test_expect_unharmed(test, p, 384);
 	goheap_free(p);
+}
+
+/* ---- pages without objects ----------------------------------------------- */
+
+/* All of them, and every way to free; the stock is as it was. */
+static void test_goheap_free_page_of_stock(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-stock", NULL);
+	void **p = gh_test_alloc_many(test, heap, 256, 8192);
+	struct gh_stock *stock = &gh_test_cache(heap)->stock;
+	unsigned int pages = stock->pages, i;
+	u8 *base = (u8 *)stock->base;
+
+	KUNIT_ASSERT_GT(test, pages, 0U);
+	for (i = 0; i < pages; i++) {
+		goheap_free(base + i * GH_PAGE_SIZE);
+		gh_test_expect_refused(test, "double free");
+	}
+	goheap_free(base + 100);
+	gh_test_expect_refused(test, "double free");
+	goheap_free_rcu(base);
+	gh_test_expect_refused(test, "double free");
+	goheap_free_sized(base, 8192);
+	gh_test_expect_refused(test, "double free");
+	goheap_heap_free(heap, base);
+	gh_test_expect_refused(test, "double free");
+	KUNIT_EXPECT_EQ(test, goheap_size(base), 0UL);
+	KUNIT_EXPECT_NULL(test, goheap_base(base + 100));
+	KUNIT_EXPECT_EQ(test, stock->pages, pages);
+	KUNIT_EXPECT_EQ(test, stock->base, (unsigned long)base);
+	gh_test_free_each(p, 256);
+	gh_test_expect_silence(test);
 }
 
 /* ---- strangers ----------------------------------------------------------- */
@@ -248,6 +281,7 @@ static struct kunit_case misuse_pointer_cases[] = {
 	KUNIT_CASE(test_goheap_free_sized_wrong_size_nested),
 	KUNIT_CASE(test_goheap_heap_free_leaves_hint),
 	KUNIT_CASE(test_goheap_free_interior_tiny),
+	KUNIT_CASE(test_goheap_free_page_of_stock),
 	{}
 };
 

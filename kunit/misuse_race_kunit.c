@@ -138,7 +138,7 @@ static struct gh_span *new_span(struct kunit *test)
 	struct gh_span *s;
 
 	KUNIT_ASSERT_TRUE(test, gh_central_make(heap, sc, GFP_KERNEL));
-	s = gh_spans_new_small(heap, sc, GFP_KERNEL, NUMA_NO_NODE);
+	s = gh_spans_new_small(heap, sc, GFP_KERNEL, NUMA_NO_NODE, NULL);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(s));
 	return s;
 }

@@ -169,7 +169,7 @@ static void test_goheap_cache_alloc_shorter_spans(struct kunit *test)
 	KUNIT_ASSERT_GT(test, heap->objects.class.span_bytes, 8192U);
 	p = get(test, c);
 	heap->limit = gh_test_pages(heap) + 1;
-	s = gh_spans_new_small(heap, GH_SC_OBJECT, GFP_KERNEL, NUMA_NO_NODE);
+	s = gh_spans_new_small(heap, GH_SC_OBJECT, GFP_KERNEL, NUMA_NO_NODE, NULL);
 	heap->limit = LONG_MAX;
 	KUNIT_ASSERT_FALSE(test, IS_ERR(s));
 	KUNIT_EXPECT_EQ(test, s->nelems, 1U);

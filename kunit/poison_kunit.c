@@ -41,7 +41,7 @@ static void test_gh_arena_alloc_never_gives_poisoned_page(struct kunit *test)
 		gh_test_carve(test, sizes, ARRAY_SIZE(sizes), spans);
 		addr = spans[0]->base + bad[i] * GH_PAGE_SIZE;
 		poison(addr);
-		gh_arena_free(spans[0]);
+		gh_test_free_pages(spans[0]);
 		taken = gh_test_here()->taken;
 		for (j = 0; j < 32; j++) {
 			s[j] = gh_test_pages_span(test, 1, 1);
@@ -52,8 +52,8 @@ static void test_gh_arena_alloc_never_gives_poisoned_page(struct kunit *test)
 				    "%u", bad[i]);
 		KUNIT_EXPECT_EQ_MSG(test, gh_test_here()->taken, taken, "the rest sufficed");
 		for (j = 0; j < 32; j++)
-			gh_arena_free(s[j]);
-		gh_arena_free(spans[1]);
+			gh_test_free_pages(s[j]);
+		gh_test_free_pages(spans[1]);
 		gh_reclaim_trim();
 		KUNIT_EXPECT_FALSE(test, gh_test_owns(addr));
 		KUNIT_EXPECT_EQ(test, gh_test_here()->nr_poisoned, 0UL);
@@ -67,12 +67,12 @@ static void test_gh_arena_alloc_large_around_poisoned_page(struct kunit *test)
 	struct gh_span *s = gh_test_pages_span(test, GH_TEST_CHUNK_PAGES, 1), *t;
 	unsigned long addr = s->base + 5 * GH_PAGE_SIZE;
 
-	gh_arena_free(s);
+	gh_test_free_pages(s);
 	poison(addr);
 	t = gh_test_pages_span(test, GH_TEST_CHUNK_PAGES, 1);
 	KUNIT_EXPECT_FALSE(test, is_in(addr, t));
 	gh_test_check_pages(test);
-	gh_arena_free(t);
+	gh_test_free_pages(t);
 	forget_poison(test);
 }
 
@@ -84,10 +84,10 @@ static void test_gh_arena_alloc_grows_by_poisoned_page(struct kunit *test)
 
 	poison(addr);
 	last = addr + round_up(GH_PAGE_SIZE, PAGE_SIZE);
-	gh_arena_free(s);
+	gh_test_free_pages(s);
 	s = gh_test_pages_span(test, (last - ALIGN_DOWN(s->base, SZ_1M)) >> GH_PAGE_SHIFT, 1);
 	KUNIT_EXPECT_FALSE(test, is_in(addr, s));
-	gh_arena_free(s);
+	gh_test_free_pages(s);
 	forget_poison(test);
 }
 
@@ -104,20 +104,20 @@ static void test_gh_arena_scavenge_keeps_part_of_poisoned_page(struct kunit *tes
 		s[i] = gh_test_pages_span(test, 1, 1);
 	addr = s[0]->base;
 	poison(addr);
-	gh_arena_free(s[0]);
+	gh_test_free_pages(s[0]);
 	t = gh_test_pages_span(test, 1, 1);
 	KUNIT_EXPECT_FALSE(test, is_in(addr, t));
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_poisoned, 1UL);
 	gh_arena_scavenge(gh_test_here(), ULONG_MAX);
 	KUNIT_EXPECT_TRUE(test, gh_test_owns(addr));
 	for (i = 1; i < nr; i++)
-		gh_arena_free(s[i]);
+		gh_test_free_pages(s[i]);
 	s[0] = gh_test_pages_span(test, nr - 1, 1);
 	KUNIT_EXPECT_EQ(test, gh_test_here()->nr_poisoned, (unsigned long)nr);
 	gh_arena_scavenge(gh_test_here(), 0);
 	KUNIT_EXPECT_FALSE(test, gh_test_owns(addr));
-	gh_arena_free(s[0]);
-	gh_arena_free(t);
+	gh_test_free_pages(s[0]);
+	gh_test_free_pages(t);
 	forget_poison(test);
 }
 

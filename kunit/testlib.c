@@ -293,3 +293,24 @@ void gh_test_flush_slot(struct goheap *heap, size_t size)
 	}
 	preempt_enable();
 }
+
+void gh_test_flush_stock(struct goheap *heap)
+{
+	struct gh_cache *cache;
+
+	preempt_disable();
+	cache = gh_test_cache(heap);
+	if (gh_section_enter(cache)) {
+		gh_stock_flush(cache);
+		gh_section_exit(cache);
+	}
+	preempt_enable();
+}
+
+unsigned long gh_test_stock(struct goheap *heap)
+{
+	unsigned long pages = 0, spans = 0;
+
+	gh_stock_count(heap, NUMA_NO_NODE, &pages, &spans);
+	return pages;
+}

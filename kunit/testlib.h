@@ -53,6 +53,7 @@
 #include "percpu/park.h"
 #include "percpu/remote.h"
 #include "percpu/slot.h"
+#include "percpu/stock.h"
 #include "reclaim.h"
 #include "span.h"
 #include "spans/alloc.h"
@@ -108,6 +109,10 @@ struct gh_slot *gh_test_slot(struct goheap *heap, size_t size);
 struct gh_bin *gh_test_bin(struct goheap *heap, size_t size);
 struct gh_central *gh_test_central(struct goheap *heap, size_t size);
 void gh_test_flush_slot(struct goheap *heap, size_t size);
+/* Pages that this CPU has ahead of need go back. */
+void gh_test_flush_stock(struct goheap *heap);
+/* How many such pages the heap has, on all CPUs. */
+unsigned long gh_test_stock(struct goheap *heap);
 
 static inline enum gh_desc_kind gh_test_kind(unsigned int sc)
 {

@@ -48,7 +48,7 @@ static void provide_zeroes(struct kunit *test)
 	s = gh_test_pages_span(test, GH_TEST_CHUNK_PAGES, 1);
 	memset((void *)s->base, 0, gh_span_bytes(s));
 	s->needzero = false;
-	gh_arena_free(s);
+	gh_test_free_pages(s);
 }
 
 #define NR_WORDY	200
@@ -97,6 +97,7 @@ static void test_goheap_zalloc_used_span_after_zeroes(struct kunit *test)
 	p = goheap_zalloc(GH_PAGE_SIZE, GFP_KERNEL);
 	goheap_free(large);
 	memset(large, 0xa5, used);
+	gh_test_flush_stock(gh_default);
 	q = goheap_zalloc(GH_PAGE_SIZE, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	KUNIT_ASSERT_NOT_NULL(test, q);

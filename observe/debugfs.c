@@ -111,8 +111,9 @@ static void show_cache(struct seq_file *m, struct gh_cache *cache)
 		refills += gh_peek(bin->refills);
 		magazines += !!gh_peek(bin->magazine);
 	}
-	seq_printf(m, "%s %d %lu %lu %lu %lu %u %lu %lu %u\n", cache->heap->name, cache->cpu,
+	seq_printf(m, "%s %d %lu %lu %lu %lu %lu %u %lu %lu %u\n", cache->heap->name, cache->cpu,
 		   spans, bytes, (unsigned long)gh_peek(cache->parked_pages) << GH_PAGE_SHIFT,
+		   (unsigned long)gh_peek(cache->stock.pages) << GH_PAGE_SHIFT,
 		   refills, inbox_length(cache), gh_peek(cache->drained),
 		   gh_peek(cache->flushes), magazines);
 }
@@ -129,7 +130,7 @@ static int percpu_show(struct seq_file *m, void *v)
 {
 	struct goheap *heap;
 
-	seq_puts(m, "#heap cpu spans bytes parked refills inbox_pending spans_drained flushes magazines\n");
+	seq_puts(m, "#heap cpu spans bytes parked stock refills inbox_pending spans_drained flushes magazines\n");
 	if (m->private) {
 		show_heap_caches(m, m->private);
 		return 0;

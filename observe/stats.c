@@ -29,6 +29,7 @@
 #include "percpu/park.h"
 #include "percpu/slot.h"
 #include "percpu/slots.h"
+#include "percpu/stock.h"
 #include "spans/block.h"
 
 /* Objects and bytes in spans, by walking them. */
@@ -168,6 +169,14 @@ static unsigned long heap_metadata(const struct goheap *heap)
 	return bytes;
 }
 
+static unsigned long stock_bytes(const struct goheap *heap)
+{
+	unsigned long pages = 0, spans = 0;
+
+	gh_stock_count(heap, NUMA_NO_NODE, &pages, &spans);
+	return pages << GH_PAGE_SHIFT;
+}
+
 static int heap_stats_show(struct seq_file *m, void *v)
 {
 	struct goheap *heap = m->private;
@@ -181,6 +190,7 @@ static int heap_stats_show(struct seq_file *m, void *v)
 	line(m, "limit_bytes", heap->limit == LONG_MAX ? 0 : heap->limit << GH_PAGE_SHIFT);
 	line(m, "object_bytes", heap->objects.size);
 	line(m, "large_bytes", usage.large);
+	line(m, "stock_bytes", stock_bytes(heap));
 	line(m, "metadata_bytes", heap_metadata(heap) + usage.metadata);
 	show_usage(m, &usage, &events);
 	return 0;
@@ -225,8 +235,21 @@ static void add_all_heaps(struct events *e, unsigned long *metadata)
 	mutex_unlock(&gh_heaps_mutex);
 }
 
+static unsigned long all_stock_bytes(void)
+{
+	unsigned long bytes = 0;
+	struct goheap *heap;
+
+	mutex_lock(&gh_heaps_mutex);
+	list_for_each_entry(heap, &gh_heaps, link)
+		bytes += stock_bytes(heap);
+	mutex_unlock(&gh_heaps_mutex);
+	return bytes;
+}
+
 static int stats_show(struct seq_file *m, void *v)
 {
+	unsigned long small, stock = all_stock_bytes();
 	struct events events = {};
 	struct ledger ledger = {};
 	struct usage usage = {};
@@ -237,10 +260,14 @@ static int stats_show(struct seq_file *m, void *v)
 	add_all_heaps(&events, &metadata);
 	for_each_node(nid)
 		add_ledger(gh_page_heaps[nid], &ledger);
+	/* The page heaps count stocks as small spans. */
+	small = ledger.small << GH_PAGE_SHIFT;
+	stock = min(stock, small);
 	seq_puts(m, "# key value\n");
 	line(m, "held_bytes", (ledger.taken - ledger.returned) << GH_PAGE_SHIFT);
-	line(m, "small_bytes", ledger.small << GH_PAGE_SHIFT);
+	line(m, "small_bytes", small - stock);
 	line(m, "large_bytes", ledger.large << GH_PAGE_SHIFT);
+	line(m, "stock_bytes", stock);
 	line(m, "idle_bytes", ledger.idle << GH_PAGE_SHIFT);
 	line(m, "idle_runs", ledger.runs);
 	line(m, "taken_bytes", ledger.taken << GH_PAGE_SHIFT);

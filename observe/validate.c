@@ -20,6 +20,7 @@
 #include "pages/map.h"
 #include "pages/pageheap.h"
 #include "percpu/park.h"
+#include "percpu/stock.h"
 #include "span.h"
 #include "spans/block.h"
 
@@ -71,6 +72,17 @@ static bool debug_span(struct gh_span *s, void *arg)
 	return true;
 }
 
+/* What the page heap counts as small spans, and CPUs have not cut off their stocks yet. */
+static void tally_stocks(struct tally *t)
+{
+	struct goheap *heap;
+
+	mutex_lock(&gh_heaps_mutex);
+	list_for_each_entry(heap, &gh_heaps, link)
+		gh_stock_count(heap, t->nid, &t->small, &t->small_spans);
+	mutex_unlock(&gh_heaps_mutex);
+}
+
 static const char *check_node(struct gh_page_heap *ph)
 {
 	struct tally t = { .nid = ph->nid };
@@ -83,6 +95,7 @@ static const char *check_node(struct gh_page_heap *ph)
 	gh_map_walk(NULL, tally_span, &t);
 	if (t.wrong)
 		return t.wrong;
+	tally_stocks(&t);
 	gh_lock(&ph->lock, flags);
 	if (t.small != ph->small || t.small_spans != ph->small_spans)
 		wrong = "a page heap's small spans are miscounted";
@@ -146,6 +159,7 @@ static const char *check_heap(struct goheap *heap)
 		}
 	}
 	gh_map_walk(heap, tally_span, &t);
+	gh_stock_count(heap, NUMA_NO_NODE, &t.small, &t.small_spans);
 	if (t.small + t.large != atomic_long_read(&heap->pages))
 		return "a heap's pages are miscounted";
 	gh_park_count(heap, &allocs, &live);

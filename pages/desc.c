@@ -40,6 +40,8 @@ struct gh_span *gh_desc_new(enum gh_desc_kind kind, int nid, gfp_t gfp)
 	s->spanclass = 0;
 	s->flags = 0;
 	s->life = 0;
+	s->rcu_used = false;
+	s->rcu_cookie = get_state_synchronize_rcu();
 	gh_span_init_free(s);
 	atomic_long_inc(&nr_descs[kind]);
 	return s;

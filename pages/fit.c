@@ -98,7 +98,7 @@ static bool run_releases(struct gh_page_heap *ph, const struct gh_span *s, unsig
 	*end = ALIGN_DOWN(gh_run_end(s), unit);
 	*start = *end - min(max << GH_PAGE_SHIFT, *end - min(*end, s->base));
 	*start = ALIGN(*start, unit);
-	return *start < *end && (*end == gh_run_end(s) || ph->nr_spare[GH_KIND_1]);
+	return *start < *end && (*end == gh_run_end(s) || ph->spares[GH_KIND_1].nr);
 }
 
 /**

@@ -232,18 +232,19 @@ void gh_map_set_range(struct gh_arena *arena, unsigned long addr, unsigned int n
 }
 
 /**
- * gh_map_mark() - say whether a span's pages are in use
+ * gh_map_mark() - say whether pages are in use
  * @arena: of the pages
- * @s: the span
+ * @addr: the first one
+ * @npages: how many
  * @used: are they?
  *
  * Atomic, because two nodes may meet in an arena; a word at a time.
  *
  * Context: Any; the pages are the caller's.
  */
-void gh_map_mark(struct gh_arena *arena, struct gh_span *s, bool used)
+void gh_map_mark(struct gh_arena *arena, unsigned long addr, unsigned int npages, bool used)
 {
-	unsigned int page = gh_arena_page(s->base), end = page + s->npages, n;
+	unsigned int page = gh_arena_page(addr), end = page + npages, n;
 	atomic_long_t *word;
 	unsigned long bits;
 

@@ -25,7 +25,7 @@ struct goheap;
  * @nr_owned: heap pages that are ours; map_lock
  * @nr_returned: heap pages ever given back; map_lock
  * @owned: which are ours; map_lock
- * @in_use: which are in a SMALL or LARGE span; atomic bit operations
+ * @in_use: which are in a SMALL or LARGE span, or in a stock; atomic bit operations
  * @heaps: &goheap.id of the span that starts at the heap page, or did: who looks for one
  *	heap's spans need not look at others'
  * @spans: span of every heap page; of a free run only the first and the last
@@ -104,7 +104,7 @@ static inline void gh_map_set(struct gh_arena *arena, unsigned long addr, struct
 
 void gh_map_set_range(struct gh_arena *arena, unsigned long addr, unsigned int npages,
 		      struct gh_span *s);
-void gh_map_mark(struct gh_arena *arena, struct gh_span *s, bool used);
+void gh_map_mark(struct gh_arena *arena, unsigned long addr, unsigned int npages, bool used);
 bool gh_map_owns(unsigned long addr);
 struct gh_arena *gh_map_next(unsigned long *n);
 struct gh_span *gh_map_span_at(struct gh_arena *arena, unsigned int page, struct goheap *heap);

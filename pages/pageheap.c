@@ -47,38 +47,48 @@ static void spare_push(struct gh_page_heap *ph, struct gh_span *s)
 	lockdep_assert_held(&ph->lock);
 	s->npages = 0;
 	WRITE_ONCE(s->base, 0);
-	s->next = ph->spare[s->kind];
-	ph->spare[s->kind] = s;
-	ph->nr_spare[s->kind]++;
+	gh_spares_push(&ph->spares[s->kind], s);
 }
 
 static struct gh_span *spare_pop(struct gh_page_heap *ph, enum gh_desc_kind kind)
 {
-	struct gh_span *s = ph->spare[kind];
-
 	lockdep_assert_held(&ph->lock);
-	if (s) {
-		ph->spare[kind] = s->next;
-		ph->nr_spare[kind]--;
-	}
-	return s;
+	return gh_spares_pop(&ph->spares[kind]);
 }
 
-/* A descriptor that describes nothing yet. No lock is held. */
-static int spare_add(struct gh_page_heap *ph, enum gh_desc_kind kind, gfp_t gfp)
+/* Up to @nr descriptors, linked by @next. All but the first one only if they cost no effort. */
+static struct gh_span *new_descs(enum gh_desc_kind kind, int nid, unsigned int nr, gfp_t gfp)
 {
-	struct gh_span *s;
+	struct gh_span *list = NULL, *s;
+
+	for (; nr; nr--, gfp = gh_gfp_light(gfp)) {
+		s = gh_desc_new(kind, nid, gfp);
+		if (!s)
+			break;
+		s->next = list;
+		list = s;
+	}
+	return list;
+}
+
+/* Descriptors that describe nothing yet: @nr, or at least one. No lock is held. */
+static int spare_add(struct gh_page_heap *ph, enum gh_desc_kind kind, unsigned int nr, gfp_t gfp)
+{
+	struct gh_span *list, *s;
 	unsigned long flags;
 
 	if (!gh_memory_begin(gfp))
 		return -ENOMEM;
-	s = gh_desc_new(kind, ph->nid, gfp);
+	list = new_descs(kind, ph->nid, nr, gfp);
 	gh_memory_end(gfp);
-	if (!s)
+	if (!list)
 		return -ENOMEM;
 	gh_lock(&ph->lock, flags);
 	ph->locked++;
-	spare_push(ph, s);
+	while ((s = list)) {
+		list = s->next;
+		spare_push(ph, s);
+	}
 	gh_unlock(&ph->lock, flags);
 	return 0;
 }
@@ -99,7 +109,7 @@ void gh_pageheap_trim_spares(struct gh_page_heap *ph, unsigned int keep)
 	for (kind = 0; kind < GH_NR_KINDS; kind++) {
 		do {
 			gh_lock(&ph->lock, flags);
-			s = ph->nr_spare[kind] > keep ? spare_pop(ph, kind) : NULL;
+			s = ph->spares[kind].nr > keep ? spare_pop(ph, kind) : NULL;
 			gh_unlock(&ph->lock, flags);
 			if (s)
 				gh_desc_delete(s);
@@ -184,19 +194,24 @@ static struct gh_span *run_free(struct gh_page_heap *ph, struct gh_span *s)
 	return s;
 }
 
+/* A descriptor for pages that are in no tree. There is a spare one. */
+static struct gh_span *run_new(struct gh_page_heap *ph, unsigned long base, unsigned int npages,
+			       bool needzero)
+{
+	struct gh_span *s = spare_pop(ph, GH_KIND_1);
+
+	WRITE_ONCE(s->base, base);
+	WRITE_ONCE(s->npages, npages);
+	s->needzero = needzero;
+	return s;
+}
+
 /* Put [from, to), which was cut off an allocated run, back into the free runs. */
 static void run_put_rest(struct gh_page_heap *ph, unsigned long from, unsigned long to,
 			 bool needzero)
 {
-	struct gh_span *s;
-
-	if (from == to)
-		return;
-	s = spare_pop(ph, GH_KIND_1);
-	WRITE_ONCE(s->base, from);
-	WRITE_ONCE(s->npages, (to - from) >> GH_PAGE_SHIFT);
-	s->needzero = needzero;
-	run_insert(ph, s);
+	if (from != to)
+		run_insert(ph, run_new(ph, from, (to - from) >> GH_PAGE_SHIFT, needzero));
 }
 
 /*
@@ -241,6 +256,7 @@ static void count_alloc(struct gh_page_heap *ph, struct gh_span *s, enum gh_span
 	}
 	ph->peak = max(ph->peak, ph->small + ph->large);
 	WRITE_ONCE(s->state, state);
+	gh_map_mark(gh_arena_of(s->base), s->base, s->npages, true);
 }
 
 static void count_free(struct gh_page_heap *ph, const struct gh_span *s)
@@ -287,13 +303,13 @@ static bool spares_suffice(struct gh_page_heap *ph, const struct gh_span *run,
 	unsigned long start = gh_fit_start(run, w);
 	unsigned long end = start + ((unsigned long)w->npages << GH_PAGE_SHIFT);
 	unsigned int rests = (start != run->base) + (end != gh_run_end(run));
-	unsigned int have = ph->nr_spare[GH_KIND_1];
+	unsigned int have = ph->spares[GH_KIND_1].nr;
 	enum gh_desc_kind kind = w->kind;
 
 	lockdep_assert_held(&ph->lock);
 	if (run->kind != kind) {
 		*missing = kind;
-		if (!ph->nr_spare[kind])
+		if (!ph->spares[kind].nr)
 			return false;
 		/* One is used, and the run's becomes one. */
 		have -= kind == GH_KIND_1;
@@ -302,6 +318,101 @@ static bool spares_suffice(struct gh_page_heap *ph, const struct gh_span *run,
 	*missing = GH_KIND_1;
 	return have >= rests;
 }
+
+/* ---- stocks ------------------------------------------------------------------------------- */
+
+/* Spare descriptors that a stock leaves to those who cannot add any, as in NMI. */
+#define SPARES_LEFT	8U
+
+/* What was not cut off. */
+static void stock_put(struct gh_page_heap *ph, struct gh_stock *stock)
+{
+	lockdep_assert_held(&ph->lock);
+	ph->small_spans -= stock->descs.nr;
+	ph->small -= stock->pages;
+	while (stock->descs.nr)
+		gh_spares_move(&ph->spares[GH_KIND_1], &stock->descs);
+	if (!stock->pages)
+		return;
+	gh_map_mark(gh_arena_of(stock->base), stock->base, stock->pages, false);
+	run_free(ph, run_new(ph, stock->base, stock->pages, stock->needzero));
+}
+
+/* How many spans as the one that is wanted can follow it in the stock? */
+static unsigned int stock_spans(const struct gh_page_heap *ph, const struct gh_span *run,
+				const struct gh_want *w)
+{
+	unsigned int nr = min_t(unsigned int, w->stock->most, run->npages) / w->npages;
+
+	/* A descriptor for each, of which the run's is one, and one for what is left of the run. */
+	return min(nr, ph->spares[GH_KIND_1].nr - min(ph->spares[GH_KIND_1].nr, SPARES_LEFT));
+}
+
+/* At least @nr descriptors for a stock, in bundles. */
+static void stock_take_descs(struct gh_page_heap *ph, struct gh_stock *stock, unsigned int nr)
+{
+	lockdep_assert_held(&ph->lock);
+	while (stock->descs.nr < nr)
+		gh_spares_move(&stock->descs, &ph->spares[GH_KIND_1]);
+	while (stock->descs.nr > nr && ph->spares[GH_KIND_1].nr < SPARES_LEFT)
+		spare_push(ph, gh_spares_pop(&stock->descs));
+}
+
+/* Fill an empty stock with free pages that follow a span. */
+static void stock_fill(struct gh_page_heap *ph, const struct gh_span *s, const struct gh_want *w)
+{
+	struct gh_arena *arena = gh_arena_of(s->base);
+	struct gh_span *run = run_at(ph, arena, gh_run_end(s));
+	struct gh_stock *stock = w->stock;
+	unsigned int nr;
+
+	lockdep_assert_held(&ph->lock);
+	nr = run ? stock_spans(ph, run, w) : 0;
+	if (!nr)
+		return;
+	run = run_cut_at(ph, run, run->base, nr * w->npages, GH_KIND_1);
+	/* Otherwise the pages would be joined with a neighbour that becomes free. */
+	gh_map_set(arena, run->base, NULL);
+	gh_map_set(arena, gh_run_end(run) - GH_PAGE_SIZE, NULL);
+	gh_map_mark(arena, run->base, run->npages, true);
+	stock->base = run->base;
+	stock->pages = run->npages;
+	stock->needzero = run->needzero;
+	stock->nid = ph->nid;
+	spare_push(ph, run);
+	stock_take_descs(ph, stock, nr);
+	ph->small += stock->pages;
+	ph->small_spans += stock->descs.nr;
+	ph->peak = max(ph->peak, ph->small + ph->large);
+}
+
+/* A CPU has a stock of its own node only. */
+static bool wants_stock(const struct gh_page_heap *ph, const struct gh_want *w)
+{
+	return w->stock && ph->nid == gh_mem_node();
+}
+
+/**
+ * gh_pageheap_put_stock() - give back what is left of a stock
+ * @stock: may be used up
+ *
+ * Context: Any but NMI; no lock held.
+ */
+void gh_pageheap_put_stock(struct gh_stock *stock)
+{
+	struct gh_page_heap *ph;
+	unsigned long flags;
+
+	if (!stock->descs.nr)
+		return;
+	ph = gh_page_heaps[stock->nid];
+	gh_lock(&ph->lock, flags);
+	ph->locked++;
+	stock_put(ph, stock);
+	gh_unlock(&ph->lock, flags);
+}
+
+/* ---- spans that go out ---------------------------------------------------------------------- */
 
 /*
  * Cut a span out of a run. There are enough spares for that. If a page has a memory error, the
@@ -315,13 +426,15 @@ static struct gh_span *run_cut(struct gh_page_heap *ph, struct gh_span *run,
 	struct gh_span *s;
 
 	if (unlikely(bad)) {
-		if (ph->nr_spare[GH_KIND_1] < 2)
+		if (ph->spares[GH_KIND_1].nr < 2)
 			return ERR_PTR(-EAGAIN);
 		set_aside(ph, run, bad);
 		return ERR_PTR(-EHWPOISON);
 	}
 	s = run_cut_at(ph, run, start, w->npages, w->kind);
 	count_alloc(ph, s, w->state);
+	if (wants_stock(ph, w))
+		stock_fill(ph, s, w);
 	return s;
 }
 
@@ -349,6 +462,29 @@ static struct gh_span *alloc_run(struct gh_page_heap *ph, const struct gh_want *
 	return s;
 }
 
+/* Descriptors that are added at a time, for the next spans as well. */
+#define SPARES_ADDED	16
+#define SPARES_ADDED_ATOMIC	4
+
+/* The kind that every cut needs, and every other span, is not added one at a time. */
+static unsigned int spares_to_add(const struct gh_want *w, enum gh_desc_kind missing)
+{
+	if (missing != GH_KIND_1)
+		return 1;
+	return w->atomic ? SPARES_ADDED_ATOMIC : SPARES_ADDED;
+}
+
+/* So that the stock need not be small for want of descriptors. If there are none, it is. */
+static void add_spares_for_stock(struct gh_page_heap *ph, const struct gh_want *w, gfp_t gfp)
+{
+	unsigned int need = w->stock->most / w->npages + 2 + SPARES_LEFT;
+	unsigned int have = gh_peek(ph->spares[GH_KIND_1].nr);
+	unsigned int most = w->atomic ? SPARES_ADDED_ATOMIC : need;
+
+	if (have < need)
+		spare_add(ph, GH_KIND_1, min(need - have, most), gh_gfp_light(gfp));
+}
+
 /**
  * gh_pageheap_alloc() - take pages from the free runs
  * @ph: which
@@ -364,10 +500,13 @@ struct gh_span *gh_pageheap_alloc(struct gh_page_heap *ph, const struct gh_want 
 	enum gh_desc_kind missing;
 	struct gh_span *s;
 
+	if (wants_stock(ph, w))
+		add_spares_for_stock(ph, w, gfp);
 	do {
 		s = alloc_run(ph, w, &missing);
 	} while (s == ERR_PTR(-EHWPOISON) ||
-		 (s == ERR_PTR(-EAGAIN) && !spare_add(ph, missing, gfp)));
+		 (s == ERR_PTR(-EAGAIN) &&
+		  !spare_add(ph, missing, spares_to_add(w, missing), gfp)));
 	return s;
 }
 
@@ -401,28 +540,88 @@ struct gh_span *gh_pageheap_grow(struct gh_page_heap *ph, struct gh_span *run,
 	return s;
 }
 
-/**
- * gh_pageheap_free() - make a span a free run
- * @s: without live objects, token held, on no list
- *
- * Context: Any but NMI; no lock held.
- */
-void gh_pageheap_free(struct gh_span *s)
+/* ---- spans that come back ---------------------------------------------------------------- */
+
+/* So many spans come back under one hold of the lock, with interrupts off. */
+#define MOST_FREES	(IS_ENABLED(CONFIG_PREEMPT_RT) ? 8 : 32)
+
+/* A span becomes free pages, which are no run yet: the map still names the span. */
+static void begin_free(struct gh_page_heap *ph, struct gh_span *s)
 {
-	struct gh_page_heap *ph = gh_page_heaps[s->nid];
-	struct gh_arena *arena;
+	lockdep_assert_held(&ph->lock);
+	count_free(ph, s);
+	gh_span_init_free(s);
+}
+
+/* The pages become a run. Their map entries name spans that are no longer: once for each page. */
+static void end_free(struct gh_page_heap *ph, struct gh_span *run)
+{
+	struct gh_arena *arena = gh_arena_of(run->base);
+
+	lockdep_assert_held(&ph->lock);
+	gh_map_mark(arena, run->base, run->npages, false);
+	if (run->npages > 2)
+		gh_map_set_range(arena, run->base + GH_PAGE_SIZE, run->npages - 2, NULL);
+	run_free(ph, run);
+}
+
+/* Can the span join pages that came back just before it? */
+static bool adjoins(const struct gh_span *run, const struct gh_span *s)
+{
+	return (gh_run_end(run) == s->base || gh_run_end(s) == run->base) && s->nid == run->nid &&
+	       s->base >> GH_ARENA_SHIFT == run->base >> GH_ARENA_SHIFT;
+}
+
+static void join(struct gh_page_heap *ph, struct gh_span *run, struct gh_span *s)
+{
+	begin_free(ph, s);
+	WRITE_ONCE(run->base, min(run->base, s->base));
+	WRITE_ONCE(run->npages, run->npages + s->npages);
+	run->needzero |= s->needzero;
+	spare_push(ph, s);
+}
+
+/* Free the first span of the list, and those after it that adjoin. Returns the rest. */
+static struct gh_span *free_neighbours(struct gh_page_heap *ph, struct gh_span *list,
+				       unsigned int *budget)
+{
+	struct gh_span *run = list, *s = list->next, *next;
+
+	begin_free(ph, run);
+	for (--*budget; s && *budget && adjoins(run, s); --*budget) {
+		next = s->next;
+		join(ph, run, s);
+		s = next;
+	}
+	end_free(ph, run);
+	return s;
+}
+
+static struct gh_span *free_some(struct gh_page_heap *ph, struct gh_span *list)
+{
+	unsigned int budget = MOST_FREES;
 	unsigned long flags;
 
 	gh_lock(&ph->lock, flags);
 	ph->locked++;
-	arena = gh_arena_of(s->base);
-	gh_map_mark(arena, s, false);
-	count_free(ph, s);
-	gh_span_init_free(s);
-	if (s->npages > 2)
-		gh_map_set_range(arena, s->base + GH_PAGE_SIZE, s->npages - 2, NULL);
-	run_free(ph, s);
+	while (list && budget && list->nid == ph->nid)
+		list = free_neighbours(ph, list, &budget);
 	gh_unlock(&ph->lock, flags);
+	return list;
+}
+
+/**
+ * gh_pageheap_free_list() - make spans free runs
+ * @list: spans without live objects, linked by @next; tokens held, on no other list
+ *
+ * Spans that follow each other on the list, and are neighbours in memory, cost the least.
+ *
+ * Context: Any but NMI; no lock held.
+ */
+void gh_pageheap_free_list(struct gh_span *list)
+{
+	while (list)
+		list = free_some(gh_page_heaps[list->nid], list);
 }
 
 /* ---- pages that leave ------------------------------------------------------------------ */
@@ -470,8 +669,8 @@ unsigned long gh_pageheap_cut(struct gh_page_heap *ph, unsigned long max, struct
 	unsigned long flags, n;
 
 	/* A run that ends within a page of the kernel leaves two. */
-	if (GH_RELEASE_PAGES > 1 && !gh_peek(ph->nr_spare[GH_KIND_1]))
-		spare_add(ph, GH_KIND_1, GH_GFP_SPARE);
+	if (GH_RELEASE_PAGES > 1 && !gh_peek(ph->spares[GH_KIND_1].nr))
+		spare_add(ph, GH_KIND_1, 1, GH_GFP_SPARE);
 	gh_lock(&ph->lock, flags);
 	n = cut_for_release(ph, max, key, addr);
 	gh_unlock(&ph->lock, flags);

@@ -13,10 +13,12 @@
 #include <linux/topology.h>
 #include <linux/types.h>
 
+#include "pages/desc.h"
 #include "span.h"
 
 struct gh_run_key;
 struct gh_span;
+struct gh_stock;
 
 /**
  * struct gh_page_heap - free heap pages of one node
@@ -24,16 +26,15 @@ struct gh_span;
  *	FREE and not; taken by CPUs that need or give back spans, by the
  *	scavenger, the shrinker and debugfs
  * @runs: free runs by length, then address
- * @spare: descriptors without pages, by kind, linked by @next
- * @nr_spare: how many
+ * @spares: descriptors without pages, by kind
  * @poisoned: heap pages with memory errors that were in runs, linked by @next
  * @nr_poisoned: how many heap pages
  * @nr_runs: free runs
  * @changes: how often one came or went
  * @idle: heap pages in free runs
- * @small: heap pages in SMALL spans
+ * @small: heap pages in SMALL spans, and in stocks
  * @large: heap pages in LARGE spans
- * @small_spans: SMALL spans
+ * @small_spans: SMALL spans, and those that can be cut off stocks
  * @large_spans: LARGE spans
  * @large_allocs: LARGE spans ever allocated
  * @peak: most heap pages in use, decaying; what the scavenger keeps follows it
@@ -48,8 +49,7 @@ struct gh_span;
 struct gh_page_heap {
 	raw_spinlock_t lock;
 	struct rb_root runs;
-	struct gh_span *spare[GH_NR_KINDS];
-	unsigned int nr_spare[GH_NR_KINDS];
+	struct gh_spares spares[GH_NR_KINDS];
 	struct gh_span *poisoned;
 	unsigned long nr_poisoned;
 	unsigned long nr_runs;
@@ -85,12 +85,35 @@ static inline int gh_mem_node(void)
 }
 
 /**
+ * struct gh_stock - free pages that were taken ahead of need, to be cut into spans
+ * @base: address of the first one
+ * @descs: for the spans; one at least while there are pages
+ * @pages: heap pages
+ * @most: heap pages that may be taken
+ * @nid: node of the pages, and of the page heap that they came from
+ * @needzero: the pages may hold something other than zeroes
+ *
+ * No tree has the pages, and the map names nothing there: no neighbour is joined with them. A
+ * page heap counts them, and as many spans as there are descriptors, as SMALL.
+ */
+struct gh_stock {
+	unsigned long base;
+	struct gh_spares descs;
+	unsigned int pages;
+	unsigned int most;
+	int nid;
+	bool needzero;
+};
+
+/**
  * struct gh_want - the pages that a span needs
  * @npages: how many heap pages
  * @align: of the first one, in heap pages; a power of two
  * @kind: of the descriptor
  * @state: what the span will be: SMALL or LARGE
  * @gentle: shorter spans will do, see gh_sc_shorter(): no reserves, and little reclaim
+ * @atomic: the caller may not sleep, and is kept waiting for few descriptors ahead of need
+ * @stock: to be filled with pages that follow the span's, for others as long; or NULL
  */
 struct gh_want {
 	unsigned int npages;
@@ -98,13 +121,16 @@ struct gh_want {
 	enum gh_desc_kind kind;
 	enum gh_span_state state;
 	bool gentle;
+	bool atomic;
+	struct gh_stock *stock;
 };
 
 void gh_pageheap_trim_spares(struct gh_page_heap *ph, unsigned int keep);
 struct gh_span *gh_pageheap_alloc(struct gh_page_heap *ph, const struct gh_want *w, gfp_t gfp);
 struct gh_span *gh_pageheap_grow(struct gh_page_heap *ph, struct gh_span *run,
 				 struct gh_span *descs[3], const struct gh_want *w);
-void gh_pageheap_free(struct gh_span *s);
+void gh_pageheap_free_list(struct gh_span *list);
+void gh_pageheap_put_stock(struct gh_stock *stock);
 unsigned long gh_pageheap_cut(struct gh_page_heap *ph, unsigned long max, struct gh_run_key *key,
 			      unsigned long *addr);
 unsigned long gh_pageheap_cut_poisoned(struct gh_page_heap *ph);

@@ -22,6 +22,7 @@
 #include "percpu/park.h"
 #include "percpu/slot.h"
 #include "percpu/slots.h"
+#include "percpu/stock.h"
 #include "span.h"
 #include "spans/alloc.h"
 #include "spans/limbo.h"
@@ -39,8 +40,11 @@ static struct gh_span no_span;
  * All classes of a cache together keep at most this many bytes more.
  */
 #define EXTRA_BYTES	(4UL << 20)
-/* Spans given to the page heap, or to the central lists, in one section. */
-#define TIDY_BATCH	64
+/*
+ * Spans given to the page heap, or to the central lists, in one section. What is left is looked
+ * at again when the next span is listed, with all that is kept before it.
+ */
+#define TIDY_BATCH	(IS_ENABLED(CONFIG_PREEMPT_RT) ? 64 : 256)
 /* Spans given to the central lists in one section. */
 #define FLUSH_BATCH	64
 
@@ -183,27 +187,33 @@ static void forget_hint(struct gh_cache *cache)
 	cache->hint = &no_span;
 }
 
-/* Free an empty span that is on no list. False if a freeing CPU has the token just now. */
-static bool release(struct gh_cache *cache, struct gh_span *s)
+/*
+ * Let go of an empty span that is on no list; the span is put on the list of those that are
+ * gone. False if a freeing CPU has the token just now.
+ */
+static bool release(struct gh_cache *cache, struct gh_span *s, struct gh_span **gone)
 {
 	if (!gh_span_claim(s))
 		return false;
 	forget_hint(cache);
 	list_del_init(&s->list);
 	WRITE_ONCE(s->owner, NULL);
-	gh_spans_free(s);
+	s->next = *gone;
+	*gone = s;
 	return true;
 }
 
-/* Give up a span that is on no list. False if a freeing CPU has the token just now. */
-static bool disown(struct gh_cache *cache, struct gh_span *s)
+/* Likewise, of a span that need not be empty: if it is not, its central list gets it. */
+static bool disown(struct gh_cache *cache, struct gh_span *s, struct gh_span **gone)
 {
 	if (!gh_span_claim(s))
 		return false;
 	forget_hint(cache);
 	list_del_init(&s->list);
-	if (!gh_central_put(s))
-		gh_spans_free(s);
+	if (!gh_central_put(s)) {
+		s->next = *gone;
+		*gone = s;
+	}
 	return true;
 }
 
@@ -213,25 +223,29 @@ static bool disown(struct gh_cache *cache, struct gh_span *s)
  */
 static bool tidy_empties(struct gh_cache *cache, struct gh_bin *bin, unsigned int keep)
 {
-	struct gh_span **link = &bin->partial, *s;
+	struct gh_span **link = &bin->partial, *s, *next, *gone = NULL;
 	unsigned int budget = TIDY_BATCH;
 
 	while ((s = *link)) {
+		next = s->next;
+		if (next) {
+			prefetch(next);
+			prefetchw(&next->base);
+		}
 		if (gh_span_is_empty(s) && !(keep && keep--)) {
 			if (!budget--)
-				return false;
-			*link = s->next;
-			if (release(cache, s)) {
+				break;
+			if (release(cache, s, &gone)) {
+				*link = next;
 				bin->nr_partial--;
 				bin->released++;
 				continue;
 			}
-			s->next = *link;
-			*link = s;
 		}
 		link = &s->next;
 	}
-	return true;
+	gh_spans_free_list(gone);
+	return !s;
 }
 
 /*
@@ -240,24 +254,22 @@ static bool tidy_empties(struct gh_cache *cache, struct gh_bin *bin, unsigned in
  */
 static bool tidy_surplus(struct gh_cache *cache, struct gh_bin *bin, unsigned int keep)
 {
-	struct gh_span **link = &bin->partial, *s;
+	struct gh_span **link = &bin->partial, *s, *next, *gone = NULL;
 	unsigned int budget = TIDY_BATCH;
 
 	while (keep-- && *link)
 		link = &(*link)->next;
-	while ((s = *link)) {
-		if (!budget--)
-			return false;
-		*link = s->next;
-		if (disown(cache, s)) {
+	while ((s = *link) && budget--) {
+		next = s->next;
+		if (disown(cache, s, &gone)) {
+			*link = next;
 			bin->nr_partial--;
-			continue;
+		} else {
+			link = &s->next;
 		}
-		s->next = *link;
-		*link = s;
-		link = &s->next;
 	}
-	return true;
+	gh_spans_free_list(gone);
+	return !s;
 }
 
 /* Before a span leaves the cache: let the slot keep no object ready for allocation. */
@@ -480,7 +492,7 @@ static void flush_current(struct gh_cache *cache, unsigned int sc)
 bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc)
 {
 	struct gh_bin *bin = gh_cache_bin(cache, sc);
-	struct gh_span *s, *kept = NULL;
+	struct gh_span *s, *kept = NULL, *gone = NULL;
 	unsigned int i, done = 0;
 
 	flush_current(cache, sc);
@@ -489,7 +501,7 @@ bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc)
 		s = pop_partial(bin);
 		if (!s)
 			break;
-		if (disown(cache, s)) {
+		if (disown(cache, s, &gone)) {
 			done++;
 			continue;
 		}
@@ -497,6 +509,7 @@ bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc)
 		s->next = kept;
 		kept = s;
 	}
+	gh_spans_free_list(gone);
 	while ((s = kept)) {
 		kept = s->next;
 		gh_cache_push_partial(cache, s);
@@ -533,6 +546,7 @@ void gh_cache_forget(struct gh_cache *cache)
 
 	preempt_disable();
 	gh_park_flush(cache);
+	gh_stock_flush(cache);
 	forget_hint(cache);
 	preempt_enable();
 	gh_cache_for_each_slot(cache, sc)

@@ -26,6 +26,7 @@
 #include "percpu/park.h"
 #include "percpu/slot.h"
 #include "percpu/slots.h"
+#include "percpu/stock.h"
 
 /* How long an allocation waits for caches to be flushed. */
 #define PATIENCE	HZ
@@ -68,11 +69,13 @@ static bool flush_slot(struct gh_cache *cache, unsigned int sc)
 	return more;
 }
 
-static void flush_parked(struct gh_cache *cache)
+/* What is not in a slot. */
+static void flush_pages(struct gh_cache *cache)
 {
 	if (!enter_own(cache))
 		return;
 	gh_park_flush(cache);
+	gh_stock_flush(cache);
 	exit_own(cache);
 }
 
@@ -82,6 +85,19 @@ static void relax_slot(struct gh_cache *cache, unsigned int sc)
 		return;
 	gh_cache_relax(cache, sc);
 	exit_own(cache);
+}
+
+static void relax(struct gh_cache *cache)
+{
+	unsigned int sc;
+
+	WRITE_ONCE(cache->relax, false);
+	if (enter_own(cache)) {
+		gh_stock_flush(cache);
+		exit_own(cache);
+	}
+	gh_cache_for_each_slot(cache, sc)
+		relax_slot(cache, sc);
 }
 
 static void drain_own(struct gh_cache *cache)
@@ -102,7 +118,7 @@ static bool has_anything(const struct gh_cache *cache)
 		if (bin->active || bin->partial || bin->magazine)
 			return true;
 	}
-	return cache->parked;
+	return cache->parked || cache->stock.pages;
 }
 
 /* Objects that came during the flush, or could not go, are left to the next flush. */
@@ -123,7 +139,7 @@ static void flush(struct gh_cache *cache)
 	smp_store_release(&cache->flush, false);
 	/* The caller may be waiting for remote frees that came after it asked. */
 	drain_own(cache);
-	flush_parked(cache);
+	flush_pages(cache);
 	gh_cache_for_each_slot(cache, sc)
 		while (flush_slot(cache, sc))
 			cond_resched();
@@ -164,11 +180,8 @@ void gh_drain_work(struct work_struct *work)
 	/* Magazines that a caller in atomic context could not allocate. */
 	gh_cache_for_each_slot(cache, sc)
 		gh_magazine_consider(cache->heap, sc, GFP_KERNEL);
-	if (READ_ONCE(cache->relax)) {
-		WRITE_ONCE(cache->relax, false);
-		gh_cache_for_each_slot(cache, sc)
-			relax_slot(cache, sc);
-	}
+	if (READ_ONCE(cache->relax))
+		relax(cache);
 	if (READ_ONCE(cache->flush))
 		flush(cache);
 }
@@ -187,6 +200,7 @@ void gh_drain_all(struct gh_cache *cache)
 	preempt_disable();
 	gh_cache_drain(cache);
 	gh_park_flush(cache);
+	gh_stock_flush(cache);
 	preempt_enable();
 	gh_cache_for_each_slot(cache, sc) {
 		do {

@@ -65,13 +65,11 @@ static struct gh_span *unpark(struct gh_cache *cache, unsigned int npages, unsig
  */
 void gh_park_flush(struct gh_cache *cache)
 {
-	struct gh_span *s;
+	struct gh_span *parked = cache->parked;
 
-	while ((s = cache->parked)) {
-		cache->parked = s->next;
-		gh_spans_free(s);
-	}
+	cache->parked = NULL;
 	cache->parked_pages = 0;
+	gh_spans_free_list(parked);
 }
 
 /**

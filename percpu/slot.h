@@ -18,6 +18,7 @@
 
 #include "base/spanclass.h"
 #include "hooks/sanitize.h"
+#include "pages/pageheap.h"
 #include "span.h"
 #include "spans/block.h"
 
@@ -128,15 +129,16 @@ struct gh_tiny_open {
  * @flushes: how often the cache was given back
  * @parked: freed LARGE spans, linked by @next, newest first
  * @parked_pages: heap pages in them
+ * @stock: free pages for the next spans: percpu/stock.c
  * @large_allocs: large objects ever allocated from there
  * @large_live: those, less large objects freed here
  * @extra_bytes: of the spans in the bins' @extra
- * @extra_ticks: ticks since some of those were last given up
+ * @extra_ticks: ticks since some of those, or the stock, were last given up
  * @drain: runs the inbox, and the flush of an idle CPU, on the CPU itself
  * @kick: queues @drain from any context
  * @flush: @drain is to give everything back
  * @flushing: @drain is giving everything back just now
- * @relax: @drain is to give up some of the extra spans
+ * @relax: @drain is to give up some of the extra spans, and the stock
  * @wanted: slots that an interrupt could not make, and @drain will
  * @nr_made: how many of @slots were made
  * @slots: by size class, and one for tiny blocks; made on first use, see percpu/slots.c
@@ -150,9 +152,14 @@ struct gh_cache {
 	unsigned long tiny_allocs;
 	unsigned long refills;
 	struct gh_tiny_open tiny_open[GH_TINY_OPEN];
+	unsigned long large_allocs;
+	long large_live;
+	unsigned long extra_bytes;
 
 	int cpu ____cacheline_aligned;
+	unsigned int nr_made;
 	struct goheap *heap;
+	DECLARE_BITMAP(wanted, GH_NR_PAIRS);
 
 	struct llist_head inbox ____cacheline_aligned;
 	unsigned long inbox_bytes;
@@ -161,20 +168,16 @@ struct gh_cache {
 	unsigned long drained;
 	unsigned long seen_refills;
 	unsigned int idle_ticks;
+	unsigned int extra_ticks;
 	unsigned long flushes;
 	struct gh_span *parked;
 	unsigned int parked_pages;
-	unsigned long large_allocs;
-	long large_live;
-	unsigned long extra_bytes;
-	unsigned int extra_ticks;
-	struct work_struct drain;
-	struct irq_work kick;
 	bool flush;
 	bool flushing;
 	bool relax;
-	unsigned int nr_made;
-	DECLARE_BITMAP(wanted, GH_NR_PAIRS);
+	struct gh_stock stock;
+	struct work_struct drain;
+	struct irq_work kick;
 	struct gh_slots *slots[GH_NR_PAIRS];
 };
 

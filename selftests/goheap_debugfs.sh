@@ -57,7 +57,8 @@ spans_agree() {
 		}
 	}
 	END {
-		small = "small_bytes" in v ? v["small_bytes"] : v["held_bytes"] - v["large_bytes"]
+		small = "small_bytes" in v ? v["small_bytes"] : \
+			v["held_bytes"] - v["large_bytes"] - v["stock_bytes"]
 		print "# small " bytes[0] + 0 " of " small ", large " bytes[1] + 0 " of " v["large_bytes"]
 		exit bad || bytes[0] + 0 != small || bytes[1] + 0 != v["large_bytes"] ||
 			count[0] + 0 != v["small_spans"] || count[1] + 0 != v["large_spans"] ||

@@ -61,6 +61,7 @@ with_parts() {
 	END {
 		if (line ~ /alloc=goheap/ && line !~ /row=wander/)
 			line = line " spans=" v["small_bytes"] + v["large_bytes"] \
+				" stock=" v["stock_bytes"] \
 				" idle=" v["idle_bytes"] " metadata=" v["metadata_bytes"] \
 				" free=" v["small_free_bytes"] + v["small_pending_bytes"] \
 				" tails=" v["small_waste_bytes"]
@@ -119,7 +120,7 @@ ledger_is_complete() {
 			split($i, pair, "=")
 			v[pair[1]] = pair[2]
 		}
-		admitted = v["spans"] + v["idle"] + v["metadata"]
+		admitted = v["spans"] + v["stock"] + v["idle"] + v["metadata"]
 		print "# held " v["held"] ", in debugfs " admitted
 		found = v["held"] < admitted * 1.02 && v["held"] > admitted * 0.98
 	}

@@ -94,7 +94,7 @@ stats_add_up() {
 			v["small_pending_bytes"] + v["small_waste_bytes"]
 		if (!("small_bytes" in v))
 			v["small_bytes"] = small
-		held = v["small_bytes"] + v["large_bytes"] + v["idle_bytes"]
+		held = v["small_bytes"] + v["large_bytes"] + v["stock_bytes"] + v["idle_bytes"]
 		print "# held_bytes " v["held_bytes"] ", its parts " held \
 			"; small_bytes " v["small_bytes"] ", its parts " small
 		exit !("held_bytes" in v) || v["held_bytes"] != held || v["small_bytes"] != small

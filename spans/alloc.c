@@ -49,6 +49,50 @@ uncharge:
 	return ERR_PTR(-ENOMEM);
 }
 
+/* The geometry of a span of that length: an object cache has two. */
+static const struct gh_class *class_of(const struct goheap *heap, unsigned int sc,
+				       unsigned int npages)
+{
+	if (sc == GH_SC_OBJECT && npages << GH_PAGE_SHIFT == heap->objects.least.span_bytes)
+		return &heap->objects.least;
+	return gh_heap_class(heap, sc);
+}
+
+static void want_class(struct gh_want *w, unsigned int sc, const struct gh_class *class)
+{
+	w->npages = class->span_bytes >> GH_PAGE_SHIFT;
+	w->align = max(class->align >> GH_PAGE_SHIFT, 1U);
+	w->kind = gh_span_kind(sc, class->objects);
+}
+
+/* Will shorter spans do, if need be? */
+static bool has_shorter(const struct goheap *heap, unsigned int sc)
+{
+	if (sc == GH_SC_OBJECT)
+		return heap->objects.least.span_bytes < heap->objects.class.span_bytes;
+	return gh_sc_shorter(sc) != sc;
+}
+
+/**
+ * gh_spans_want_small() - say which pages a span of small objects needs
+ * @w: to be filled in
+ * @heap: whose it will be
+ * @sc: span class, GH_SC_TINY or GH_SC_OBJECT
+ * @gfp: see goheap_alloc()
+ *
+ * Context: Any.
+ */
+void gh_spans_want_small(struct gh_want *w, const struct goheap *heap, unsigned int sc,
+			 gfp_t gfp)
+{
+	*w = (struct gh_want) {
+		.state = GH_SPAN_SMALL,
+		.gentle = has_shorter(heap, sc),
+		.atomic = !gfpflags_allow_blocking(gfp),
+	};
+	want_class(w, sc, gh_heap_class(heap, sc));
+}
+
 /* Have every object of a new span constructed. */
 static void construct(const struct gh_objects *o, struct gh_span *s, unsigned int nr)
 {
@@ -61,41 +105,24 @@ static void construct(const struct gh_objects *o, struct gh_span *s, unsigned in
 	}
 }
 
-static struct gh_span *new_small(struct goheap *heap, unsigned int sc,
-				 const struct gh_class *class, bool gentle, gfp_t gfp, int nid)
+/**
+ * gh_spans_begin_small() - cut the pages of a span into free objects
+ * @s: its pages are charged to the heap
+ * @heap: whose
+ * @sc: span class, GH_SC_TINY or GH_SC_OBJECT
+ *
+ * Context: Any; nobody else knows the span yet. No lock and no section held.
+ */
+void gh_spans_begin_small(struct gh_span *s, struct goheap *heap, unsigned int sc)
 {
-	const struct gh_want w = {
-		.npages = class->span_bytes >> GH_PAGE_SHIFT,
-		.align = max(class->align >> GH_PAGE_SHIFT, 1U),
-		.kind = gh_span_kind(sc, class->objects),
-		.state = GH_SPAN_SMALL,
-		.gentle = gentle,
-	};
-	struct gh_span *s;
+	const struct gh_class *class = class_of(heap, sc, s->npages);
 
-	s = new_pages(heap, &w, class->objects, gfp, nid);
-	if (IS_ERR(s))
-		return s;
 	gh_poison_pages(s->base, gh_span_bytes(s));
 	/* Before any other CPU can find the objects. */
 	if (heap->objects.ctor)
 		construct(&heap->objects, s, class->objects);
 	gh_span_init_small(s, heap, sc, class);
 	gh_arena_commit(s);
-	return s;
-}
-
-/* Spans of an object cache are as long as is best, or, in fragmented memory, as they have to be. */
-static struct gh_span *new_objects(struct goheap *heap, gfp_t gfp, int nid)
-{
-	const struct gh_objects *o = &heap->objects;
-	bool shorter = o->least.span_bytes < o->class.span_bytes;
-	struct gh_span *s;
-
-	s = new_small(heap, GH_SC_OBJECT, &o->class, shorter, gfp, nid);
-	if (IS_ERR(s) && shorter)
-		s = new_small(heap, GH_SC_OBJECT, &o->least, false, gfp, nid);
-	return s;
 }
 
 /**
@@ -104,16 +131,31 @@ static struct gh_span *new_objects(struct goheap *heap, gfp_t gfp, int nid)
  * @sc: span class, GH_SC_TINY or GH_SC_OBJECT
  * @gfp: see goheap_alloc()
  * @nid: node, or NUMA_NO_NODE for the nearest
+ * @stock: see &gh_want.stock; the heap is not charged for what is in it
  *
  * Context: Any that @gfp allows; no lock and no section held.
  * Return: the span, token held, without an owner; -EDQUOT if the heap's limit is reached,
  * -ENOMEM if there is no memory, or the limit is less than a span.
  */
-struct gh_span *gh_spans_new_small(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid)
+struct gh_span *gh_spans_new_small(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid,
+				   struct gh_stock *stock)
 {
-	if (sc == GH_SC_OBJECT)
-		return new_objects(heap, gfp, nid);
-	return new_small(heap, sc, gh_heap_class(heap, sc), gh_sc_shorter(sc) != sc, gfp, nid);
+	const struct gh_class *class = gh_heap_class(heap, sc);
+	struct gh_want w;
+	struct gh_span *s;
+
+	gh_spans_want_small(&w, heap, sc, gfp);
+	w.stock = stock;
+	s = new_pages(heap, &w, class->objects, gfp, nid);
+	if (IS_ERR(s) && sc == GH_SC_OBJECT && w.gentle) {
+		/* In fragmented memory: as short as an object allows. */
+		want_class(&w, sc, &heap->objects.least);
+		w.gentle = false;
+		s = new_pages(heap, &w, heap->objects.least.objects, gfp, nid);
+	}
+	if (!IS_ERR(s))
+		gh_spans_begin_small(s, heap, sc);
+	return s;
 }
 
 /**
@@ -137,6 +179,7 @@ struct gh_span *gh_spans_new_large(struct goheap *heap, unsigned int npages, uns
 		.align = align,
 		.kind = GH_KIND_1,
 		.state = GH_SPAN_LARGE,
+		.atomic = !gfpflags_allow_blocking(gfp),
 	};
 	struct gh_span *s;
 
@@ -178,33 +221,7 @@ static void wipe(struct gh_span *s)
 	}
 }
 
-static void release(struct gh_span *s)
-{
-	atomic_long_sub(s->npages, &s->heap->pages);
-	gh_poison_pages(s->base, gh_span_bytes(s));
-	gh_arena_free(s);
-}
-
-/* The readers of the type-safe objects have gone. */
-static void release_rcu(struct rcu_head *rcu)
-{
-	struct gh_span *s = container_of(rcu, struct gh_span, rcu);
-
-	if (want_init_on_free())
-		wipe(s);
-	release(s);
-}
-
-/**
- * gh_spans_free() - give a span back to the page heap
- * @s: no object in it is live; token held; on no list
- *
- * The pages of type-safe objects go after a grace period; until then the span counts as its
- * heap's, and has free objects only.
- *
- * Context: Any but NMI; no lock held.
- */
-void gh_spans_free(struct gh_span *s)
+static void prepare_free(struct gh_span *s)
 {
 	struct gh_records *records = s->records;
 
@@ -226,8 +243,71 @@ void gh_spans_free(struct gh_span *s)
 		WRITE_ONCE(s->records, NULL);
 		gh_records_drop(records);
 	}
-	if (unlikely(s->heap->objects.typesafe))
+	if (likely(!s->heap->objects.typesafe))
+		gh_poison_pages(s->base, gh_span_bytes(s));
+}
+
+/* Once for spans of one heap that follow each other. */
+static void uncharge(const struct gh_span *s)
+{
+	unsigned long npages = 0;
+
+	for (; s; s = s->next) {
+		npages += s->npages;
+		if (s->next && s->next->heap == s->heap)
+			continue;
+		atomic_long_sub(npages, &s->heap->pages);
+		npages = 0;
+	}
+}
+
+/* The readers of the type-safe objects have gone. */
+static void release_rcu(struct rcu_head *rcu)
+{
+	struct gh_span *s = container_of(rcu, struct gh_span, rcu);
+
+	if (want_init_on_free())
+		wipe(s);
+	gh_poison_pages(s->base, gh_span_bytes(s));
+	s->next = NULL;
+	uncharge(s);
+	gh_arena_free_list(s);
+}
+
+/* Spans of type-safe objects may have readers, and go one by one. Returns the other spans. */
+static struct gh_span *defer_typesafe(struct gh_span *list)
+{
+	struct gh_span **link = &list, *s;
+
+	while ((s = *link)) {
+		if (likely(!s->heap->objects.typesafe)) {
+			link = &s->next;
+			continue;
+		}
+		*link = s->next;
 		gh_call_rcu(&s->rcu, release_rcu);
-	else
-		release(s);
+	}
+	return list;
+}
+
+/**
+ * gh_spans_free_list() - give spans back to the page heap
+ * @list: linked by @next. No object in them is live; tokens held; on no other list
+ *
+ * The pages of type-safe objects go after a grace period; until then the span counts as its
+ * heap's, and has free objects only.
+ *
+ * Context: Any but NMI; no lock held.
+ */
+void gh_spans_free_list(struct gh_span *list)
+{
+	struct gh_span *s;
+
+	for (s = list; s; s = s->next)
+		prepare_free(s);
+	list = defer_typesafe(list);
+	if (!list)
+		return;
+	uncharge(list);
+	gh_arena_free_list(list);
 }
