@@ -63,7 +63,7 @@ static unsigned long cost(const struct gh_class *class)
 }
 
 /*
- * The length of span that costs least. A longer one has to save a 64th: shorter spans are
+ * The length of span that costs least. A longer one has to save a 128th: shorter spans are
  * sooner empty. The tail wastes an eighth at most, unless four pages cannot be cut better.
  */
 static void choose_spans(struct gh_objects *o, size_t bytes, size_t align)
@@ -75,7 +75,7 @@ static void choose_spans(struct gh_objects *o, size_t bytes, size_t align)
 	o->class = o->least;
 	for (npages = least + 1; npages <= SPAN_MAX; npages++) {
 		gh_class_make(&class, bytes, align, npages);
-		if (cost(&class) * 64 < cost(&o->class) * 63)
+		if (cost(&class) * 128 < cost(&o->class) * 127)
 			o->class = class;
 	}
 }

@@ -32,6 +32,13 @@
 #error "goheap needs pages of 4 KiB or more"
 #endif
 
+/* Before, a cache that is like another one shares its slabs. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#define GH_SLAB_NO_MERGE	0
+#else
+#define GH_SLAB_NO_MERGE	SLAB_NO_MERGE
+#endif
+
 /* MAX_ORDER was exclusive up to 6.3, then inclusive, then got its present name. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
 #define GH_MAX_PAGE_ORDER	(MAX_ORDER - 1)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the rewired tests need beside goheap: object caches made of private heaps, the
+ * What the rewired tests need beside goheap: kmem_cache's interface to its object caches, the
  * number of errors reported, and cases left out by name. See judge.h.
  */
 
@@ -92,6 +92,32 @@ static unsigned int debug_flags(slab_flags_t flags)
 	       (flags & SLAB_STORE_USER ? GOHEAP_TRACK : 0);
 }
 
+static unsigned int cache_flags(slab_flags_t flags)
+{
+	return debug_flags(flags) |
+	       (flags & SLAB_HWCACHE_ALIGN ? GOHEAP_CACHE_HWALIGN : 0) |
+	       (flags & SLAB_TYPESAFE_BY_RCU ? GOHEAP_CACHE_TYPESAFE_BY_RCU : 0) |
+	       (flags & SLAB_ACCOUNT ? GOHEAP_CACHE_ACCOUNT : 0);
+}
+
+/* One of kmalloc()'s own caches has objects of which not all was asked for. */
+static int make_heap(struct judge_cache *cache, const char *name)
+{
+	const struct goheap_params params = { .flags = debug_flags(cache->flags) };
+
+	cache->heap = goheap_create(name, &params);
+	return PTR_ERR_OR_ZERO(cache->heap);
+}
+
+static int make_objects(struct judge_cache *cache, const char *name, unsigned int align,
+			void (*ctor)(void *object))
+{
+	/* SLUB takes alignments that are no powers of two, and heeds none that is below 8. */
+	cache->objects = goheap_cache_create(name, cache->object_size, align > 8 ? align : 0,
+					     cache_flags(cache->flags), ctor);
+	return PTR_ERR_OR_ZERO(cache->objects);
+}
+
 /**
  * judge_cache_create() - kmem_cache_create()
  * @name: of the cache; need not be unique
@@ -105,26 +131,25 @@ static unsigned int debug_flags(slab_flags_t flags)
 struct judge_cache *judge_cache_create(const char *name, unsigned int size, unsigned int align,
 				       slab_flags_t flags, void (*ctor)(void *object))
 {
-	struct goheap_params params = { .flags = debug_flags(flags) };
 	static atomic_t nr;
 	struct judge_cache *cache;
 	char unique[48];
+	int err;
 
 	cache = kzalloc(sizeof(*cache), GFP_KERNEL);
 	if (!cache)
 		return NULL;
 	snprintf(unique, sizeof(unique), "%.32s-%d", name, atomic_inc_return(&nr));
-	cache->heap = goheap_create(unique, &params);
-	if (IS_ERR(cache->heap)) {
-		kfree(cache);
-		return NULL;
-	}
-	/* A multiple of a power of two is aligned to it. */
-	cache->size = align ? ALIGN(size, align) : size;
 	cache->object_size = size;
 	cache->offset = ALIGN_DOWN(size / 2, sizeof(void *));
 	cache->flags = flags;
-	cache->ctor = ctor;
+	err = flags & SLAB_KMALLOC ? make_heap(cache, unique) :
+				     make_objects(cache, unique, align, ctor);
+	if (err) {
+		pr_err("%s of %u bytes: %d\n", unique, size, err);
+		kfree(cache);
+		return NULL;
+	}
 	return cache;
 }
 EXPORT_SYMBOL_GPL(judge_cache_create);
@@ -137,29 +162,12 @@ void judge_cache_destroy(struct judge_cache *cache)
 {
 	if (!cache)
 		return;
+	goheap_cache_destroy(cache->objects);
 	goheap_destroy(cache->heap);
 	kfree(cache);
 	count_errors();
 }
 EXPORT_SYMBOL_GPL(judge_cache_destroy);
-
-/**
- * judge_cache_alloc_sized() - an object of which not all will be used
- * @cache: the cache
- * @gfp: flags
- * @size: at most the size of its objects
- *
- * Return: the object, or NULL.
- */
-void *judge_cache_alloc_sized(struct judge_cache *cache, gfp_t gfp, size_t size)
-{
-	void *p = goheap_heap_alloc(cache->heap, size, gfp, 0);
-
-	if (p && cache->ctor)
-		cache->ctor(p);
-	return p;
-}
-EXPORT_SYMBOL_GPL(judge_cache_alloc_sized);
 
 /**
  * judge_cache_alloc() - kmem_cache_alloc()
@@ -170,9 +178,24 @@ EXPORT_SYMBOL_GPL(judge_cache_alloc_sized);
  */
 void *judge_cache_alloc(struct judge_cache *cache, gfp_t gfp)
 {
-	return judge_cache_alloc_sized(cache, gfp, cache->size);
+	return cache->heap ? goheap_heap_alloc(cache->heap, cache->object_size, gfp, 0) :
+			     goheap_cache_alloc(cache->objects, gfp);
 }
 EXPORT_SYMBOL_GPL(judge_cache_alloc);
+
+/**
+ * judge_cache_alloc_sized() - what kmalloc() asks its caches for
+ * @cache: a cache with SLAB_KMALLOC
+ * @gfp: flags
+ * @size: at most the size of its objects
+ *
+ * Return: the object, or NULL.
+ */
+void *judge_cache_alloc_sized(struct judge_cache *cache, gfp_t gfp, size_t size)
+{
+	return goheap_heap_alloc(cache->heap, size, gfp, 0);
+}
+EXPORT_SYMBOL_GPL(judge_cache_alloc_sized);
 
 /**
  * judge_cache_free() - kmem_cache_free()
@@ -183,16 +206,16 @@ void judge_cache_free(struct judge_cache *cache, void *p)
 {
 	if (!cache)
 		goheap_free(p);
-	else if (cache->flags & SLAB_TYPESAFE_BY_RCU)
-		goheap_free_rcu(p);
-	else
+	else if (cache->heap)
 		goheap_heap_free(cache->heap, p);
+	else
+		goheap_cache_free(cache->objects, p);
 }
 EXPORT_SYMBOL_GPL(judge_cache_free);
 
 /**
- * judge_cache_alloc_bulk() - kmem_cache_alloc_bulk(), one by one
- * @cache: the cache
+ * judge_cache_alloc_bulk() - kmem_cache_alloc_bulk(), which gives all or nothing
+ * @cache: the cache, without SLAB_KMALLOC
  * @gfp: flags
  * @n: how many
  * @p: where they go
@@ -201,33 +224,40 @@ EXPORT_SYMBOL_GPL(judge_cache_free);
  */
 int judge_cache_alloc_bulk(struct judge_cache *cache, gfp_t gfp, size_t n, void **p)
 {
-	size_t i;
+	unsigned int got = goheap_cache_alloc_bulk(cache->objects, gfp, n, p);
 
-	for (i = 0; i < n; i++) {
-		p[i] = judge_cache_alloc(cache, gfp);
-		if (!p[i]) {
-			judge_cache_free_bulk(cache, i, p);
-			return 0;
-		}
-	}
-	return n;
+	if (got == n)
+		return n;
+	goheap_cache_free_bulk(cache->objects, got, p);
+	return 0;
 }
 EXPORT_SYMBOL_GPL(judge_cache_alloc_bulk);
 
 /**
  * judge_cache_free_bulk() - kmem_cache_free_bulk()
- * @cache: the cache
+ * @cache: the cache, without SLAB_KMALLOC
  * @n: how many
  * @p: the objects
  */
 void judge_cache_free_bulk(struct judge_cache *cache, size_t n, void **p)
 {
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		judge_cache_free(cache, p[i]);
+	goheap_cache_free_bulk(cache->objects, n, p);
 }
 EXPORT_SYMBOL_GPL(judge_cache_free_bulk);
+
+/**
+ * judge_cache_shrink() - kmem_cache_shrink()
+ * @cache: the cache, without SLAB_KMALLOC
+ *
+ * Return: 0 if nothing is left in it.
+ */
+int judge_cache_shrink(struct judge_cache *cache)
+{
+	return goheap_cache_shrink(cache->objects);
+}
+EXPORT_SYMBOL_GPL(judge_cache_shrink);
+
+/* ---- validation, grace periods ------------------------------------------------------ */
 
 /* As an administrator would. */
 static void shell(char *command)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * goheap_memory - how much memory do goheap and kmalloc() hold for the same objects?
+ * goheap_memory - how much memory do goheap and the kernel's slabs hold for the same objects?
  *
  * Loading the module allocates what pattern= says with alloc=, and logs how many
  * bytes were asked for and how many the kernel has less since. Unloading frees.
@@ -16,6 +16,7 @@
 #include <linux/atomic.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
+#include <linux/err.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -25,6 +26,8 @@
 #include <linux/nodemask.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/workqueue.h>
 
 #include "base/compat.h"
@@ -37,19 +40,19 @@
 
 static char *pattern = "mix";
 module_param(pattern, charp, 0444);
-MODULE_PARM_DESC(pattern, "mix, strings, size, above, large, handoff, comb or wander (default mix)");
+MODULE_PARM_DESC(pattern, "mix, strings, size, object, above, large, handoff, comb or wander (default mix)");
 
 static char *alloc = "goheap";
 module_param(alloc, charp, 0444);
-MODULE_PARM_DESC(alloc, "goheap or kmalloc (default goheap)");
+MODULE_PARM_DESC(alloc, "goheap or kmalloc; for object, goheap or kmem_cache: a cache of either (default goheap)");
 
 static unsigned int size = 1000;
 module_param(size, uint, 0444);
-MODULE_PARM_DESC(size, "bytes of an object: size, comb, wander (default 1000)");
+MODULE_PARM_DESC(size, "bytes of an object: size, object, comb, wander (default 1000)");
 
 static unsigned int count = 40000;
 module_param(count, uint, 0444);
-MODULE_PARM_DESC(count, "objects: mix, strings (default 40000)");
+MODULE_PARM_DESC(count, "objects: mix, strings, object (default 40000)");
 
 static unsigned int mib = 64;
 module_param(mib, uint, 0444);
@@ -120,6 +123,10 @@ static long held_bytes(void)
 
 #define STRING_MAX	15		/* bytes, its NUL included */
 
+/* Of pattern=object, one of the two. */
+static struct goheap_cache *goheap_cache;
+static struct kmem_cache *kmem_cache;
+
 struct object {
 	void *p;
 	unsigned int size;
@@ -130,16 +137,18 @@ static bool object_alloc(struct object *o)
 {
 	static const char text[STRING_MAX] = "fourteen bytes";
 
-	if (o->string)
+	if (goheap_cache)
+		o->p = goheap_cache_alloc(goheap_cache, GFP_KERNEL);
+	else if (o->string)
 		o->p = strdup_by(which, text + STRING_MAX - o->size, GFP_KERNEL);
 	else
-		o->p = alloc_by(which, NULL, o->size, GFP_KERNEL);
+		o->p = alloc_by(which, kmem_cache, o->size, GFP_KERNEL);
 	return o->p;
 }
 
 static void object_free(void *p)
 {
-	free_by(which, NULL, p);
+	free_by(which, kmem_cache, p);
 }
 
 /* ---- sizes ------------------------------------------------------------------- */
@@ -298,6 +307,32 @@ static int run_strings(void)
 static int run_size(void)
 {
 	return run_fill(draw_size, wanted() / size + 1, wanted());
+}
+
+/* Neither shares its slabs with other caches. */
+static int make_cache(void)
+{
+	if (which == GOHEAP) {
+		goheap_cache = goheap_cache_create("goheap_memory", size, 0, 0, NULL);
+		return PTR_ERR_OR_ZERO(goheap_cache);
+	}
+	kmem_cache = kmem_cache_create("goheap_memory", size, 0, GH_SLAB_NO_MERGE, NULL);
+	return kmem_cache ? 0 : -ENOMEM;
+}
+
+static int run_object(void)
+{
+	struct pile *pile = &piles[0];
+	int err;
+
+	err = pile_init(pile, count, draw_size, 1);
+	if (err)
+		return err;
+	baseline();
+	err = make_cache() ?: pile_fill(pile, SIZE_MAX);
+	if (!err)
+		say(pile->bytes, held_bytes());
+	return err;
 }
 
 static int run_above(void)
@@ -606,6 +641,7 @@ static const struct test_case patterns[] = {
 	{ "mix", run_mix },
 	{ "strings", run_strings },
 	{ "size", run_size },
+	{ "object", run_object },
 	{ "above", run_above },
 	{ "large", run_large },
 	{ "handoff", run_handoff },
@@ -615,7 +651,8 @@ static const struct test_case patterns[] = {
 
 static int check_params(void)
 {
-	int found = allocator_named("alloc", alloc, NO_CACHE);
+	bool cached = !strcmp(pattern, "object");
+	int found = allocator_named("alloc", alloc, cached ? NO_KMALLOC : NO_CACHE);
 
 	if (found < 0)
 		return found;
@@ -634,6 +671,8 @@ static void free_piles(void)
 
 	for (i = 0; i < MAX_PILES; i++)
 		pile_destroy(&piles[i]);
+	goheap_cache_destroy(goheap_cache);
+	kmem_cache_destroy(kmem_cache);
 }
 
 static int __init memory_init(void)
@@ -660,5 +699,5 @@ static void __exit memory_exit(void)
 module_init(memory_init);
 module_exit(memory_exit);
 
-MODULE_DESCRIPTION("Memory that goheap and kmalloc hold");
+MODULE_DESCRIPTION("Memory that goheap and the kernel's slabs hold");
 MODULE_LICENSE("GPL");

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # memory.sh [KERNEL]: run selftests/goheap_memory.sh at full length in a guest
-# with three CPUs and print what goheap and kmalloc held, by what was asked for.
+# with three CPUs and print what goheap and the kernel's slabs held, by what was asked for:
+# kmalloc(), or for the rows object_SIZE, kmem_cache and an object cache.
 # The table is kept as build/bench/memory-KERNEL.txt, every number as .json, the
 # guest's console as .log.
 #
@@ -82,7 +83,7 @@ function part(bytes) { return v["spans"] == "" ? "-" : sprintf("%.3f", bytes / v
 	}
 	asked[row] = v["asked"]
 	held[row, v["alloc"]] = sprintf("%.3f", v["held"] / v["asked"])
-	if (v["alloc"] == "kmalloc")
+	if (v["alloc"] != "goheap")
 		next
 	parts[row] = sprintf("%8s %8s %8s %8s %8s", part(v["idle"]),
 			     part(v["spans"] - v["free"] - v["tails"] - v["asked"]),
@@ -95,11 +96,11 @@ function part(bytes) { return v["spans"] == "" ? "-" : sprintf("%.3f", bytes / v
 }
 /^# insmod / { rest = rest sprintf("# insmod took %.1f ms\n", v["us"] / 1000) }
 END {
-	printf "%-8s %6s %8s %8s %8s %8s %8s %8s %8s  %s\n", "#row", "KiB", "kmalloc", "goheap",
+	printf "%-11s %6s %8s %8s %8s %8s %8s %8s %8s  %s\n", "#row", "KiB", "slab", "goheap",
 		"idle", "rounding", "free", "tails", "metadata", "bound"
 	for (i = 1; i <= nr; i++) {
 		row = rows[i]
-		printf "%-8s %6d %8s %8s %s  %s\n", row, asked[row] / 1024, held[row, "kmalloc"],
+		printf "%-11s %6d %8s %8s %s  %s\n", row, asked[row] / 1024, held[row, row ~ /^object/ ? "kmem_cache" : "kmalloc"],
 			held[row, "goheap"], parts[row], row in bound ? bound[row] : "-"
 	}
 	printf "%s", rest

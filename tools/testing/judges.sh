@@ -9,6 +9,9 @@
 #   overflow   lib/overflow_kunit.c
 #   kasan      mm/kasan/kasan_test_c.c; KERNEL must have KASAN
 #   lkdtm      drivers/misc/lkdtm/heap.c
+#   xarray     lib/xarray.c and lib/radix-tree.c, whose nodes come from an object cache, with
+#              lib/test_xarray.c; and the same with the kernel's kmem_cache
+#   maple      likewise lib/maple_tree.c, with lib/test_maple_tree.c
 #   card       the last two also with SLUB, where the kernel can; its score is shown
 #              beside goheap's and has no influence on the outcome
 #
@@ -18,7 +21,7 @@
 
 . "$(dirname "$0")/../lib.sh"
 
-[ $# -ge 2 ] || die "usage: judges.sh KERNEL meminit|slub|overflow|kasan|lkdtm|card..."
+[ $# -ge 2 ] || die "usage: judges.sh KERNEL JUDGE..."
 kernel=$1
 shift
 EXPECTED=$TOP/selftests/judges/expected
@@ -36,9 +39,12 @@ MISUSE='goheap: misuse:'
 
 declare -A FILES=([meminit]=lib/test_meminit.c [slub]="lib/tests/slub_kunit.c lib/slub_kunit.c"
 	[overflow]="lib/tests/overflow_kunit.c lib/overflow_kunit.c"
-	[kasan]=mm/kasan/kasan_test_c.c [lkdtm]="drivers/misc/lkdtm/heap.c drivers/misc/lkdtm/lkdtm.h")
+	[kasan]=mm/kasan/kasan_test_c.c [lkdtm]="drivers/misc/lkdtm/heap.c drivers/misc/lkdtm/lkdtm.h"
+	[xarray]="lib/xarray.c lib/radix-tree.c lib/radix-tree.h lib/test_xarray.c"
+	[maple]="lib/maple_tree.c lib/test_maple_tree.c")
 declare -A MODULES=([meminit]=judge_meminit [slub]=judge_slub [overflow]=judge_overflow
-	[kasan]="judge_kasan judge_kasan_slub" [lkdtm]="lkdtm_goheap lkdtm_slub")
+	[kasan]="judge_kasan judge_kasan_slub" [lkdtm]="lkdtm_goheap lkdtm_slub"
+	[xarray]="judge_xarray judge_xarray_slub" [maple]="judge_maple judge_maple_slub")
 declare -A SUITES=([slub]=slub_test [overflow]=overflow [kasan]=kasan)
 
 # The cases that are about slabs; the others try vmalloc, KFENCE and the page allocator.
@@ -53,17 +59,28 @@ uml*|7.*) source=$("$TOP/tools/guest/kernel.sh" source-newest) ;;
 *) source=$("$TOP/tools/guest/kernel.sh" source) ;;
 esac
 
-# fetch JUDGE: its sources into $dir, and a copy for the module that is not rewired.
+# twin FILE...: a copy for the module that is not rewired.
+twin() {
+	local file
+	for file; do cp "$dir/$file.c" "$dir/${file}_slub.c"; done
+}
+
+# fetch JUDGE: its sources into $dir.
 fetch() {
 	local file
 	for file in ${FILES[$1]}; do
 		[ ! -e "$source/$file" ] || cp "$source/$file" "$dir/"
 	done
 	case $1 in
-	kasan) cp "$dir/kasan_test_c.c" "$dir/kasan_test_c_slub.c" ;;
-	lkdtm)
-		cp "$dir/heap.c" "$dir/heap_slub.c"
-		cp "$dir/judge_lkdtm.c" "$dir/judge_lkdtm_slub.c"
+	kasan) twin kasan_test_c ;;
+	lkdtm) twin heap judge_lkdtm ;;
+	xarray)
+		cp "$dir/judge_user.c" "$dir/judge_user_xarray.c"
+		twin xarray radix-tree test_xarray judge_user_xarray
+		;;
+	maple)
+		cp "$dir/judge_user.c" "$dir/judge_user_maple.c"
+		twin maple_tree test_maple_tree judge_user_maple
 		;;
 	esac
 }
@@ -78,7 +95,7 @@ build_judges() {
 	for judge; do
 		[ "$judge" != card ] || continue
 		[ -n "${MODULES[$judge]:-}" ] ||
-			die "there is no judge '$judge': use meminit, slub, overflow, kasan, lkdtm or card"
+			die "there is no judge '$judge': use $(printf '%s, ' "${!MODULES[@]}")card"
 		fetch "$judge"
 		modules+=" ${MODULES[$judge]}"
 	done
@@ -154,17 +171,83 @@ left_out() {
 
 # ---- the judges ------------------------------------------------------------
 
-# Its functions say how many tests they made.
+# Its functions say how many tests they made. Each of the two options alone is a case of its
+# own: what is clear then is so because of allocation, or because of free.
 judge_meminit() {
-	guest meminit --append "loglevel=7 init_on_alloc=1 init_on_free=1" <<-'END'
+	local options
+	for options in "1 1" "1 0" "0 1"; do
+		meminit "${options% *}" "${options#* }"
+	done
+}
+
+# meminit ALLOC FREE
+meminit() {
+	local name="meminit-$1$2" what="meminit, init_on_alloc=$1 init_on_free=$2"
+	guest "$name" --append "loglevel=7 init_on_alloc=$1 init_on_free=$2" <<-'END'
 		insmod /goheap.ko && insmod /judge.ko && insmod /judge_meminit.ko
 	END
-	came_to_its_end meminit || return 0
-	no_reports meminit "$REPORTS|$MISUSE"
-	sed -nE 's/^judge_meminit: all ([0-9]+) tests in (\w+) passed$/pass \1 meminit: \2/p
-		s/^judge_meminit: (\w+) failed ([0-9]+) out of .*/fail meminit: \1 failed \2 times/p' "$text"
+	came_to_its_end "$what" || return 0
+	no_reports "$what" "$REPORTS|$MISUSE"
+	sed -nE "s/^judge_meminit: all ([0-9]+) tests in (\\w+) passed$/pass \\1 $what: \\2/p
+		s/^judge_meminit: (\\w+) failed ([0-9]+) out of .*/fail $what: \\1 failed \\2 times/p" "$text"
 	[ "$(grep -c '^judge_meminit: all .* tests in' "$text")" = 4 ] ||
-		echo "fail meminit: not all of its four functions passed"
+		echo "fail $what: not all of its four functions passed"
+}
+
+# Tests of users of kmem_cache, which say how many checks they made.
+judge_xarray() { judge_user xarray radix_tree_node; }
+judge_maple() { judge_user maple maple_node; }
+
+# judge_user JUDGE CACHE
+judge_user() {
+	local column checks=""
+	for column in slub goheap goheap-debug; do
+		user_test "$1" "$2" $column || return 0
+		[ "${checks:-$passed}" = "$passed" ] ||
+			echo "fail $1, $column: $passed checks passed, and $checks with SLUB"
+		checks=$passed
+		[ $column = slub ] || echo "pass 1 $1, $column: all of $passed checks, as with SLUB"
+	done
+}
+
+# user_test JUDGE CACHE COLUMN: sets $passed, or says why not. The cache is taken down, and
+# tells what leaked, before goheap is looked at.
+user_test() {
+	local what="$1, $3" module=judge_$1 parameters="" heaps=/sys/kernel/debug/goheap/heaps
+	case $3 in
+	slub) module+=_slub ;;
+	goheap-debug) parameters=$GOHEAP_DEBUG ;;
+	esac
+	guest "$1-$3" --append loglevel=7 <<-END
+		insmod /goheap.ko $parameters && insmod /judge.ko && insmod /$module.ko || exit
+		grep small_allocs $heaps/$2-1/stats
+		rmmod $module || exit
+		cat /sys/kernel/debug/goheap/validate
+		ls $heaps
+		rmmod judge && rmmod goheap
+	END
+	passed=$(sed -nE 's/^.*: ([0-9]+) of \1 tests passed$/\1/p' "$text")
+	came_to_its_end "$what" && user_is_content "$what" "$3"
+}
+
+# user_is_content WHAT COLUMN
+user_is_content() {
+	local reports
+	reports=$(no_reports "$1" "$REPORTS|$MISUSE|leaked|never destroyed|still has objects")
+	if [ -n "$reports" ]; then
+		echo "$reports"
+	elif [ "${passed:-0}" = 0 ]; then
+		echo "fail $1: not all of its checks passed; see $log"
+	elif ! grep -qx 'heap ok' "$text"; then
+		echo "fail $1: the heap is damaged; see $log"
+	elif [ "$2" != slub ] && ! grep -qE '^small_allocs +[0-9]{4,}$' "$text"; then
+		echo "fail $1: it took next to nothing from goheap; see $log"
+	elif ! grep -qx default "$text" || grep -q '_node-1$' "$text"; then
+		echo "fail $1: something is left of it; see $log"
+	else
+		return 0
+	fi
+	return 1
 }
 
 # run_suite JUDGE MODULE OPTION...: a KUnit suite; its cases go to $scores.MODULE.
