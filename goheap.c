@@ -555,14 +555,15 @@ misuse:
 
 /*
  * The slow paths of a free, called with preemption off. The fast path makes only tail calls to
- * these functions, so that it saves no registers.
+ * these functions, so that it saves no registers; @p comes first, as in goheap_free(), so that
+ * it is moved to no other register.
  */
 
 /*
  * Free an address that is not a live object of the cache's spans: an object of another heap
  * or CPU, large, free already, or no object at all. @s is what gh_span_of() says.
  */
-static noinline void free_elsewhere(struct gh_cache *cache, struct gh_span *s, const void *p)
+static noinline void free_elsewhere(const void *p, struct gh_span *s, struct gh_cache *cache)
 {
 	gh_section_exit(cache);
 	if (likely(!ZERO_OR_NULL_PTR(p)))
@@ -589,7 +590,7 @@ static bool is_of_other_heap(const struct gh_span *s, const void *p, const struc
 static noinline void heap_free_elsewhere(struct gh_cache *cache, struct gh_span *s, const void *p)
 {
 	if (likely(!is_of_other_heap(s, p, cache->heap)))
-		return free_elsewhere(cache, s, p);
+		return free_elsewhere(p, s, cache);
 	gh_section_exit(cache);
 	gh_misuse(GH_WRONG_HEAP, p, s);
 	preempt_enable();
@@ -633,7 +634,7 @@ static noinline void free_sized_elsewhere(struct gh_cache *cache, struct gh_span
 	struct gh_ref ref;
 
 	if (likely(!is_of_other_size(p, size, &ref)))
-		return free_elsewhere(cache, s, p);
+		return free_elsewhere(p, s, cache);
 	gh_section_exit(cache);
 	gh_misuse_size(p, ref.span, size);
 	preempt_enable();
@@ -649,7 +650,11 @@ static noinline void free_sized_interrupting(const void *p, size_t size)
 	preempt_enable();
 }
 
-static noinline void list_freed(struct gh_cache *cache, struct gh_span *s)
+/*
+ * @p is in the register that goheap_free() got it in. Without __noclone compilers would drop the
+ * argument, and goheap_free() would need a copy.
+ */
+static noinline __noclone void list_freed(const void *p, struct gh_span *s, struct gh_cache *cache)
 {
 	gh_cache_list(cache, s);
 	gh_section_exit(cache);
@@ -671,7 +676,7 @@ static __always_inline void go_elsewhere(struct gh_cache *cache, struct gh_span 
 	else if (check == CHECK_SIZE)
 		free_sized_elsewhere(cache, s, p, size);
 	else
-		free_elsewhere(cache, s, p);
+		free_elsewhere(p, s, cache);
 }
 
 static __always_inline void go_interrupting(struct gh_cache *cache, const void *p,
@@ -736,7 +741,7 @@ static __always_inline void free_small(struct gh_cache __percpu *caches, const v
 		return go_interrupting(cache, p, check, size);
 	way = find_own(cache, p, &s, &off);
 	if (unlikely(way == FREE_OWN_TINY && check != CHECK_SIZE))
-		return gh_tiny_free_here(cache, s, p);
+		return gh_tiny_free_here(p, s, cache);
 	if (unlikely(way != FREE_OWN || !gh_span_starts(s, off, &idx)))
 		return go_elsewhere(cache, s, p, check, size);
 	if (check == CHECK_SIZE) {
@@ -750,7 +755,7 @@ static __always_inline void free_small(struct gh_cache __percpu *caches, const v
 		return go_elsewhere(cache, s, p, check, size);
 	gh_sanitize_free(p, s->elemsize);
 	if (unlikely(!gh_cache_keep(cache, s, w, idx, (void *)p)))
-		return list_freed(cache, s);
+		return list_freed(p, s, cache);
 	gh_section_exit(cache);
 	preempt_enable();
 }
