@@ -577,7 +577,8 @@ misuse:
 
 /*
  * The slow paths of a free, called with preemption off. The fast path makes only tail calls to
- * these functions, so that it saves no registers.
+ * these functions, so that it saves no registers; @p comes first, as in goheap_free(), so that
+ * it is moved to no other register.
  */
 
 /*
@@ -671,7 +672,11 @@ static noinline void free_sized_interrupting(const void *p, size_t size)
 	preempt_enable();
 }
 
-static noinline void list_freed(struct gh_cache *cache, struct gh_span *s)
+/*
+ * @p is in the register that goheap_free() got it in. Without __noclone compilers would drop the
+ * argument, and goheap_free() would need a copy.
+ */
+static noinline __noclone void list_freed(const void *p, struct gh_span *s, struct gh_cache *cache)
 {
 	gh_cache_list(cache, s);
 	gh_section_exit(cache);
@@ -759,7 +764,7 @@ static __always_inline void free_small(struct gh_cache __percpu *caches, const v
 		return go_interrupting(cache, p, check, size);
 	way = find_own(cache, p, &s, &off);
 	if (unlikely(way == FREE_OWN_TINY && check != CHECK_SIZE))
-		return gh_tiny_free_here(cache, s, p);
+		return gh_tiny_free_here(p, s, cache);
 	if (unlikely(way != FREE_OWN || !gh_span_starts(s, off, &idx)))
 		return go_elsewhere(cache, s, p, check, size);
 	if (check == CHECK_SIZE) {
@@ -774,7 +779,7 @@ static __always_inline void free_small(struct gh_cache __percpu *caches, const v
 	gh_sanitize_free_small(s, p);
 	/* The span is the hint now. */
 	if (unlikely(!gh_slot_keep(cache->hint_slot, s, w, idx, (void *)p)))
-		return list_freed(cache, s);
+		return list_freed(p, s, cache);
 	gh_section_exit(cache);
 	preempt_enable();
 }

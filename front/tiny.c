@@ -265,15 +265,15 @@ static noinline void list_left(struct gh_cache *cache, struct gh_span *s)
 
 /**
  * gh_tiny_free_here() - free a tiny object of a span of ours
- * @cache: ours
- * @s: a tiny span that it owns
  * @p: any address in there
+ * @s: a tiny span that @cache owns
+ * @cache: ours
  *
  * What is no live object is reported.
  *
  * Context: The section, which is left, and preemption enabled.
  */
-void gh_tiny_free_here(struct gh_cache *cache, struct gh_span *s, const void *p)
+void gh_tiny_free_here(const void *p, struct gh_span *s, struct gh_cache *cache)
 {
 	unsigned long off = (unsigned long)p - s->base;
 

@@ -52,6 +52,6 @@ static __always_inline bool gh_tiny_rest_waits(struct gh_cache __percpu *caches)
 
 void *gh_tiny_alloc(size_t size, gfp_t gfp, struct gh_cache __percpu *caches);
 bool gh_tiny_free(struct gh_span *s, unsigned long off, u32 life, bool rcu);
-void gh_tiny_free_here(struct gh_cache *cache, struct gh_span *s, const void *p);
+void gh_tiny_free_here(const void *p, struct gh_span *s, struct gh_cache *cache);
 
 #endif /* _GOHEAP_FRONT_TINY_H */
