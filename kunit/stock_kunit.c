@@ -11,7 +11,7 @@
 #include "testlib.h"
 
 #define LONE		SZ_8K		/* a span of one page, with one object */
-#define NR		600		/* objects, more than half as many as let a stock be the largest */
+#define NR		600		/* twice as many let a stock be the largest */
 #define MOST		32UL		/* heap pages of a stock */
 #define PART		32		/* what part of a heap all its stocks may have */
 
