@@ -127,6 +127,16 @@ static struct gh_span *new_span(struct goheap *heap, unsigned int sc, gfp_t gfp,
 	return IS_ERR(s) ? NULL : s;
 }
 
+/*
+ * A span of this node; easily, if the caller named the node and other nodes will do. Not inline:
+ * most refills need no new span, and should not prepare for one.
+ */
+static noinline struct gh_span *new_span_here(struct goheap *heap, unsigned int sc, gfp_t gfp,
+					      int nid)
+{
+	return new_span(heap, sc, nid == NUMA_NO_NODE ? gfp : gh_gfp_of_node(gfp), nid);
+}
+
 static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gfp_t gfp, int nid,
 					bool *zero)
 {
@@ -142,7 +152,7 @@ static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gf
 	/* The interrupted code may hold the central lock: gh_central_add() might fail. */
 	if (gh_is_nested() && (central || nested))
 		return NULL;
-	s = new_span(heap, sc, central ? gh_gfp_of_node(gfp) : gfp, nid);
+	s = new_span_here(heap, sc, gfp, nid);
 	if (s)
 		return alloc_install(heap, s, central || nested, zero);
 	/* new_span() may have had caches flushed: the central list may have objects now. */

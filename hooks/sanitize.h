@@ -63,7 +63,7 @@ static __always_inline void *gh_sanitize_alloc(void *p, size_t size, size_t usab
 	return p;
 }
 
-/* The same for an object that was constructed before: it is not told that its bytes mean nothing. */
+/* The same for an object that was constructed before: its bytes mean something already. */
 static __always_inline void *gh_sanitize_alloc_kept(void *p, size_t size, size_t usable,
 						    bool noscan, gfp_t gfp)
 {

@@ -165,7 +165,7 @@ static long cycle(struct kunit *test, unsigned int n, size_t size)
 
 	gh_test_free_each(p, n);
 	kunit_kfree(test, p);
-	return gh_test_pages(test->priv);
+	return gh_test_pages(test->priv) - gh_test_stock(test->priv);
 }
 
 static void expect_extra(struct kunit *test, unsigned int extra)

@@ -443,10 +443,10 @@ static void test_gh_stock_refill_each(struct kunit *test)
 		if (!failed)
 			break;
 	}
-	KUNIT_EXPECT_GT_MSG(test, nth, NR_GROWN / 16U, "descriptors do not fail one by one");
+	KUNIT_EXPECT_GT_MSG(test, nth, NR_GROWN / 32U, "descriptors do not fail one by one");
 	KUNIT_EXPECT_LT(test, nth, MOST);
 	KUNIT_EXPECT_EQ(test, least, 0UL);
-	KUNIT_EXPECT_GE(test, most, NR_GROWN / 16UL);
+	KUNIT_EXPECT_GE(test, most, NR_GROWN / 32UL);
 	gh_test_free_each(grown, NR_GROWN);
 }
 

@@ -171,4 +171,5 @@ static struct kunit_suite slots_suite = {
 	.exit = gh_test_exit,
 	.test_cases = slots_cases,
 };
+
 kunit_test_suite(slots_suite);

@@ -11,9 +11,9 @@
 #include "testlib.h"
 
 #define LONE		SZ_8K		/* a span of one page, with one object */
-#define NR		600		/* more pages than the largest stock has, times 16 */
-#define MOST		64UL		/* heap pages of a stock */
-#define PART		16		/* what part of a heap all its stocks may have */
+#define NR		600		/* twice as many let a stock be the largest */
+#define MOST		32UL		/* heap pages of a stock */
+#define PART		32		/* what part of a heap all its stocks may have */
 
 static int init(struct kunit *test)
 {

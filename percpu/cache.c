@@ -32,7 +32,8 @@
 static struct gh_span no_span;
 
 /*
- * The first tidy-up of a partial list is at GH_TIDY_BYTES; the next ones whenever the list has doubled, and always at this many bytes.
+ * The first tidy-up of a partial list is at GH_TIDY_BYTES; the next ones whenever the list has
+ * doubled, and always at this many bytes.
  */
 #define PARTIAL_BYTES	(16UL << 20)
 /*

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The stock: free pages that a CPU takes from the page heap ahead of need, with descriptors, to
- * cut spans off. A heap that grows then takes the page heap's lock once for up to 64 spans, and
+ * cut spans off. A heap that grows then takes the page heap's lock once for up to 32 spans, and
  * not for each. The Go runtime's per-P page cache (mpagecache.go) is the same idea.
  *
  * The pages count as the heap's, so its growth is charged here and not at each span. They are
  * nobody's objects: addresses find nothing there. All stocks of a heap together have at
- * most a sixteenth of its pages, and one stock at most 512 KiB. A stock goes back when its CPU
+ * most a 32nd of its pages, and one stock at most 256 KiB. A stock goes back when its CPU
  * is idle or goes away, whenever caches are flushed, and every ten ticks.
  *
  * Heaps with a limit have no stocks: what one CPU has put by would be missing on another.
@@ -28,8 +28,8 @@
 #include "spans/alloc.h"
 
 /* Most heap pages of a stock, and which part of the heap's pages all stocks may have. */
-#define STOCK_PAGES	((512L << 10) >> GH_PAGE_SHIFT)
-#define STOCK_PART	16
+#define STOCK_PAGES	((256L << 10) >> GH_PAGE_SHIFT)
+#define STOCK_PART	32
 
 /* ---- how much ---------------------------------------------------------------------------- */
 
