@@ -7,6 +7,7 @@
  *   floor.c    no allocator: what the loops cost by themselves
  *   tables.c   random choices, all made before the clock starts
  *   sizes.c    pair, batch and replace; sizes that the compiler knows, or does not
+ *   objects.c  object caches beside kmem_caches
  *   single.c   other patterns on one CPU
  *   cross.c    patterns between CPUs, and on all of them
  *   bursts.c   many objects at once, on one CPU and between two
@@ -137,6 +138,7 @@ extern const struct loops pair_loops, replace_loops;
 int bench_pair(void);
 int bench_batch(void);
 int bench_replace(void);
+int bench_object(void);
 int bench_strdup(void);
 int bench_zalloc(void);
 int bench_zfresh(void);

@@ -51,6 +51,7 @@ static const struct test_case benches[] = {
 	{ "batch", bench_batch },
 	{ "replace", bench_replace },
 	{ "zalloc", bench_zalloc },
+	{ "object", bench_object },
 	{ "strdup", bench_strdup },
 	{ "bulk", bench_bulk },
 	{ "realloc", bench_realloc },
