@@ -31,7 +31,7 @@ static __always_inline unsigned int gh_block_edge_bit(unsigned int at)
 /* Of @steps from @first on. What ends at the block's end needs no mark there. */
 static __always_inline u8 gh_block_object_bits(unsigned int first, unsigned int steps)
 {
-	return 0x11U << first | 0x10U << (first + steps);
+	return (0x11U << first | 0x10U << (first + steps)) & U8_MAX;
 }
 
 static __always_inline u8 *gh_block_live(struct gh_span *s, unsigned long off)
