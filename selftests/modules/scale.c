@@ -13,6 +13,8 @@
  *   replace	free a random one of 256 objects of mixed sizes, allocate another
  *   handover	allocate an object of mixed size for the next CPU, which frees it
  *
+ * An object cache has objects of 64 bytes whatever the size; the others get what is asked for.
+ *
  * All CPUs are taken from the scheduler and run with interrupts off, so that no
  * tick is counted. Where one has to wait, and now and then anyway, it executes the
  * instruction of cpu_relax(), at which QEMU turns to the next CPU.
@@ -23,6 +25,7 @@
 #include <linux/cache.h>
 #include <linux/cpu.h>
 #include <linux/cpumask.h>
+#include <linux/err.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
@@ -42,6 +45,11 @@
 #define LIVE		256		/* objects of a CPU in "replace" */
 #define RING_SIZE	64		/* objects on their way to a CPU */
 #define TURN		16		/* operations until another CPU has its turn */
+#define SIZE		64		/* of an object in "own", and in an object cache */
+
+/* goheap in two more ways, beside those of enum allocator. */
+#define HEAP		(NONE + 1)
+#define OBJECT		(NONE + 2)
 
 /* Interrupts are off. */
 #define GFP		(GFP_NOWAIT | __GFP_NOWARN)
@@ -56,7 +64,7 @@ MODULE_PARM_DESC(workload, "own, replace or handover (default own)");
 
 static char *with = "goheap";
 module_param(with, charp, 0444);
-MODULE_PARM_DESC(with, "goheap, kmalloc, or none for the cost of the loop (default goheap)");
+MODULE_PARM_DESC(with, "goheap, heap (a private one), object (an object cache), kmalloc, or none for the cost of the loop (default goheap)");
 
 static ulong insns;
 module_param(insns, ulong, 0444);
@@ -77,22 +85,51 @@ struct worker {
 
 static struct worker **workers;		/* by CPU */
 static atomic_t arrived;		/* workers at the meetings so far */
-static enum allocator which;
+static unsigned int which;
+static struct goheap *heap;
+static struct goheap_cache *cache;
 
 /* ---- the allocators --------------------------------------------------------- */
 
-static __always_inline void *alloc_one(struct worker *w, const enum allocator which, size_t size)
+static __always_inline void *alloc_one(struct worker *w, const unsigned int which, size_t size)
 {
-	void *p = alloc_by(which, NULL, size, GFP);
+	void *p;
 
+	if (which == HEAP)
+		p = goheap_heap_alloc(heap, size, GFP, 0);
+	else if (which == OBJECT)
+		p = goheap_cache_alloc(cache, GFP);
+	else
+		p = alloc_by(which, NULL, size, GFP);
 	if (which != NONE && unlikely(!p))
 		w->nulls++;
 	return p;
 }
 
-static __always_inline void free_one(const enum allocator which, void *p)
+static __always_inline void free_one(const unsigned int which, void *p)
 {
-	free_by(which, NULL, p);
+	if (which == HEAP)
+		goheap_heap_free(heap, p);
+	else if (which == OBJECT)
+		goheap_cache_free(cache, p);
+	else
+		free_by(which, NULL, p);
+}
+
+static void free_allocators(void)
+{
+	goheap_destroy(heap);
+	goheap_cache_destroy(cache);
+}
+
+static int make_allocators(void)
+{
+	heap = goheap_create("scale", NULL);
+	cache = goheap_cache_create("scale-object", SIZE, 0, 0, NULL);
+	if (!IS_ERR(heap) && !IS_ERR(cache))
+		return 0;
+	free_allocators();
+	return -ENOMEM;
 }
 
 /* ---- the workloads ---------------------------------------------------------- */
@@ -111,18 +148,18 @@ static size_t mixed_size(u32 random)
 	return low + (random >> 12 & (low - 1));
 }
 
-static __always_inline void own(struct worker *w, const enum allocator which)
+static __always_inline void own(struct worker *w, const unsigned int which)
 {
 	unsigned int i;
 
 	for (i = 1; i <= ops; i++) {
-		free_one(which, alloc_one(w, which, 64));
+		free_one(which, alloc_one(w, which, SIZE));
 		if (i % TURN == 0)
 			cpu_relax();
 	}
 }
 
-static __always_inline void replace(struct worker *w, const enum allocator which)
+static __always_inline void replace(struct worker *w, const unsigned int which)
 {
 	unsigned int i;
 	void **obj;
@@ -137,7 +174,7 @@ static __always_inline void replace(struct worker *w, const enum allocator which
 }
 
 /* Up to a turn of objects for the next CPU. Returns how many. */
-static __always_inline unsigned int give(struct worker *w, const enum allocator which)
+static __always_inline unsigned int give(struct worker *w, const unsigned int which)
 {
 	struct worker *next = w->next;
 	unsigned int head = next->head, n;
@@ -154,7 +191,7 @@ static __always_inline unsigned int give(struct worker *w, const enum allocator 
 	return n;
 }
 
-static __always_inline unsigned int take(struct worker *w, const enum allocator which)
+static __always_inline unsigned int take(struct worker *w, const unsigned int which)
 {
 	/* pairs with the release in give() */
 	unsigned int head = smp_load_acquire(&w->head), tail = w->tail, n;
@@ -166,7 +203,7 @@ static __always_inline unsigned int take(struct worker *w, const enum allocator 
 	return n;
 }
 
-static __always_inline void handover(struct worker *w, const enum allocator which)
+static __always_inline void handover(struct worker *w, const unsigned int which)
 {
 	unsigned int given = 0, taken = 0;
 
@@ -188,6 +225,12 @@ static void name##_work(struct worker *w)			\
 		break;						\
 	case KMALLOC:						\
 		name(w, KMALLOC);				\
+		break;						\
+	case HEAP:						\
+		name(w, HEAP);					\
+		break;						\
+	case OBJECT:						\
+		name(w, OBJECT);				\
 		break;						\
 	default:						\
 		name(w, GOHEAP);				\
@@ -265,17 +308,28 @@ MODULE_PARM_DESC(go, "write anything to run the workload");
 
 /* ---- set-up ------------------------------------------------------------------ */
 
+static const struct {
+	const char *name;
+	unsigned int which;
+} ways[] = {
+	{ "none", NONE },
+	{ "kmalloc", KMALLOC },
+	{ "goheap", GOHEAP },
+	{ "heap", HEAP },
+	{ "object", OBJECT },
+};
+
 static int choose_work(void)
 {
-	int found = allocator_named("with", with, NO_CACHE | BIT(NONE));
+	const typeof(ways[0]) *way = find_named(ways, "with", with);
 
 	if (!ops || ops % TURN) {
 		pr_err("ops=%u: must be a multiple of %d\n", ops, TURN);
 		return -EINVAL;
 	}
-	if (found < 0)
-		return found;
-	which = found;
+	if (!way)
+		return -EINVAL;
+	which = way->which;
 	chosen = find_named(works, "workload", workload);
 	return chosen ? 0 : -EINVAL;
 }
@@ -317,18 +371,28 @@ static int __init scale_init(void)
 {
 	int err;
 
-	err = choose_work() ?: make_workers();
+	err = choose_work() ?: make_allocators();
 	if (err)
 		return err;
+	err = make_workers();
+	if (err)
+		goto free_allocators;
 	err = run();
 	if (err)
-		free_workers();
+		goto free_workers;
+	return 0;
+
+free_workers:
+	free_workers();
+free_allocators:
+	free_allocators();
 	return err;
 }
 
 static void __exit scale_exit(void)
 {
 	free_workers();
+	free_allocators();
 }
 
 module_init(scale_init);

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # scale.sh [KERNEL [CPUS...]]: run goheap_scale in emulated guests with 1, 2,
 # 4 ... 64 CPUs and print, for each number of CPUs, how many instructions an
-# operation takes and how often goheap takes a lock. KERNEL is 6.12 if left out; our own
-# kernels have no more than 8 CPUs. The table is kept in build/bench/scale-KERNEL.txt.
+# operation takes, and how often goheap takes a lock: the default heap, a private heap and an
+# object cache. KERNEL is 6.12 if left out; our own kernels have no more than 8 CPUs. The table
+# is kept in build/bench/scale-KERNEL.txt.
 
 . "$(dirname "$0")/../lib.sh"
 
@@ -28,7 +29,7 @@ locks() { awk '/_locks / { printf "%d ", \$2 }' /sys/kernel/debug/goheap/stats; 
 dmesg -n 1
 insmod /goheap.ko || exit 1
 for work in own replace handover; do
-	for with in none kmalloc goheap; do
+	for with in none kmalloc goheap heap object; do
 		insmod /goheap_scale.ko workload=\$work with=\$with ops=$OPS || exit 1
 		before=\$(locks)
 		echo 1 >\$P/go || exit 1
@@ -46,26 +47,34 @@ for cpus; do
 		--append init_on_alloc=0 --timeout 300 --log "$out.$cpus" >/dev/null ||
 		die "the guest with $cpus CPUs failed; its console, $out.$cpus, tells where"
 	n=$(grep -c "^SCALE $cpus $nodes " "$out.$cpus") || :
-	[ "$n" = 9 ] || die "$n of 9 results for $cpus CPUs; the console is $out.$cpus"
+	[ "$n" = 15 ] || die "$n of 15 results for $cpus CPUs; the console is $out.$cpus"
 done
 
 for cpus; do cat "$out.$cpus"; done | awk -v ops=$OPS '
 /^SCALE / {
 	all = ops * $2
 	cost[$5] = $6 / all
-	if ($5 != "goheap")
+	central[$5] = ($9 - $7) * 1e6 / all
+	page_heap[$5] = ($10 - $8) * 1e6 / all
+	if ($5 != "object")
 		next
 	if (!(rows[$4]++))
 		order[++nr] = $4
-	text[$4] = text[$4] sprintf("%-9s %4d %5d %8.1f %8.1f %8.1f %13.0f %13.0f\n", $4, $2, $3,
-		cost["goheap"] - cost["none"], cost["kmalloc"] - cost["none"], cost["none"],
-		($9 - $7) * 1e6 / all, ($10 - $8) * 1e6 / all)
+	text[$4] = text[$4] sprintf("%-9s %4d %5d", $4, $2, $3)
+	for (i = 1; i <= 4; i++)
+		text[$4] = text[$4] sprintf(" %8.1f", cost[ways[i]] - cost["none"])
+	text[$4] = text[$4] sprintf(" %8.1f", cost["none"])
+	for (i = 1; i <= 3; i++)
+		text[$4] = text[$4] sprintf(" %6.0f %6.0f", central[ways[i]], page_heap[ways[i]])
+	text[$4] = text[$4] "\n"
 }
+BEGIN { split("goheap heap object kmalloc", ways) }
 END {
-	print "# instructions per operation, the loop taken off; locks: how often goheap took one"
-	print "# in a million operations"
-	printf "%-9s %4s %5s %8s %8s %8s %13s %13s\n", "#workload", "CPUs", "nodes", "goheap",
-		"kmalloc", "(loop)", "central_locks", "page_heap"
+	print "# instructions per operation, the loop taken off: goheap, a private heap, an object cache,"
+	print "# kmalloc; then how often each of the three took a central lock and one of the page heap in"
+	print "# a million operations"
+	printf "%-9s %4s %5s %8s %8s %8s %8s %8s %13s %13s %13s\n", "#workload", "CPUs", "nodes",
+		"goheap", "heap", "object", "kmalloc", "(loop)", "goheap", "heap", "object"
 	for (i = 1; i <= nr; i++)
 		printf "%s", text[order[i]]
 }' | tee "$out.txt"
