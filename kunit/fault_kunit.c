@@ -702,7 +702,7 @@ static void test_goheap_free_needs_nothing(struct kunit *test)
 		goheap_free_rcu(p[n++]);
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
 		goheap_heap_free(gh_default, p[n++]);
-	KUNIT_EXPECT_EQ(test, goheap_size(p[n]), 8UL);
+	KUNIT_EXPECT_EQ(test, goheap_size(p[n]), 4UL);
 	KUNIT_EXPECT_PTR_EQ(test, goheap_base(p[n]), p[n]);
 	goheap_free_bulk(ARRAY_SIZE(p) - n, p + n);
 	goheap_free(elsewhere);
