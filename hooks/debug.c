@@ -235,11 +235,11 @@ static bool is_damaged(struct gh_records *r, struct gh_record *record, u8 *p, si
 /* ---- what happens to an object ------------------------------------------------------- */
 
 /* Fill the object for its new user, and the bytes after the object as a red zone. */
-static void prepare(struct gh_records *r, u8 *p, size_t size, size_t usable, gfp_t gfp,
+static void prepare(struct gh_records *r, u8 *p, size_t size, size_t usable, bool zero,
 		    bool dirty)
 {
 	lockdep_assert_held(&r->lock);
-	if (want_init_on_alloc(gfp))
+	if (zero)
 		memset(p, 0, dirty ? usable : 0);
 	else if (r->flags & GOHEAP_POISON)
 		memset(p, POISON_INUSE, size);
@@ -281,7 +281,7 @@ bool gh_debug_alloc(struct gh_span *s, unsigned int idx, size_t size, gfp_t gfp,
 			record->freed = (struct gh_track){};
 		record->size = size;
 		record->state = GH_RECORD_LIVE;
-		prepare(r, p, size, usable, s->flags & GH_F_KEEP ? gfp & __GFP_ZERO : gfp, dirty);
+		prepare(r, p, size, usable, gh_heap_zeroes(s->heap, gfp), dirty);
 		gh_unlock(&r->lock, flags);
 	}
 	if (damaged)
