@@ -166,39 +166,6 @@ static __always_inline void *alloc_once(struct goheap *heap, unsigned int sc, gf
 	return s ? alloc_install(heap, s, true, zero) : NULL;
 }
 
-/* Allocate in a debugged heap: always from the central lists. */
-static void *alloc_debug_class(struct goheap *heap, unsigned int sc, size_t size, gfp_t gfp,
-			       bool noscan, int nid)
-{
-	bool dirty = true;
-	void *p;
-
-	if (nid == NUMA_NO_NODE)
-		nid = gh_mem_node();
-	gh_yield(gfp);
-	do {
-		p = alloc_once(heap, sc, gfp, nid, &dirty);
-		if (!p && gh_sc_shorter(sc) != sc) {
-			sc = gh_sc_shorter(sc);
-			p = alloc_once(heap, sc, gfp, nid, &dirty);
-		}
-	} while (!p && gh_nofail_retry(gfp));
-	if (!p)
-		return NULL;
-	return gh_debugged_finish(p, size, gh_heap_class(heap, sc)->size, noscan, gfp, dirty);
-}
-
-/* With a red zone. @align is as for gh_alloc(). */
-static void *alloc_debug(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan,
-			 int nid)
-{
-	size_t room = gh_debug_room(heap, size, align);
-
-	if (room > GH_SMALL_MAX)
-		return gh_large_alloc(heap, size, max(align, size & -size), gfp, noscan, nid);
-	return alloc_debug_class(heap, gh_size_class(room) * 2 + noscan, size, gfp, noscan, nid);
-}
-
 /*
  * Allocate without sanitizers' and debug mode's part. Sets @sc to where the object came from,
  * and clears @zero if the object is zeroed.
@@ -216,6 +183,32 @@ static void *alloc_class(struct goheap *heap, unsigned int *sc, gfp_t gfp, int n
 		}
 	} while (!p && gh_nofail_retry(gfp));
 	return p;
+}
+
+/* Allocate in a debugged heap: always from the central lists. */
+static void *alloc_debug_class(struct goheap *heap, unsigned int sc, size_t size, gfp_t gfp,
+			       bool noscan, int nid)
+{
+	bool dirty = true;
+	void *p;
+
+	if (nid == NUMA_NO_NODE)
+		nid = gh_mem_node();
+	p = alloc_class(heap, &sc, gfp, nid, &dirty);
+	if (!p)
+		return NULL;
+	return gh_debugged_finish(p, size, gh_heap_class(heap, sc)->size, noscan, gfp, dirty);
+}
+
+/* With a red zone. @align is as for gh_alloc(). */
+static void *alloc_debug(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool noscan,
+			 int nid)
+{
+	size_t room = gh_debug_room(heap, size, align);
+
+	if (room > GH_SMALL_MAX)
+		return gh_large_alloc(heap, size, max(align, size & -size), gfp, noscan, nid);
+	return alloc_debug_class(heap, gh_size_class(room) * 2 + noscan, size, gfp, noscan, nid);
 }
 
 /**
