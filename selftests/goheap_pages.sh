@@ -62,12 +62,12 @@ ktap_test_result "stray_get_page_keeps_page" reported get "stray get_page()"
 if [ -e /proc/sys/vm/compact_memory ]; then
 	ktap_test_result "compaction" compacts
 else
-	ktap_test_skip "compaction: this kernel has none"
+	skip "compaction" "this kernel has none"
 fi
 if has_errors; then
 	ktap_test_result "memory_error" harmless error
 else
-	ktap_test_skip "memory_error: this kernel handles none"
+	skip "memory_error" "this kernel handles none"
 fi
 ktap_test_result "heap_is_fine" is_fine
 log_mark

@@ -166,6 +166,10 @@ class BadTests(Judging):
     def test_skip_without_reason(self):
         self.assert_bad(replaced(CASE, CASE + " # SKIP"), "does not say why")
 
+    def test_skip_without_reason_in_document(self):
+        lines = ["TAP version 13", "1..2", "ok 1 loads", "ok 2 no NMIs here # SKIP"]
+        self.assertRegex(self.find(lines, "--documents", "1")[2][0], "does not say why")
+
     def test_document_missing(self):
         lines = ["TAP version 13", "1..1", "ok 1 goheap_load"]
         self.assertEqual(self.find(lines, "--documents", "2")[2],
