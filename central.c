@@ -136,7 +136,7 @@ bool gh_central_make(struct goheap *heap, unsigned int sc, gfp_t gfp)
 		return true;
 	if (!gh_memory_begin(gfp))
 		return false;
-	nodes = new_pairs(gh_gfp_of_records(gfp));
+	nodes = new_pairs(gh_gfp_of_metadata(gfp));
 	/* Whoever finds the lists finds them initialised; pairs with gh_central_of(). */
 	if (nodes && cmpxchg_release(&heap->central[sc / 2], NULL, nodes))
 		free_pairs(nodes);

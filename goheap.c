@@ -636,8 +636,13 @@ static bool size_matches(const struct gh_ref *ref, size_t size)
 
 	if (!size || size > have)
 		return false;
-	if (unlikely(flags & (GH_F_TINY | GH_F_DEBUG)))
-		return size == have || flags & GH_F_TINY;
+	if (unlikely(flags & GH_F_DEBUG))
+		return size == have;
+	if (unlikely(flags & GH_F_TINY))
+		return size > have / 2 || have == GH_TINY_STEP;
+	/* Objects of an object cache have one size; what is usable may be more than twice that. */
+	if (unlikely(ref->span->spanclass == GH_SC_OBJECT))
+		return size == ref->span->heap->objects.size;
 	/* goheap_realloc() leaves an object where it is down to half of its space. */
 	if (size > have / 2)
 		return true;

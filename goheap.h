@@ -56,8 +56,10 @@
  *	All functions that free, goheap_free_rcu() among them, goheap_size() and
  *	goheap_base().
  * create, destroy
- *	goheap_create() and goheap_destroy(). They wait for a mutex whose owner may
- *	allocate with GFP_KERNEL, hence not in scopes and not in reclaim.
+ *	goheap_create(), goheap_destroy(), goheap_cache_create() and
+ *	goheap_cache_destroy(). They wait for a mutex whose owner may allocate with
+ *	GFP_KERNEL, hence not in scopes and not in reclaim. goheap_cache_shrink() waits
+ *	for work of all CPUs; it takes no mutex.
  * yes
  *	Objects up to 32 KiB are usually served without taking a lock. When this CPU's
  *	cache and the central lists are empty, pages come from the kernel's page
@@ -72,9 +74,10 @@
  * held
  *	The page allocator cannot be called. Only memory that goheap holds can be had:
  *	objects in this CPU's cache and in the central lists, and idle pages. When there
- *	is none, an allocation fails as if memory had run out. A private heap holds
- *	nothing for a size class that it was never used for: the first such allocation
- *	fails, and what the next one needs is made a moment later.
+ *	is none, an allocation fails as if memory had run out. On a private heap, or an
+ *	object cache, idle pages can be had only for a size class that was used on this CPU
+ *	before: otherwise the allocation fails unless a central list has an object, and
+ *	what the next one needs is made a moment later.
  *
  * In NMI, locks are only tried, because the interrupted code may hold them: an allocation
  * may fail though there is memory. If the NMI hit goheap itself on this CPU, an allocation

@@ -84,7 +84,7 @@ static bool cache_is_idle(struct gh_cache *cache)
  */
 static bool has_had_extra(struct gh_cache *cache)
 {
-	if (!gh_peek(cache->extra_bytes) && !gh_peek(cache->stock.pages))
+	if (!gh_peek(cache->extra_bytes) && !gh_peek(cache->stock.descs.nr))
 		return false;
 	if (++cache->extra_ticks < EXTRA_TICKS)
 		return false;
@@ -111,7 +111,7 @@ static void tick_caches(void)
 	struct goheap *heap;
 	int cpu;
 
-	/* A CPU that comes up holds nothing; gh_hotplug_dead() empties one that goes down. */
+	/* A CPU that comes up holds nothing; gh_hotplug_abandon() empties one that goes down. */
 	cpus_read_lock();
 	mutex_lock(&gh_heaps_mutex);
 	list_for_each_entry(heap, &gh_heaps, link) {
@@ -147,7 +147,7 @@ static bool tick_node(struct gh_page_heap *ph)
 	return gh_peek(ph->taken) != gh_peek(ph->returned);
 }
 
-static void tick(struct work_struct *work)
+static bool tick_all(void)
 {
 	bool more = false;
 	int nid;
@@ -155,9 +155,41 @@ static void tick(struct work_struct *work)
 	tick_caches();
 	for_each_node(nid)
 		more |= tick_node(gh_page_heaps[nid]);
+	return more;
+}
+
+#ifdef CONFIG_GOHEAP_KUNIT_TEST
+static bool ticks_stopped;
+
+static bool ticks_are_stopped(void)
+{
+	return READ_ONCE(ticks_stopped);
+}
+#else
+static bool ticks_are_stopped(void)
+{
+	return false;
+}
+#endif
+
+static void tick(struct work_struct *work)
+{
+	bool more = ticks_are_stopped();
+
+	if (!more)
+		more = tick_all();
 	if (more)
 		queue_delayed_work(tick_queue, &tick_work, TICK);
 }
+
+#ifdef CONFIG_GOHEAP_KUNIT_TEST
+void gh_test_stop_ticks(bool stop)
+{
+	WRITE_ONCE(ticks_stopped, stop);
+	cancel_delayed_work_sync(&tick_work);
+	queue_delayed_work(tick_queue, &tick_work, TICK);
+}
+#endif
 
 static void flush_caches(void)
 {

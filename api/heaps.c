@@ -53,6 +53,19 @@ static void free_heap_rcu(struct rcu_head *rcu)
 	free_heap(container_of(rcu, struct goheap, rcu));
 }
 
+static void set_objects(struct goheap *heap, const struct gh_objects *objects)
+{
+	heap->objects = *objects;
+	/* Poison would overwrite what free objects are to keep. */
+	if (objects->keep)
+		heap->debug &= ~GOHEAP_POISON;
+	if (gh_debug_room_for(objects->size, heap->debug) > objects->class.size) {
+		pr_warn("heap %s: no red zones, objects of %zu bytes are too large for them\n",
+			heap->name, objects->size);
+		heap->debug &= ~GOHEAP_REDZONE;
+	}
+}
+
 static void set_params(struct goheap *heap, const struct goheap_params *params,
 		       const struct gh_objects *objects)
 {
@@ -65,10 +78,7 @@ static void set_params(struct goheap *heap, const struct goheap_params *params,
 			heap->limit = max(params->limit >> GH_PAGE_SHIFT, 1UL);
 	}
 	if (objects)
-		heap->objects = *objects;
-	/* Poison would overwrite what free objects are to keep. */
-	if (heap->objects.keep)
-		heap->debug &= ~GOHEAP_POISON;
+		set_objects(heap, objects);
 }
 
 static struct goheap *new_heap(const char *name, const struct goheap_params *params,

@@ -8,6 +8,7 @@
 #include <linux/cache.h>
 #include <linux/error-injection.h>
 #include <linux/log2.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/nodemask.h>
 #include <linux/slab.h>
@@ -105,8 +106,9 @@ struct goheap_cache *goheap_cache_create(const char *name, size_t size, size_t a
 		return ERR_PTR(-EINVAL);
 	align = alignment(size, align, flags);
 	bytes = ALIGN(gh_debug_room_for(size, gh_debug_flags(name) | flags), align);
+	/* No room for a red zone: then the heap has none. */
 	if (bytes > GH_SMALL_MAX)
-		return ERR_PTR(-EINVAL);
+		bytes = ALIGN(size, align);
 	choose_spans(&o, bytes, align);
 	heap = gh_heap_create(name, &params, &o);
 	return IS_ERR(heap) ? ERR_CAST(heap) : container_of(heap, struct goheap_cache, heap);
@@ -206,14 +208,37 @@ void *goheap_cache_alloc(struct goheap_cache *cache, gfp_t gfp)
 EXPORT_SYMBOL_GPL(goheap_cache_alloc);
 ALLOW_ERROR_INJECTION(goheap_cache_alloc, NULL);
 
+/*
+ * This CPU's cache holds spans of other nodes if the own node had no memory left before. The
+ * caller asked for the own node: if that node has memory again, replace @p by an object of it.
+ */
+static void *migrate_to_node(struct goheap_cache *cache, void *p, gfp_t gfp, int nid)
+{
+	void *q;
+
+	if (!p || page_to_nid(virt_to_page(p)) == nid)
+		return p;
+	q = alloc_slowly(cache, gh_gfp_of_node(gfp), nid);
+	if (!q)
+		return p;
+	goheap_cache_free(cache, p);
+	return q;
+}
+
 void *goheap_cache_alloc_node(struct goheap_cache *cache, gfp_t gfp, int nid)
 {
+	int asked = nid;
+	void *p;
+
 	if (gh_should_fail(cache->heap.objects.size, gfp) || unlikely(!gh_choose_node(&nid, gfp)) ||
 	    WARN_ON_ONCE(gfp & __GFP_ZERO && cache->heap.objects.ctor))
 		return NULL;
-	if (nid == NUMA_NO_NODE)
-		return alloc_uncommon(cache, gfp);
-	return alloc_slowly(cache, gfp, nid);
+	if (nid != NUMA_NO_NODE)
+		return alloc_slowly(cache, gfp, nid);
+	p = alloc_uncommon(cache, gfp);
+	if (asked == NUMA_NO_NODE || nr_online_nodes == 1 || asked != gh_mem_node())
+		return p;
+	return migrate_to_node(cache, p, gfp, asked);
 }
 EXPORT_SYMBOL_GPL(goheap_cache_alloc_node);
 ALLOW_ERROR_INJECTION(goheap_cache_alloc_node, NULL);

@@ -110,10 +110,13 @@ static inline gfp_t gh_gfp_of_vmalloc(gfp_t gfp)
 	       __GFP_ZERO | __GFP_NOWARN;
 }
 
-/* For the records of a debugged span, from kmalloc(). */
-static inline gfp_t gh_gfp_of_records(gfp_t gfp)
+/*
+ * For what a heap writes down about a span, from kmalloc(): as hard as the caller lets goheap try
+ * for the span itself. From any node, and not for ever: the allocation as a whole is retried.
+ */
+static inline gfp_t gh_gfp_of_metadata(gfp_t gfp)
 {
-	return gfp & (GFP_KERNEL | GFP_ATOMIC | __GFP_NOWARN | __GFP_NORETRY | __GFP_NOLOCKDEP);
+	return gh_gfp_inherited(gfp) & ~(__GFP_THISNODE | __GFP_NOFAIL);
 }
 
 #endif /* _GOHEAP_GFP_H */

@@ -45,5 +45,10 @@ void *gh_debugged_finish(void *p, size_t size, size_t usable, bool noscan, gfp_t
 	if (!done)
 		undo(&ref);
 	preempt_enable();
-	return done ? gh_sanitize_alloc(p, size, usable, noscan, gfp) : NULL;
+	if (!done)
+		return NULL;
+	/* The span of an object that is allocated stays. */
+	if (GH_SANITIZES && ref.span->flags & GH_F_KEEP)
+		return gh_sanitize_alloc_kept(p, size, usable, noscan, gfp);
+	return gh_sanitize_alloc(p, size, usable, noscan, gfp);
 }

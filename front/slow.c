@@ -118,8 +118,10 @@ static struct gh_span *new_span(struct goheap *heap, unsigned int sc, gfp_t gfp,
 	struct gh_room room = {};
 	struct gh_span *s;
 
-	if (!gh_central_make(heap, sc, gfp))
+	if (!gh_central_make(heap, sc, gfp)) {
+		gh_slots_want(heap, sc);
 		return NULL;
+	}
 	do {
 		s = nid == NUMA_NO_NODE ? gh_stock_new_span(heap, sc, gfp) :
 					  gh_spans_new_small(heap, sc, gfp, nid, NULL);

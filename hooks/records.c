@@ -45,7 +45,7 @@ struct gh_records *gh_records_new(const struct goheap *heap, unsigned int nr, gf
 		return ERR_PTR(-ENOENT);
 	if (!gh_memory_begin(gfp))
 		return NULL;
-	r = kzalloc(records_bytes(nr), gh_gfp_of_records(gfp));
+	r = kzalloc(records_bytes(nr), gh_gfp_of_metadata(gfp));
 	gh_memory_end(gfp);
 	if (!r)
 		return NULL;

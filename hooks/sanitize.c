@@ -67,9 +67,13 @@ void gh_do_tail(const void *p, size_t size, size_t usable)
 	size_t whole = round_down(size, GRANULE);
 
 	poison(p, whole, 0);
-	poison(p + whole, usable - whole, REDZONE);
-	if (size != whole)
+	if (size != whole) {
+		/* At once: the object may be type-safe, and have readers. */
 		set_granule(p + whole, size - whole);
+		whole += GRANULE;
+	}
+	if (whole < usable)
+		poison(p + whole, usable - whole, REDZONE);
 }
 
 /**

@@ -71,6 +71,7 @@ struct context {
  * @gfp: what to allocate with
  * @task: who was there, or was interrupted; whose page allocations are traced
  * @heap: a private one
+ * @cache: an object cache
  * @gifts: from the task, by size: the visit frees them
  * @left: from the visit, by size: the task frees them
  * @in: IN_HARDIRQ and so on, as seen
@@ -90,6 +91,7 @@ struct visit {
 	gfp_t gfp;
 	struct task_struct *task;
 	struct goheap *heap;
+	struct goheap_cache *cache;
 	void *gifts[NR_SIZES];
 	void *left[NR_SIZES];
 	unsigned int in;
@@ -148,6 +150,23 @@ static void visit_ways(struct visit *v, size_t size)
 	goheap_free(p);
 	goheap_heap_free(v->heap, got(v, goheap_heap_alloc(v->heap, size, gfp, 0), size));
 	goheap_free(got(v, goheap_heap_alloc(v->heap, size, gfp, GOHEAP_NOSCAN), size));
+}
+
+/* Of one size. */
+static void visit_cache(struct visit *v)
+{
+	size_t size = goheap_cache_size(v->cache);
+	void *p[NR_BULK];
+	unsigned int n;
+
+	goheap_cache_free(v->cache, got(v, goheap_cache_alloc(v->cache, v->gfp), size));
+	goheap_cache_free(v->cache, got_zeroes(v, goheap_cache_zalloc(v->cache, v->gfp), size));
+	goheap_cache_free(v->cache, got(v, goheap_cache_alloc_node(v->cache, v->gfp,
+								  numa_mem_id()), size));
+	n = goheap_cache_alloc_bulk(v->cache, v->gfp, NR_BULK, p);
+	if (n < NR_BULK)
+		got(v, NULL, size);
+	goheap_cache_free_bulk(v->cache, n, p);
 }
 
 static void visit_realloc(struct visit *v, size_t size)
@@ -220,6 +239,7 @@ static void visit_all(struct visit *v)
 
 	for (i = 0; i < NR_SIZES; i++)
 		visit_size(v, sizes[i]);
+	visit_cache(v);
 	for (i = 0; i < NR_SIZES; i++)
 		visit_exchange(v, i);
 }
@@ -677,6 +697,11 @@ static void visit_warm(struct kunit *test, struct visit *v, const struct context
 	take_back(test, v);
 }
 
+static void destroy_cache(void *cache)
+{
+	goheap_cache_destroy(cache);
+}
+
 /* After the same was done in the task, what this takes is there: nothing fails. */
 static void test_context_all(struct kunit *test)
 {
@@ -685,6 +710,9 @@ static void test_context_all(struct kunit *test)
 	unsigned int tries = 0;
 
 	v->heap = gh_test_heap(test, "kunit-context", NULL);
+	v->cache = goheap_cache_create("kunit-context-cache", 200, 0, 0, NULL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(v->cache));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, destroy_cache, v->cache), 0);
 	/* Background work may give it back meanwhile. */
 	do {
 		visit_warm(test, v, contexts);

@@ -664,8 +664,73 @@ static void test_goheap_create_each(struct kunit *test)
 
 	for (nth = 1; nth < MOST && create_once(test, nth); nth++)
 		;
-	/* The heap, its caches, its nodes, its directory and four files. */
-	KUNIT_EXPECT_GE(test, nth, 9U);
+	/* The heap, its caches, its directory and four files. */
+	KUNIT_EXPECT_GE(test, nth, 8U);
+	KUNIT_EXPECT_LT(test, nth, MOST);
+}
+
+static bool create_cache_once(struct kunit *test, unsigned int nth)
+{
+	struct ledger before;
+	struct goheap_cache *new;
+	bool failed;
+
+	cool(&before);
+	arm(nth);
+	new = goheap_cache_create("kunit-enomem", 6000, 0, GOHEAP_CACHE_TYPESAFE_BY_RCU, NULL);
+	failed = disarm();
+	if (IS_ERR(new)) {
+		KUNIT_EXPECT_TRUE(test, failed);
+		KUNIT_EXPECT_PTR_EQ(test, (void *)new, ERR_PTR(-ENOMEM));
+	} else {
+		goheap_cache_free(new, goheap_cache_alloc(new, KERNEL));
+		gh_test_validate(test);
+		goheap_cache_destroy(new);
+	}
+	expect_balance(test, &before, "goheap_cache_create", nth);
+	return failed;
+}
+
+static void test_goheap_cache_create_each(struct kunit *test)
+{
+	unsigned int nth;
+
+	for (nth = 1; nth < MOST && create_cache_once(test, nth); nth++)
+		;
+	KUNIT_EXPECT_GE(test, nth, 8U);
+	KUNIT_EXPECT_LT(test, nth, MOST);
+}
+
+/* Of a cache that was never used: a slot, central lists, pages, and shorter pages. */
+static bool cache_alloc_once(struct kunit *test, unsigned int nth)
+{
+	struct goheap_cache *new = goheap_cache_create("kunit-enomem", 6000, 0, 0, NULL);
+	struct ledger before;
+	bool failed;
+	void *p;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(new));
+	cool(&before);
+	arm(nth);
+	p = goheap_cache_alloc(new, NOWAIT);
+	failed = disarm();
+	KUNIT_EXPECT_TRUE(test, p || failed);
+	if (p)
+		memset(p, 1, 6000);
+	goheap_cache_free(new, p);
+	gh_test_validate(test);
+	expect_balance(test, &before, "goheap_cache_alloc", nth);
+	goheap_cache_destroy(new);
+	return failed;
+}
+
+static void test_goheap_cache_alloc_each(struct kunit *test)
+{
+	unsigned int nth;
+
+	for (nth = 1; nth < MOST && cache_alloc_once(test, nth); nth++)
+		;
+	KUNIT_EXPECT_GE(test, nth, 4U);
 	KUNIT_EXPECT_LT(test, nth, MOST);
 }
 
@@ -894,6 +959,8 @@ static struct kunit_case fault_cases[] = {
 	KUNIT_CASE(test_goheap_alloc_bulk_each),
 	KUNIT_CASE(test_gh_magazine_consider_no_memory),
 	KUNIT_CASE(test_goheap_create_each),
+	KUNIT_CASE(test_goheap_cache_create_each),
+	KUNIT_CASE(test_goheap_cache_alloc_each),
 	KUNIT_CASE(test_goheap_destroy_needs_nothing),
 	KUNIT_CASE(test_goheap_free_needs_nothing),
 	KUNIT_CASE(test_gh_debugfs_each_file),

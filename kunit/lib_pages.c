@@ -34,6 +34,7 @@ int gh_test_init_idle(struct kunit *test)
 
 	if (err)
 		return err;
+	gh_test_stop_ticks(true);
 	gh_test_flush_limbo();
 	gh_test_start_idle();
 	KUNIT_EXPECT_EQ(test, gh_test_here()->idle, 0UL);
@@ -43,6 +44,7 @@ int gh_test_init_idle(struct kunit *test)
 void gh_test_exit_idle(struct kunit *test)
 {
 	gh_test_set_peak(gh_test_here()->small + gh_test_here()->large);
+	gh_test_stop_ticks(false);
 	gh_test_exit(test);
 }
 

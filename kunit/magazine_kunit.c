@@ -451,7 +451,7 @@ static int change_bin(void *arg)
 
 	while (!kthread_should_stop()) {
 		gh_cache_bin(cache, sc)->refills++;
-		gh_magazine_none(cache, sc);
+		gh_magazine_none(gh_cache_slot(cache, sc), gh_cache_bin(cache, sc));
 		cond_resched();
 	}
 	return 0;

@@ -62,12 +62,17 @@ static void test_goheap_free_behind_last_object(struct kunit *test)
 static void test_goheap_free_page_of_stock(struct kunit *test)
 {
 	struct goheap *heap = gh_test_heap(test, "kunit-stock", NULL);
-	void **p = gh_test_alloc_many(test, heap, 256, 8192);
+	void **p = gh_test_array(test, 512);
 	struct gh_stock *stock = &gh_test_cache(heap)->stock;
-	unsigned int pages = stock->pages, i;
-	u8 *base = (u8 *)stock->base;
+	unsigned int pages, i, nr;
+	u8 *base;
 
-	KUNIT_ASSERT_GT(test, pages, 0U);
+	gh_test_stop_ticks(true);
+	for (nr = 0; nr < 512 && (nr < 256 || !stock->pages); nr++)
+		gh_test_fill(test, heap, &p[nr], 1, 8192);
+	pages = stock->pages;
+	base = (u8 *)stock->base;
+	KUNIT_EXPECT_GT(test, pages, 0U);
 	for (i = 0; i < pages; i++) {
 		goheap_free(base + i * GH_PAGE_SIZE);
 		gh_test_expect_refused(test, "double free");
@@ -84,7 +89,8 @@ static void test_goheap_free_page_of_stock(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, goheap_base(base + 100));
 	KUNIT_EXPECT_EQ(test, stock->pages, pages);
 	KUNIT_EXPECT_EQ(test, stock->base, (unsigned long)base);
-	gh_test_free_each(p, 256);
+	gh_test_stop_ticks(false);
+	gh_test_free_each(p, nr);
 	gh_test_expect_silence(test);
 }
 
@@ -190,6 +196,24 @@ static void test_goheap_free_sized_wrong_size(struct kunit *test)
 	gh_test_expect_silence(test);
 }
 
+/* Objects of up to 4 bytes have 4, and those of up to 12 have 12. */
+static void test_goheap_free_sized_wrong_size_tiny(struct kunit *test)
+{
+	u8 *p = goheap_alloc_noscan(12, GFP_KERNEL), *q = goheap_alloc_noscan(3, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	KUNIT_ASSERT_NOT_NULL(test, q);
+	expect_wrong_size(test, p, 1);
+	expect_wrong_size(test, p, 6);
+	expect_wrong_size(test, p, goheap_size(p) + 1);
+	expect_wrong_size(test, q, goheap_size(q) + 1);
+	goheap_free_sized(p, 9);
+	goheap_free_sized(q, 1);
+	gh_test_expect_silence(test);
+	KUNIT_EXPECT_EQ(test, goheap_size(p), 0UL);
+	KUNIT_EXPECT_EQ(test, goheap_size(q), 0UL);
+}
+
 static void heap_free_nested(struct goheap *heap, const void *p)
 {
 	struct gh_cache *cache = gh_test_nest(heap);
@@ -277,6 +301,7 @@ static struct kunit_case misuse_pointer_cases[] = {
 	KUNIT_CASE(test_goheap_free_wild),
 	KUNIT_CASE(test_goheap_heap_free_wrong_heap),
 	KUNIT_CASE(test_goheap_free_sized_wrong_size),
+	KUNIT_CASE(test_goheap_free_sized_wrong_size_tiny),
 	KUNIT_CASE(test_goheap_heap_free_wrong_heap_nested),
 	KUNIT_CASE(test_goheap_free_sized_wrong_size_nested),
 	KUNIT_CASE(test_goheap_heap_free_leaves_hint),

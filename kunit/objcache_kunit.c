@@ -255,6 +255,24 @@ static void test_goheap_cache_free_elsewhere(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gh_test_live(heap_of(test, c)), 0UL);
 }
 
+/* goheap_free() and its relatives free objects of caches, too; a cache has one size. */
+static void test_goheap_free_sized_of_cache(struct kunit *test)
+{
+	static const struct { size_t size, align; } of[] = {
+		{ 4, 0 }, { 16, 64 }, { 24, 0 }, { 200, 0 }, { 1500, 4096 }, { 20000, 0 },
+	};
+	struct goheap_cache *c;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(of); i++) {
+		c = make(test, of[i].size, of[i].align, 0, NULL);
+		goheap_free_sized(get(test, c), of[i].size);
+		KUNIT_EXPECT_EQ_MSG(test, gh_test_live(heap_of(test, c)), 0UL, "%zu bytes",
+				    of[i].size);
+		unmake(test, c);
+	}
+}
+
 /* A heap's object may grow; an object cache has nothing larger. */
 static void test_goheap_realloc_leaves_cache(struct kunit *test)
 {
@@ -278,21 +296,26 @@ static void test_goheap_cache_ctor_runs_once(struct kunit *test)
 	struct goheap_cache *c = make(test, SIZE, 0, 0, construct);
 	struct goheap *heap = heap_of(test, c);
 	unsigned int i, per_span = heap->objects.class.objects;
-	void *p;
+	int cpu = gh_test_other_cpu(test);
+	void *p, *stays = get(test, c);
 
 	for (i = 0; i < 100; i++) {
 		p = get(test, c);
 		KUNIT_EXPECT_EQ(test, *(unsigned long *)p, MAGIC);
 		goheap_cache_free(c, p);
 	}
-	p = get(test, c);
-	gh_test_free_on(raw_smp_processor_id(), p);
 	goheap_free_rcu(get(test, c));
 	gh_test_flush_limbo();
 	p = get(test, c);
-	KUNIT_EXPECT_EQ(test, *(unsigned long *)p, MAGIC);
-	goheap_free(p);
+	gh_test_free_on(cpu, p);
+	for (i = 1; i < per_span; i++) {
+		p = get(test, c);
+		KUNIT_EXPECT_EQ(test, *(unsigned long *)p, MAGIC);
+	}
+	KUNIT_EXPECT_EQ(test, gh_test_live(heap), (unsigned long)per_span);
 	KUNIT_EXPECT_EQ(test, built, per_span);
+	goheap_cache_free(c, stays);
+	/* The others leak with the cache. */
 }
 
 static void test_goheap_cache_ctor_keeps_state(struct kunit *test)
@@ -315,6 +338,22 @@ static long pages_of(void *heap)
 	return gh_test_pages(heap);
 }
 
+/* All that the cache's CPU could give back goes back, but for what a reader keeps. */
+static void flush_objects(struct goheap *heap)
+{
+	struct gh_cache *cache;
+
+	preempt_disable();
+	cache = gh_test_cache(heap);
+	if (gh_section_enter(cache)) {
+		while (gh_cache_flush_some(cache, GH_SC_OBJECT))
+			;
+		gh_stock_flush(cache);
+		gh_section_exit(cache);
+	}
+	preempt_enable();
+}
+
 /* The page heap gets the pages after a grace period only, and destroy waits for it. */
 static void test_goheap_cache_typesafe_waits(struct kunit *test)
 {
@@ -322,11 +361,19 @@ static void test_goheap_cache_typesafe_waits(struct kunit *test)
 	struct goheap *heap = heap_of(test, c);
 	unsigned int seen;
 	void *p[40];
+	long pages;
 
 	KUNIT_ASSERT_EQ(test, goheap_cache_alloc_bulk(c, GFP_KERNEL, 40, p), 40U);
 	memset(p[0], 0x42, 3000);
 	rcu_read_lock();
 	goheap_cache_free_bulk(c, 40, p);
+	pages = pages_of(heap);
+	flush_objects(heap);
+	/* The cache has nothing any more, and the pages are still the heap's. */
+	KUNIT_EXPECT_NULL(test, gh_cache_bin(gh_test_cache(heap), GH_SC_OBJECT)->partial);
+	KUNIT_EXPECT_GE(test, pages_of(heap), pages - (long)gh_test_stock(heap));
+	KUNIT_EXPECT_GT(test, pages_of(heap), 0L);
+	KUNIT_EXPECT_PTR_EQ(test, READ_ONCE(gh_test_span_of(p[0])->heap), heap);
 	KUNIT_EXPECT_NULL(test, memchr_inv(p[0], 0x42, 3000));
 	rcu_read_unlock();
 	goheap_cache_shrink(c);
@@ -356,7 +403,44 @@ static void test_goheap_cache_free_misuse(struct kunit *test)
 	goheap_cache_free(c, p + 8);
 	gh_test_expect_report(test, "object cache (200 bytes)");
 	goheap_free(mine);
+	goheap_free_sized(p, SIZE - 8);
+	gh_test_expect_report(test, "wrong size");
 	goheap_cache_free(c, p);
+}
+
+/* goheap.debug=Z may be for all heaps, also for those with objects of the largest size. */
+static void test_goheap_cache_create_no_room_for_red_zone(struct kunit *test)
+{
+	struct goheap_cache *c = make(test, GH_SMALL_MAX, 0, GOHEAP_REDZONE, NULL);
+	void *p = get(test, c);
+
+	KUNIT_EXPECT_TRUE(test, gh_test_log_has("no red zones"));
+	memset(p, 0x11, GH_SMALL_MAX);
+	goheap_cache_free(c, p);
+	unmake(test, c);
+	c = make(test, GH_SMALL_MAX - 4, GH_SMALL_MAX, GOHEAP_REDZONE | GOHEAP_POISON, NULL);
+	p = get(test, c);
+	KUNIT_EXPECT_TRUE(test, gh_test_log_has("no red zones"));
+	memset(p, 0x11, GH_SMALL_MAX - 4);
+	goheap_cache_free(c, p);
+}
+
+/* A type-safe span that waits for its readers still knows who used its objects. */
+static void test_goheap_cache_typesafe_keeps_records(struct kunit *test)
+{
+	struct goheap_cache *c = make(test, SIZE, 0, GOHEAP_CACHE_TYPESAFE_BY_RCU | GOHEAP_TRACK,
+				      NULL);
+	void *p = get(test, c);
+
+	rcu_read_lock();
+	goheap_cache_free(c, p);
+	preempt_disable();
+	/* The last span of a heap that does not look for writes after free goes at once. */
+	KUNIT_EXPECT_NOT_NULL(test, READ_ONCE(gh_span_of(p)->records));
+	preempt_enable();
+	goheap_cache_free(c, p);
+	rcu_read_unlock();
+	gh_test_expect_report(test, "double free");
 }
 
 static void test_goheap_cache_debugged(struct kunit *test)
@@ -384,14 +468,19 @@ static void test_goheap_cache_debugged(struct kunit *test)
 	goheap_cache_free(c, p);
 }
 
+/* With a size of its own: the log has what earlier runs leaked. */
 static void test_goheap_cache_destroy_leaks(struct kunit *test)
 {
-	struct goheap_cache *c = make(test, SIZE, 0, 0, NULL);
+	static unsigned int size = SIZE;
+	struct goheap_cache *c = make(test, ++size, 0, 0, NULL);
+	char *report = kunit_kzalloc(test, 64, GFP_KERNEL);
 
+	KUNIT_ASSERT_NOT_NULL(test, report);
+	snprintf(report, 64, "2 leaked of %u bytes each", size);
 	get(test, c);
 	get(test, c);
 	unmake(test, c);
-	KUNIT_EXPECT_TRUE(test, gh_test_log_has("2 leaked of 200 bytes each"));
+	KUNIT_EXPECT_TRUE(test, gh_test_log_has(report));
 }
 
 static int init(struct kunit *test)
@@ -410,6 +499,7 @@ static struct kunit_case objcache_cases[] = {
 	KUNIT_CASE(test_goheap_cache_alloc_bulk),
 	KUNIT_CASE(test_goheap_cache_zalloc_dirty),
 	KUNIT_CASE(test_goheap_cache_free_elsewhere),
+	KUNIT_CASE(test_goheap_free_sized_of_cache),
 	KUNIT_CASE(test_goheap_realloc_leaves_cache),
 	KUNIT_CASE(test_goheap_cache_ctor_runs_once),
 	KUNIT_CASE(test_goheap_cache_ctor_keeps_state),
@@ -421,6 +511,8 @@ static struct kunit_case objcache_cases[] = {
 static struct kunit_case misuse_cases[] = {
 	KUNIT_CASE(test_goheap_cache_free_misuse),
 	KUNIT_CASE(test_goheap_cache_debugged),
+	KUNIT_CASE(test_goheap_cache_create_no_room_for_red_zone),
+	KUNIT_CASE(test_goheap_cache_typesafe_keeps_records),
 	{}
 };
 

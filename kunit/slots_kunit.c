@@ -139,7 +139,7 @@ static void test_gh_hotplug_abandon_blank_cache(struct kunit *test)
 }
 
 /* All classes of a heap at once, made by whoever comes first. */
-static void test_gh_slots_make_all(struct kunit *test)
+static void test_goheap_heap_alloc_all_classes(struct kunit *test)
 {
 	struct goheap *heap = gh_test_heap(test, "kunit-slots", NULL);
 	unsigned int class;
@@ -157,6 +157,53 @@ static void test_gh_slots_make_all(struct kunit *test)
 	goheap_free(p);
 }
 
+/* NMIs, and holders of raw locks on PREEMPT_RT, find all slots of the default heap. */
+static void test_gh_hotplug_default_has_all_slots(struct kunit *test)
+{
+	unsigned int sc;
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		for (sc = 0; sc < GH_NR_SLOTS; sc++)
+			KUNIT_EXPECT_NOT_NULL_MSG(test,
+				gh_cache_peek_slots(per_cpu_ptr(gh_default->cache, cpu), sc),
+				"CPU %d, span class %u", cpu, sc);
+}
+
+/* As on a CPU that comes online while the heap has pages already. */
+static void test_gh_slots_make_all(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-slots", NULL);
+	struct gh_cache *cache = gh_test_cache(heap);
+	struct gh_slots *made;
+
+	goheap_free(gh_test_alloc(test, heap, SIZE));
+	made = cache->slots[SC / 2];
+	gh_slots_make_all(cache);
+	KUNIT_EXPECT_PTR_EQ(test, cache->slots[SC / 2], made);
+	KUNIT_EXPECT_EQ(test, cache->nr_made, (unsigned int)GH_NR_PAIRS);
+	gh_slots_make_all(cache);
+	KUNIT_EXPECT_EQ(test, cache->nr_made, (unsigned int)GH_NR_PAIRS);
+	goheap_free(gh_test_alloc(test, heap, 20000));
+	gh_test_validate(test);
+}
+
+/* The slots are there and the central lists could not be made: the work makes these, too. */
+static void test_gh_slots_want_central(struct kunit *test)
+{
+	struct goheap *heap = gh_test_heap(test, "kunit-slots", NULL);
+	struct gh_cache *cache = gh_test_cache(heap);
+	unsigned int i;
+
+	gh_slots_make(heap, SC, GFP_KERNEL);
+	KUNIT_ASSERT_TRUE(test, gh_cache_has_slot(cache, SC));
+	KUNIT_ASSERT_EQ(test, nr_central(heap), 0U);
+	KUNIT_EXPECT_NULL(test, alloc_in_nmi(heap));
+	for (i = 0; i < 500 && !nr_central(heap); i++)
+		msleep(20);
+	KUNIT_EXPECT_EQ(test, nr_central(heap), 1U);
+}
+
 static struct kunit_case slots_cases[] = {
 	KUNIT_CASE(test_goheap_create_is_light),
 	KUNIT_CASE(test_goheap_heap_alloc_makes_one_pair),
@@ -164,7 +211,10 @@ static struct kunit_case slots_cases[] = {
 	KUNIT_CASE(test_goheap_heap_alloc_without_slot),
 	KUNIT_CASE(test_nmi_alloc_first_of_class),
 	KUNIT_CASE(test_gh_hotplug_abandon_blank_cache),
+	KUNIT_CASE(test_goheap_heap_alloc_all_classes),
+	KUNIT_CASE(test_gh_hotplug_default_has_all_slots),
 	KUNIT_CASE(test_gh_slots_make_all),
+	KUNIT_CASE(test_gh_slots_want_central),
 	{}
 };
 

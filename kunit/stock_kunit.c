@@ -188,7 +188,9 @@ static void test_gh_stock_bounds_of_two_cpus(struct kunit *test)
 		g.p = &p[i + 7];
 		gh_test_on(cpu, grow_there, &g);
 		stock = gh_test_stock(heap);
-		KUNIT_EXPECT_LE_MSG(test, stock, (i + 14UL) / PART, "of %u pages", i + 14);
+		/* The heap's pages are those of spans and stocks. */
+		KUNIT_EXPECT_LE_MSG(test, stock, (i + 14UL + stock) / PART, "beside %u pages",
+				    i + 14);
 		KUNIT_EXPECT_LE(test, atomic_long_read(&heap->stocked), (i + 14L + PART) / PART);
 	}
 	KUNIT_EXPECT_GT(test, per_cpu_ptr(heap->cache, cpu)->stock.pages +
@@ -197,6 +199,21 @@ static void test_gh_stock_bounds_of_two_cpus(struct kunit *test)
 	gh_test_free_each(p, i);
 	gh_reclaim_trim();
 	expect_none(test, "trim");
+}
+
+/* A CPU that has used its stock up, and grows no more, leaves other CPUs their part. */
+static void test_gh_stock_used_up(struct kunit *test)
+{
+	struct goheap *heap = test->priv;
+	unsigned int nr, i;
+	void **p = fill(test, 24, &nr);
+
+	for (i = nr; i < 4 * NR && gh_test_stock(heap); i++)
+		gh_test_fill(test, heap, &p[i], 1, LONE);
+	KUNIT_EXPECT_EQ(test, gh_test_stock(heap), 0UL);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&heap->stocked), 0L);
+	expect_in_order(test);
+	gh_test_free_each(p, i);
 }
 
 static void expect_no_stock(struct kunit *test, const struct goheap_params *params)
@@ -348,9 +365,10 @@ static void test_gh_stock_needzero(struct kunit *test)
 	for (i = 0; i < NR; i++)
 		memset(p[i], 0xa5, LONE);
 	gh_test_free_each(p, NR);
-	/* To the page heap; a live object keeps it from going on to the kernel. */
-	while (gh_test_pages(test->priv) > gh_test_stock(test->priv))
+	/* To the page heap, which keeps as much as it once had in use. */
+	for (i = 0; i < NR && gh_test_pages(test->priv) > gh_test_stock(test->priv); i++)
 		gh_test_flush_slot(test->priv, LONE);
+	KUNIT_ASSERT_EQ(test, gh_test_pages(test->priv), (long)gh_test_stock(test->priv));
 	for (i = 0; i < NR; i++) {
 		p[i] = goheap_heap_alloc(test->priv, LONE, GFP_KERNEL | __GFP_ZERO, 0);
 		KUNIT_ASSERT_NOT_NULL(test, p[i]);
@@ -449,27 +467,37 @@ static void test_gh_stock_nested(struct kunit *test)
 	gh_test_free_each(p, nr);
 }
 
-/* A stock of another node is given back, and none is taken from there. */
+/* The CPU's node has changed, as it can on a machine whose nodes get their memory late. */
 static void test_gh_stock_of_other_node(struct kunit *test)
 {
 	struct goheap *heap = test->priv;
 	unsigned int nr;
 	void **p = fill(test, 24, &nr);
-	struct gh_cache *cache = gh_test_cache(heap);
-	unsigned long base = cache->stock.base;
+	struct gh_stock *stock = &gh_test_cache(heap)->stock;
 	int nid, other = NUMA_NO_NODE;
+	unsigned int cpu;
+	struct growth g;
 
 	for_each_node_state(nid, N_NORMAL_MEMORY)
-		if (nid != gh_mem_node())
+		if (nid != gh_mem_node() && nr_cpus_node(nid))
 			other = nid;
 	if (other == NUMA_NO_NODE) {
 		gh_test_free_each(p, nr);
-		kunit_skip(test, "there is one node with memory");
+		kunit_skip(test, "no other node has memory and CPUs");
 	}
-	p[nr] = goheap_alloc_node(LONE, GFP_KERNEL | __GFP_THISNODE, other);
-	KUNIT_EXPECT_EQ(test, cache->stock.base, base);
-	goheap_free(p[nr]);
-	gh_test_free_each(p, nr);
+	gh_test_flush_stock(heap);
+	cpu = cpumask_first(cpumask_of_node(other));
+	g = (struct growth){ .heap = heap, .p = &p[nr], .nr = 1 };
+	gh_test_on(cpu, grow_there, &g);
+	/* As if this CPU had taken its stock there. */
+	swap(*stock, per_cpu_ptr(heap->cache, cpu)->stock);
+	KUNIT_ASSERT_EQ(test, stock->nid, other);
+	KUNIT_ASSERT_GT(test, stock->pages, 0U);
+	p[nr + 1] = gh_test_alloc(test, heap, LONE);
+	KUNIT_EXPECT_EQ(test, page_to_nid(virt_to_page(p[nr + 1])), gh_mem_node());
+	KUNIT_EXPECT_EQ(test, stock->nid, gh_mem_node());
+	expect_in_order(test);
+	gh_test_free_each(p, nr + 2);
 	expect_in_order(test);
 }
 
@@ -480,6 +508,7 @@ static struct kunit_case stock_cases[] = {
 	KUNIT_CASE(test_gh_stock_sums),
 	KUNIT_CASE(test_gh_stock_bounds),
 	KUNIT_CASE(test_gh_stock_bounds_of_two_cpus),
+	KUNIT_CASE(test_gh_stock_used_up),
 	KUNIT_CASE(test_gh_stock_none_with_limit),
 	KUNIT_CASE(test_gh_stock_none_if_debugged),
 	KUNIT_CASE(test_gh_stock_goes_back),

@@ -45,9 +45,11 @@ static struct gh_span no_span;
  * Spans given to the page heap, or to the central lists, in one section. What is left is looked
  * at again when the next span is listed, with all that is kept before it.
  */
-#define TIDY_BATCH	(IS_ENABLED(CONFIG_PREEMPT_RT) ? 64 : 256)
-/* Spans given to the central lists in one section. */
+#define TIDY_BATCH	256
+/* The same if others wait: the caller has turned interrupts off, or the kernel is PREEMPT_RT. */
 #define FLUSH_BATCH	64
+/* The same if every span is cleared. */
+#define CLEAR_BATCH	4
 
 static const struct gh_class *class_of(const struct gh_cache *cache, unsigned int sc)
 {
@@ -218,6 +220,18 @@ static bool disown(struct gh_cache *cache, struct gh_span *s, struct gh_span **g
 	return true;
 }
 
+static unsigned int flush_batch(const struct gh_cache *cache)
+{
+	return want_init_on_free() && cache->heap->objects.keep ? CLEAR_BATCH : FLUSH_BATCH;
+}
+
+static unsigned int tidy_batch(const struct gh_cache *cache)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) || irqs_disabled() || want_init_on_free())
+		return flush_batch(cache);
+	return TIDY_BATCH;
+}
+
 /*
  * Free the empty spans beyond @keep, a batch at a time. The other spans keep their
  * order. False if there are more.
@@ -225,7 +239,7 @@ static bool disown(struct gh_cache *cache, struct gh_span *s, struct gh_span **g
 static bool tidy_empties(struct gh_cache *cache, struct gh_bin *bin, unsigned int keep)
 {
 	struct gh_span **link = &bin->partial, *s, *next, *gone = NULL;
-	unsigned int budget = TIDY_BATCH;
+	unsigned int budget = tidy_batch(cache);
 
 	while ((s = *link)) {
 		next = s->next;
@@ -256,7 +270,7 @@ static bool tidy_empties(struct gh_cache *cache, struct gh_bin *bin, unsigned in
 static bool tidy_surplus(struct gh_cache *cache, struct gh_bin *bin, unsigned int keep)
 {
 	struct gh_span **link = &bin->partial, *s, *next, *gone = NULL;
-	unsigned int budget = TIDY_BATCH;
+	unsigned int budget = tidy_batch(cache);
 
 	while (keep-- && *link)
 		link = &(*link)->next;
@@ -494,11 +508,11 @@ bool gh_cache_flush_some(struct gh_cache *cache, unsigned int sc)
 {
 	struct gh_bin *bin = gh_cache_bin(cache, sc);
 	struct gh_span *s, *kept = NULL, *gone = NULL;
-	unsigned int i, done = 0;
+	unsigned int batch = flush_batch(cache), i, done = 0;
 
 	flush_current(cache, sc);
 	forget_misses(cache, sc, 0);
-	for (i = 0; i < FLUSH_BATCH; i++) {
+	for (i = 0; i < batch; i++) {
 		s = pop_partial(bin);
 		if (!s)
 			break;

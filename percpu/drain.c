@@ -15,6 +15,7 @@
 #include <linux/workqueue.h>
 
 #include "base/compat.h"
+#include "base/gfp.h"
 #include "base/peek.h"
 #include "base/spanclass.h"
 #include "central.h"
@@ -118,7 +119,7 @@ static bool has_anything(const struct gh_cache *cache)
 		if (bin->active || bin->partial || bin->magazine)
 			return true;
 	}
-	return cache->parked || cache->stock.pages;
+	return cache->parked || cache->stock.descs.nr;
 }
 
 /* Objects that came during the flush, or could not go, are left to the next flush. */
@@ -150,15 +151,18 @@ static void flush(struct gh_cache *cache)
 	gh_drain_flushed();
 }
 
-/* Slots that a caller in an interrupt could not make. */
+/*
+ * Slots that a caller in an interrupt could not make. No reclaim: a caller that is out of memory
+ * may be waiting for this work. What fails here is asked for again with the next allocation.
+ */
 static void make_wanted(struct gh_cache *cache)
 {
 	unsigned int pair;
 
 	for_each_set_bit(pair, cache->wanted, GH_NR_PAIRS) {
 		clear_bit(pair, cache->wanted);
-		gh_slots_make(cache->heap, pair * 2, GFP_KERNEL);
-		gh_central_make(cache->heap, pair * 2, GFP_KERNEL);
+		gh_slots_make(cache->heap, pair * 2, GH_GFP_OPTIONAL);
+		gh_central_make(cache->heap, pair * 2, GH_GFP_OPTIONAL);
 	}
 }
 

@@ -18,6 +18,7 @@
 #include "percpu/hotplug.h"
 #include "percpu/remote.h"
 #include "percpu/slot.h"
+#include "percpu/slots.h"
 #include "span.h"
 
 static enum cpuhp_state hotplug_state;
@@ -91,20 +92,37 @@ static int cpu_prepare(unsigned int cpu)
 {
 	cond_synchronize_rcu(per_cpu(closed_at, cpu));
 	open_inboxes(cpu);
+	gh_slots_make_all(per_cpu_ptr(gh_default->cache, cpu));
 	return 0;
+}
+
+/*
+ * The default heap serves NMIs, and holders of raw locks on PREEMPT_RT, where no slot can be made:
+ * a CPU that comes online has all of them. cpus_read_lock() is held.
+ */
+static void __init make_slots(void)
+{
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu)
+		gh_slots_make_all(per_cpu_ptr(gh_default->cache, cpu));
 }
 
 /**
  * gh_hotplug_init() - have CPUs that go, and come, looked after
  *
- * Context: Process context.
+ * Context: Process context; nobody uses the default heap yet.
  * Return: 0 or a negative error.
  */
 int __init gh_hotplug_init(void)
 {
-	int state = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "goheap:dead",
-					      cpu_prepare, cpu_dead);
+	int state;
 
+	cpus_read_lock();
+	make_slots();
+	state = cpuhp_setup_state_nocalls_cpuslocked(CPUHP_BP_PREPARE_DYN, "goheap:dead",
+						     cpu_prepare, cpu_dead);
+	cpus_read_unlock();
 	if (state < 0)
 		return state;
 	hotplug_state = state;

@@ -57,17 +57,15 @@ static size_t size_of(const struct goheap *heap, unsigned int sc)
 
 /**
  * gh_magazine_none() - let a slot have no magazine
- * @cache: whose
- * @sc: which slot; its magazine is empty, or it never had one
+ * @slot: its magazine is empty, or it never had one
+ * @bin: of the slot
  *
- * Context: The section, or nobody uses the cache.
+ * Context: The section, or nobody uses the slot.
  */
-void gh_magazine_none(struct gh_cache *cache, unsigned int sc)
+void gh_magazine_none(struct gh_slot *slot, struct gh_bin *bin)
 {
-	struct gh_bin *bin = gh_cache_bin(cache, sc);
-
-	gh_cache_slot(cache, sc)->top = &no_magazine;
-	gh_cache_slot(cache, sc)->limit = &no_magazine;
+	slot->top = &no_magazine;
+	slot->limit = &no_magazine;
 	bin->magazine = NULL;
 	bin->magazine_after = bin->refills + WORTH_IT;
 }
@@ -102,7 +100,7 @@ struct gh_freed *gh_magazine_detach(struct gh_cache *cache, unsigned int sc)
 	if (!magazine)
 		return NULL;
 	gh_magazine_empty(cache, sc);
-	gh_magazine_none(cache, sc);
+	gh_magazine_none(gh_cache_slot(cache, sc), gh_cache_bin(cache, sc));
 	atomic_long_sub(size_of(cache->heap, sc), &bytes);
 	return magazine;
 }
@@ -131,7 +129,7 @@ static bool is_worth_it(struct goheap *heap, unsigned int sc)
 
 	/* A magazine allocates the newest first, and goheap.random=1 a random object. */
 	/* A heap without pages is not asked to give magazines back. */
-	if (gh_random || !slots || !gh_heap_has_pages(heap))
+	if (gh_random || !slots || !gh_heap_class(heap, sc)->size || !gh_heap_has_pages(heap))
 		return false;
 	bin = &slots->bin[sc % 2];
 	/* The task may move to another CPU here: attach() checks again. */

@@ -183,7 +183,7 @@ struct gh_cache {
 
 extern struct gh_slots gh_no_slots;
 
-/* Of a class that was never used here, the slot is always dry: only @top and @avail are read. */
+/* Of a class that was never used here, the slot is always dry: nothing is written to it. */
 static __always_inline struct gh_slot *gh_cache_slot(const struct gh_cache *cache,
 						     unsigned int sc)
 {

@@ -18,16 +18,24 @@
 #include "percpu/slot.h"
 #include "percpu/slots.h"
 
-static void init_slot(struct gh_cache *cache, unsigned int sc)
+static void init_slot(struct gh_slot *slot, struct gh_bin *bin, const struct gh_class *class)
 {
-	const struct gh_class *class = gh_heap_class(cache->heap, sc);
-
-	gh_magazine_none(cache, sc);
+	gh_magazine_none(slot, bin);
 	/* The class of large objects, or the heap is no object cache. */
 	if (!class->size)
 		return;
-	gh_cache_slot(cache, sc)->size = class->size;
-	gh_cache_bin(cache, sc)->limit = gh_spans_in(GH_TIDY_BYTES, class);
+	slot->size = class->size;
+	bin->limit = gh_spans_in(GH_TIDY_BYTES, class);
+}
+
+/* The cache's own CPU in the section, or nobody uses the cache yet. */
+static void publish(struct gh_cache *cache, unsigned int sc, struct gh_slots *slots)
+{
+	init_slot(&slots->slot[0], &slots->bin[0], gh_heap_class(cache->heap, sc & ~1U));
+	init_slot(&slots->slot[1], &slots->bin[1], gh_heap_class(cache->heap, sc | 1U));
+	/* For readers on other CPUs; pairs with gh_cache_peek_slots(). */
+	smp_store_release(&cache->slots[sc / 2], slots);
+	WRITE_ONCE(cache->nr_made, cache->nr_made + 1);
 }
 
 /* False if there is nothing to do, or if this is an interrupt that hit the section. */
@@ -38,20 +46,34 @@ static bool install(struct gh_cache *cache, unsigned int sc, struct gh_slots *sl
 	if (!gh_section_enter(cache))
 		return false;
 	missing = !gh_cache_has_slot(cache, sc);
-	if (missing) {
-		/* For readers on other CPUs; pairs with gh_cache_peek_slots(). */
-		smp_store_release(&cache->slots[sc / 2], slots);
-		init_slot(cache, sc & ~1U);
-		init_slot(cache, sc | 1U);
-		WRITE_ONCE(cache->nr_made, cache->nr_made + 1);
-	}
+	if (missing)
+		publish(cache, sc, slots);
 	gh_section_exit(cache);
 	return missing;
 }
 
-/* Have the work of the cache make the slots, for the next time. */
-static void want(struct gh_cache *cache, unsigned int sc)
+static struct gh_slots *new_slots(gfp_t gfp, int nid)
 {
+	struct gh_slots *slots = kzalloc_node(sizeof(*slots), gfp, nid);
+
+	if (slots)
+		kmemleak_ignore(slots);		/* they point to free objects */
+	return slots;
+}
+
+/**
+ * gh_slots_want() - have this CPU's slots of a size class, and its central lists, made soon
+ * @heap: of which heap
+ * @sc: one of the span classes
+ *
+ * For callers that cannot ask the kernel for memory: the cache's work does that.
+ *
+ * Context: Any.
+ */
+void gh_slots_want(struct goheap *heap, unsigned int sc)
+{
+	struct gh_cache *cache = raw_cpu_ptr(heap->cache);
+
 	if (!test_and_set_bit(sc / 2, cache->wanted))
 		gh_cache_kick(cache);
 }
@@ -73,12 +95,11 @@ void gh_slots_make(struct goheap *heap, unsigned int sc, gfp_t gfp)
 	bool used = true;
 
 	if (!gh_memory_begin(gfp)) {
-		want(raw_cpu_ptr(heap->cache), sc);
+		gh_slots_want(heap, sc);
 		return;
 	}
-	slots = kzalloc_node(sizeof(*slots), GH_GFP_OPTIONAL, numa_mem_id());
+	slots = new_slots(GH_GFP_OPTIONAL, numa_mem_id());
 	if (slots) {
-		kmemleak_ignore(slots);		/* they point to free objects */
 		preempt_disable();
 		used = install(this_cpu_ptr(heap->cache), sc, slots);
 		preempt_enable();
@@ -86,6 +107,29 @@ void gh_slots_make(struct goheap *heap, unsigned int sc, gfp_t gfp)
 	if (!used)
 		kfree(slots);
 	gh_memory_end(gfp);
+}
+
+/**
+ * gh_slots_make_all() - make all slots of a cache that has none of them yet
+ * @cache: nobody uses it: its CPU is not online, or its heap is new
+ *
+ * Fails silently: a slot that is missing is made on first use.
+ *
+ * Context: Process context.
+ */
+void gh_slots_make_all(struct gh_cache *cache)
+{
+	struct gh_slots *slots;
+	unsigned int sc;
+
+	for (sc = 0; sc < GH_NR_SLOTS; sc += 2) {
+		if (gh_cache_has_slot(cache, sc))
+			continue;
+		slots = new_slots(GFP_KERNEL, cpu_to_mem(cache->cpu));
+		if (!slots)
+			return;
+		publish(cache, sc, slots);
+	}
 }
 
 /**
@@ -98,6 +142,8 @@ void gh_slots_free(struct gh_cache *cache)
 {
 	unsigned int i;
 
+	if (!cache->nr_made)
+		return;
 	for (i = 0; i < GH_NR_PAIRS; i++)
 		if (cache->slots[i] != &gh_no_slots)
 			kfree(cache->slots[i]);

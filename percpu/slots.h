@@ -21,6 +21,8 @@ static inline unsigned int gh_spans_in(unsigned long bytes, const struct gh_clas
 }
 
 void gh_slots_make(struct goheap *heap, unsigned int sc, gfp_t gfp);
+void gh_slots_want(struct goheap *heap, unsigned int sc);
+void gh_slots_make_all(struct gh_cache *cache);		/* nobody uses it */
 void gh_slots_free(struct gh_cache *cache);		/* nobody uses it */
 unsigned long gh_slots_bytes(const struct gh_cache *cache);
 

@@ -39,7 +39,7 @@ static bool may_stock(const struct goheap *heap, const struct gh_want *w)
 	return w->kind == GH_KIND_1 && heap->limit == LONG_MAX;
 }
 
-/* How many heap pages may a new stock have? These count until the stock is given back. */
+/* How many heap pages may a new stock have? These count until it is used up or given back. */
 static unsigned int reserve(struct goheap *heap)
 {
 	long all = atomic_long_read(&heap->pages) / STOCK_PART;
@@ -81,7 +81,7 @@ static bool fits(const struct gh_stock *stock, const struct gh_want *w)
 	       stock->nid == gh_mem_node() && !gh_find_poison(stock->base, w->npages);
 }
 
-static struct gh_span *cut(struct gh_stock *stock, const struct gh_want *w)
+static struct gh_span *cut(struct goheap *heap, struct gh_stock *stock, const struct gh_want *w)
 {
 	struct gh_span *s = gh_spares_pop(&stock->descs);
 
@@ -92,6 +92,11 @@ static struct gh_span *cut(struct gh_stock *stock, const struct gh_want *w)
 	WRITE_ONCE(s->state, w->state);
 	stock->base += (unsigned long)w->npages << GH_PAGE_SHIFT;
 	stock->pages -= w->npages;
+	/* Used up: other CPUs may have as much. */
+	if (!stock->pages) {
+		unreserve(heap, stock->most);
+		stock->most = 0;
+	}
 	return s;
 }
 
@@ -133,7 +138,7 @@ static struct gh_span *take(struct goheap *heap, const struct gh_want *w, struct
 	cache = this_cpu_ptr(heap->cache);
 	if (gh_section_enter(cache)) {
 		if (fits(&cache->stock, w)) {
-			s = cut(&cache->stock, w);
+			s = cut(heap, &cache->stock, w);
 		} else if (!gh_is_nested()) {
 			*rest = detach(cache);
 			*may_refill = true;

@@ -221,12 +221,20 @@ static void wipe(struct gh_span *s)
 	}
 }
 
-static void prepare_free(struct gh_span *s)
+static void drop_records(struct gh_span *s)
 {
 	struct gh_records *records = s->records;
 
+	if (!records)
+		return;
+	WRITE_ONCE(s->records, NULL);
+	gh_records_drop(records);
+}
+
+static void prepare_free(struct gh_span *s)
+{
 	/* First, while the objects' bytes are still as the last users left them. */
-	if (records)
+	if (s->records)
 		gh_debug_validate(s);
 	if (want_init_on_free() && !s->heap->objects.typesafe)
 		wipe(s);
@@ -239,12 +247,11 @@ static void prepare_free(struct gh_span *s)
 		WRITE_ONCE(s->rcu_used, false);
 		gh_span_merge(s);
 	}
-	if (records) {
-		WRITE_ONCE(s->records, NULL);
-		gh_records_drop(records);
-	}
-	if (likely(!s->heap->objects.typesafe))
-		gh_poison_pages(s->base, gh_span_bytes(s));
+	/* A report may name who used a type-safe object for as long as the object can be found. */
+	if (s->heap->objects.typesafe)
+		return;
+	drop_records(s);
+	gh_poison_pages(s->base, gh_span_bytes(s));
 }
 
 /* Once for spans of one heap that follow each other. */
@@ -268,6 +275,7 @@ static void release_rcu(struct rcu_head *rcu)
 
 	if (want_init_on_free())
 		wipe(s);
+	drop_records(s);
 	gh_poison_pages(s->base, gh_span_bytes(s));
 	s->next = NULL;
 	uncharge(s);

@@ -148,9 +148,9 @@ static void destroy_all(const struct kind *kind)
 	}
 }
 
-static unsigned long long each(ktime_t from, ktime_t to)
+static unsigned long long each(ktime_t from, ktime_t to, unsigned int nr)
 {
-	return div_u64(ktime_to_ns(ktime_sub(to, from)), count);
+	return nr ? div_u64(ktime_to_ns(ktime_sub(to, from)), nr) : 0;
 }
 
 static int measure(const struct kind *kind)
@@ -167,7 +167,9 @@ static int measure(const struct kind *kind)
 	gone = ktime_get();
 	if (!err)
 		pr_info("kind=%s count=%u create=%llu use=%llu destroy=%llu\n", kind->name, count,
-			each(start, made), each(made, used), each(used, gone));
+			each(start, made, count),
+			each(made, used, use ? DIV_ROUND_UP(count, use) : 0),
+			each(used, gone, count));
 	return err;
 }
 

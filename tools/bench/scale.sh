@@ -70,9 +70,10 @@ for cpus; do cat "$out.$cpus"; done | awk -v ops=$OPS '
 }
 BEGIN { split("goheap heap object kmalloc", ways) }
 END {
-	print "# instructions per operation, the loop taken off: goheap, a private heap, an object cache,"
-	print "# kmalloc; then how often each of the three took a central lock and one of the page heap in"
-	print "# a million operations"
+	print "# instructions per operation, the loop taken off: goheap, a private heap, an object cache"
+	print "# (64 bytes always, where the others have mixed sizes in replace and handover), kmalloc;"
+	print "# then how often each of the three took a central lock and one of the page heap in a"
+	print "# million operations"
 	printf "%-9s %4s %5s %8s %8s %8s %8s %8s %13s %13s %13s\n", "#workload", "CPUs", "nodes",
 		"goheap", "heap", "object", "kmalloc", "(loop)", "goheap", "heap", "object"
 	for (i = 1; i <= nr; i++)
