@@ -51,6 +51,23 @@ counts_are_judged() {
 	counted fail "one too many" pair 100.0 bulk 50.5 zalloc 100.0
 }
 
+# flags DAMAGED EFLAGS: is a console with these the emulator's fault?
+flags() {
+	echo "[    7.7] RSP: 0018:ff288776c0463868 EFLAGS: $2" >"$work/canned"
+	if was_damaged "$work/canned"; then got=yes; else got=no; fi
+	must "EFLAGS $2: damaged by the emulator, $got" test "$got" = "$1"
+}
+
+damage_is_known() {
+	flags no 00000002
+	flags no 00050202
+	flags no 00243246
+	flags yes 7f78d446
+	flags yes 00400202
+	: >"$work/canned"
+	must "an empty console was not damaged" test "$(was_damaged "$work/canned" && echo yes)" = ""
+}
+
 # Suites are counted where they are: in what Kbuild links, several to a line or to a file.
 linked_suites_are_found() {
 	local dir=$work/linked
@@ -96,5 +113,6 @@ kind_selfcheck() {
 	must "a file of kunit/ is not linked" all_suites_are_linked
 	consoles_are_judged
 	counts_are_judged
+	damage_is_known
 	tables_are_checked
 }
