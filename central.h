@@ -46,8 +46,8 @@ struct gh_central_pair {
 /* NULL if the heap never had a span of the class. */
 static inline struct gh_central *gh_central_of(const struct goheap *heap, int nid, unsigned int sc)
 {
-	/* Pairs with gh_central_make(). */
-	struct gh_central_pair **nodes = smp_load_acquire(&heap->central[sc / 2]);
+	/* What is read by way of the address is initialised; pairs with gh_central_make(). */
+	struct gh_central_pair **nodes = READ_ONCE(heap->central[sc / 2]);
 
 	return nodes ? &nodes[nid]->of[sc % 2] : NULL;
 }

@@ -226,7 +226,7 @@ void gh_map_set_range(struct gh_arena *arena, unsigned long addr, unsigned int n
 	struct gh_span **p = &arena->spans[gh_arena_page(addr)];
 	struct gh_span **end = p + npages;
 
-	smp_wmb();	/* pairs with the address dependency in gh_span_of() */
+	gh_smp_wmb();	/* pairs with the address dependency in gh_span_of() */
 	while (p < end)
 		WRITE_ONCE(*p++, s);
 }

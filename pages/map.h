@@ -9,6 +9,7 @@
 #include <linux/compiler.h>
 #include <linux/types.h>
 
+#include "base/compat.h"
 #include "base/heap_page.h"
 #include "hooks/sanitize.h"
 
@@ -99,7 +100,7 @@ void gh_map_unclaim(unsigned long addr, unsigned int npages);
 static inline void gh_map_set(struct gh_arena *arena, unsigned long addr, struct gh_span *s)
 {
 	/* Pairs with the address dependency in gh_span_of(). */
-	smp_store_release(&arena->spans[gh_arena_page(addr)], s);
+	gh_smp_store_release(&arena->spans[gh_arena_page(addr)], s);
 }
 
 void gh_map_set_range(struct gh_arena *arena, unsigned long addr, unsigned int npages,

@@ -220,8 +220,8 @@ static inline unsigned int gh_cache_next_slot(const struct gh_cache *cache, unsi
  */
 static inline struct gh_slots *gh_cache_peek_slots(const struct gh_cache *cache, unsigned int sc)
 {
-	/* Pairs with gh_slots_make(). */
-	struct gh_slots *slots = smp_load_acquire(&cache->slots[sc / 2]);
+	/* What is read by way of the address is initialised; pairs with publish(). */
+	struct gh_slots *slots = READ_ONCE(cache->slots[sc / 2]);
 
 	return slots == &gh_no_slots ? NULL : slots;
 }
