@@ -601,31 +601,46 @@ static noinline void free_interrupting(const void *p)
 	preempt_enable();
 }
 
-/* Is @p a live object of another heap? If @p is no live object, the free itself reports it. */
-static bool is_of_other_heap(const struct gh_span *s, const void *p, const struct goheap *heap)
+static __always_inline bool is_of_other_heap(const struct gh_span *s, const struct goheap *heap)
+{
+	return s && READ_ONCE(s->heap) != heap;
+}
+
+/* Is @p a live object, of another heap then? If not, the free itself reports it. */
+static noinline __cold bool report_other_heap(const void *p, struct gh_span *s)
 {
 	struct gh_ref ref;
 
-	return s && READ_ONCE(s->heap) != heap && gh_lookup_live(p, &ref);
+	if (!gh_lookup_live(p, &ref))
+		return false;
+	gh_misuse(GH_WRONG_HEAP, p, s);
+	return true;
+}
+
+static noinline __cold void free_of_other_heap(const void *p, struct gh_span *s,
+					       struct gh_cache *cache)
+{
+	gh_section_exit(cache);
+	if (!report_other_heap(p, s))
+		free_any(s, p, cache->cpu);
+	preempt_enable();
 }
 
 static noinline void heap_free_elsewhere(const void *p, struct gh_span *s, struct gh_cache *cache)
 {
-	if (likely(!is_of_other_heap(s, p, cache->heap)))
+	if (likely(!is_of_other_heap(s, cache->heap)))
 		return free_elsewhere(p, s, cache);
-	gh_section_exit(cache);
-	gh_misuse(GH_WRONG_HEAP, p, s);
-	preempt_enable();
+	free_of_other_heap(p, s, cache);
 }
 
 static noinline void heap_free_interrupting(const void *p, struct gh_cache *cache)
 {
 	struct gh_span *s = gh_span_of(p);
 
-	if (likely(!is_of_other_heap(s, p, cache->heap)))
-		return free_interrupting(p);
-	gh_misuse(GH_WRONG_HEAP, p, s);
-	preempt_enable();
+	if (unlikely(is_of_other_heap(s, cache->heap)) && report_other_heap(p, s))
+		preempt_enable();
+	else
+		free_interrupting(p);
 }
 
 /* Could an object of @have usable bytes have been asked for as @size? */
