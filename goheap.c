@@ -335,20 +335,21 @@ void *gh_alloc(struct goheap *heap, size_t size, size_t align, gfp_t gfp, bool n
 }
 
 /**
- * gh_alloc_string() - allocate room for a string from the default heap
+ * gh_alloc_string() - allocate room for a string
+ * @heap: where
  * @size: how many bytes
  * @gfp: see goheap_alloc()
  *
  * Context: Any that @gfp allows.
  * Return: the room, which may start anywhere, or NULL.
  */
-void *gh_alloc_string(size_t size, gfp_t gfp)
+void *gh_alloc_string(struct goheap *heap, size_t size, gfp_t gfp)
 {
 	if (unlikely(gfp & GH_GFP_UNCOMMON) || unlikely(size - 1 >= GH_SMALL_MAX))
-		return alloc_uncommon(size, gfp, default_caches, true, NUMA_NO_NODE);
+		return alloc_uncommon(size, gfp, heap->cache, true, NUMA_NO_NODE);
 	if (gh_tiny_saves_string(size))
-		return gh_tiny_alloc(size, gfp, default_caches);
-	return alloc_small(default_caches, size, gfp, true, NUMA_NO_NODE);
+		return gh_tiny_alloc(size, gfp, heap->cache);
+	return alloc_small(heap->cache, size, gfp, true, NUMA_NO_NODE);
 }
 
 /**
@@ -376,13 +377,14 @@ bool gh_choose_node(int *nid, gfp_t gfp)
  * This CPU's cache holds spans of other nodes if the own node had no memory left before. The
  * caller asked for the own node: if that node has memory again, replace @p by an object of it.
  */
-static void *migrate_to_node(void *p, size_t size, gfp_t gfp, int nid)
+static void *migrate_to_node(struct gh_cache __percpu *caches, void *p, size_t size, gfp_t gfp,
+			     bool noscan, int nid)
 {
 	void *q;
 
 	if (ZERO_OR_NULL_PTR(p) || page_to_nid(virt_to_page(p)) == nid)
 		return p;
-	q = alloc_any(default_caches, size, gh_gfp_of_node(gfp), false, nid);
+	q = alloc_any(caches, size, gh_gfp_of_node(gfp), noscan, nid);
 	if (!q)
 		return p;
 	goheap_free(p);
@@ -433,40 +435,63 @@ void *goheap_alloc_noscan(size_t size, gfp_t gfp)
 EXPORT_SYMBOL_GPL(goheap_alloc_noscan);
 ALLOW_ERROR_INJECTION(goheap_alloc_noscan, NULL);
 
-void *goheap_alloc_node(size_t size, gfp_t gfp, int nid)
+static __always_inline void *alloc_node(struct gh_cache __percpu *caches, size_t size, gfp_t gfp,
+					bool noscan, int nid)
 {
 	int asked = nid;
 	void *p;
 
 	if (gh_should_fail(size, gfp) || unlikely(!gh_choose_node(&nid, gfp)))
 		return NULL;
-	p = alloc_any(default_caches, size, gfp, false, nid);
+	p = alloc_any(caches, size, gfp, noscan, nid);
 	if (nid == asked || nr_online_nodes == 1 || asked != gh_mem_node())
 		return p;
-	return migrate_to_node(p, size, gfp, asked);
+	return migrate_to_node(caches, p, size, gfp, noscan, asked);
+}
+
+void *goheap_alloc_node(size_t size, gfp_t gfp, int nid)
+{
+	return alloc_node(default_caches, size, gfp, false, nid);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc_node);
 ALLOW_ERROR_INJECTION(goheap_alloc_node, NULL);
 
-static noinline void *heap_alloc_flags(struct goheap *heap, size_t size, gfp_t gfp,
+static noinline void *heap_alloc_flags(struct gh_cache __percpu *caches, size_t size, gfp_t gfp,
 				       unsigned int flags)
 {
-	if (WARN_ON_ONCE(flags & ~GOHEAP_NOSCAN))
+	if (gh_flags_are_bad(flags))
 		return NULL;
-	return alloc_any(heap->cache, size, gfp, true, NUMA_NO_NODE);
+	return alloc_any(caches, size, gfp, true, NUMA_NO_NODE);
+}
+
+static __always_inline struct gh_cache __percpu *caches_of(const struct goheap *heap)
+{
+	return likely(heap) ? heap->cache : default_caches;
 }
 
 void *goheap_heap_alloc(struct goheap *heap, size_t size, gfp_t gfp, unsigned int flags)
 {
+	struct gh_cache __percpu *caches = caches_of(heap);
+
 	if (gh_should_fail(size, gfp))
 		return NULL;
 	/* A constant, not a flag, where it is fast. */
 	if (likely(!flags))
-		return alloc_any(heap->cache, size, gfp, false, NUMA_NO_NODE);
-	return heap_alloc_flags(heap, size, gfp, flags);
+		return alloc_any(caches, size, gfp, false, NUMA_NO_NODE);
+	return heap_alloc_flags(caches, size, gfp, flags);
 }
 EXPORT_SYMBOL_GPL(goheap_heap_alloc);
 ALLOW_ERROR_INJECTION(goheap_heap_alloc, NULL);
+
+void *goheap_heap_alloc_node(struct goheap *heap, size_t size, gfp_t gfp, unsigned int flags,
+			     int nid)
+{
+	if (gh_flags_are_bad(flags))
+		return NULL;
+	return alloc_node(caches_of(heap), size, gfp, flags & GOHEAP_NOSCAN, nid);
+}
+EXPORT_SYMBOL_GPL(goheap_heap_alloc_node);
+ALLOW_ERROR_INJECTION(goheap_heap_alloc_node, NULL);
 
 /* ---- free ---------------------------------------------------------------------------- */
 
@@ -818,7 +843,7 @@ EXPORT_SYMBOL_GPL(goheap_free_sized);
 
 void goheap_heap_free(struct goheap *heap, const void *p)
 {
-	free_small(heap->cache, p, CHECK_HEAP, 0);
+	free_small(caches_of(heap), p, CHECK_HEAP, 0);
 }
 EXPORT_SYMBOL_GPL(goheap_heap_free);
 

@@ -22,6 +22,8 @@
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/numa.h>
+#include <linux/overflow.h>
+#include <linux/stdarg.h>
 #include <linux/slab.h>
 #include <linux/types.h>
 
@@ -287,6 +289,101 @@ void *goheap_memdup(const void *src, size_t len, gfp_t gfp)
 	__alloc_size(2) __malloc;
 
 /**
+ * goheap_alloc_array_node() - allocate room for an array on a NUMA node
+ * @n: how many elements
+ * @size: bytes of each
+ * @gfp: see goheap_alloc_node()
+ * @nid: the node, or NUMA_NO_NODE for the one this CPU is on
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the array, or NULL; also when @n * @size overflows.
+ */
+void *goheap_alloc_array_node(size_t n, size_t size, gfp_t gfp, int nid)
+	__alloc_size(1, 2) __malloc;
+
+/**
+ * goheap_calloc_node() - allocate a zeroed array on a NUMA node
+ * @n: how many elements
+ * @size: bytes of each
+ * @gfp: see goheap_alloc_node()
+ * @nid: the node, or NUMA_NO_NODE for the one this CPU is on
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the array, or NULL; also when @n * @size overflows.
+ */
+void *goheap_calloc_node(size_t n, size_t size, gfp_t gfp, int nid)
+	__alloc_size(1, 2) __malloc;
+
+/**
+ * goheap_realloc_array() - resize an array
+ * @p: the array, NULL or ZERO_SIZE_PTR
+ * @n: how many elements it is to have
+ * @size: bytes of each
+ * @gfp: see goheap_realloc()
+ *
+ * Context: Any context that @gfp allows.
+ * Return: as goheap_realloc(); NULL also when @n * @size overflows.
+ */
+void *goheap_realloc_array(const void *p, size_t n, size_t size, gfp_t gfp)
+	__realloc_size(2, 3) __must_check;
+
+/**
+ * goheap_asprintf() - print to a string that is as long as it needs to be
+ * @gfp: see goheap_alloc()
+ * @fmt: as for printk()
+ *
+ * The copies of strings, this one included, live in spans for memory without pointers. They may
+ * start anywhere.
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the string, or NULL.
+ */
+__printf(2, 3) __malloc char *goheap_asprintf(gfp_t gfp, const char *fmt, ...);
+
+/**
+ * goheap_memdup_user() - copy memory of user space
+ * @src: what to copy
+ * @len: how many bytes
+ *
+ * Context: Process context, may sleep.
+ * Return: the copy, ERR_PTR(-ENOMEM) or ERR_PTR(-EFAULT).
+ */
+void *goheap_memdup_user(const void __user *src, size_t len)
+	__alloc_size(2);
+
+/**
+ * goheap_kvalloc() - allocate memory that need not be contiguous
+ * @size: how many bytes
+ * @gfp: see goheap_alloc()
+ *
+ * From a heap up to a page, and above if pages side by side are easily had; else from vmalloc(),
+ * if @gfp lets the caller sleep.
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the memory, to be freed by goheap_kvfree(), or NULL.
+ */
+void *goheap_kvalloc(size_t size, gfp_t gfp)
+	__alloc_size(1) __malloc;
+
+/**
+ * goheap_kvfree() - free what goheap_kvalloc() returned
+ * @p: the memory, an object of any goheap heap, NULL or ZERO_SIZE_PTR
+ *
+ * Context: As vfree(), because only @p tells: not in NMI, and no locks held that vfree() takes.
+ */
+void goheap_kvfree(const void *p);
+
+DEFINE_FREE(goheap_kvfree, void *, IS_ERR_OR_NULL(_T) ? (void)0 : goheap_kvfree(_T))
+
+/**
+ * goheap_free_sensitive() - clear an object and free it
+ * @p: the object, NULL or ZERO_SIZE_PTR
+ *
+ * Context: Any context, NMI included.
+ */
+void goheap_free_sensitive(const void *p);
+
+/**
  * goheap_alloc_bulk() - allocate many objects of one size
  * @size: how many bytes each
  * @gfp: see goheap_alloc()
@@ -321,6 +418,43 @@ size_t goheap_size(const void *p);
  * Return: the object's start, or NULL if no live goheap object holds @addr.
  */
 void *goheap_base(const void *addr);
+
+/**
+ * goheap_owns() - is an address in a page of goheap's?
+ * @addr: any address at all
+ *
+ * Says nothing of objects: the page may hold none, or free ones. Memory from goheap_kvalloc()
+ * may be vmalloc()'s.
+ *
+ * Context: Any context.
+ * Return: true if so.
+ */
+bool goheap_owns(const void *addr);
+
+/**
+ * goheap_size_roundup() - how many bytes would an object have?
+ * @size: what would be asked for
+ *
+ * As kmalloc_size_roundup(): whoever asks for so many bytes may use them all.
+ *
+ * Context: Any.
+ * Return: what goheap_size() says of an object of the default heap that may hold pointers;
+ * @size if that is 0 or above goheap_max_size().
+ */
+size_t goheap_size_roundup(size_t size);
+
+/* Typed, as kmalloc_obj() and its relatives of Linux 7.0: @T is a type or a variable. */
+#define goheap_alloc_obj(T, gfp)	((typeof(T) *)goheap_alloc(sizeof(typeof(T)), (gfp)))
+#define goheap_zalloc_obj(T, gfp)	((typeof(T) *)goheap_zalloc(sizeof(typeof(T)), (gfp)))
+#define goheap_alloc_objs(T, n, gfp)	\
+	((typeof(T) *)goheap_alloc_array((n), sizeof(typeof(T)), (gfp)))
+#define goheap_zalloc_objs(T, n, gfp)	((typeof(T) *)goheap_calloc((n), sizeof(typeof(T)), (gfp)))
+
+/* With @n elements of the flexible array @member at the end. */
+#define goheap_alloc_flex(T, member, n, gfp)	\
+	((typeof(T) *)goheap_alloc(struct_size((typeof(T) *)NULL, member, (n)), (gfp)))
+#define goheap_zalloc_flex(T, member, n, gfp)	\
+	((typeof(T) *)goheap_zalloc(struct_size((typeof(T) *)NULL, member, (n)), (gfp)))
 
 /**
  * goheap_max_size() - the largest object
@@ -383,7 +517,7 @@ void goheap_destroy(struct goheap *heap);
 
 /**
  * goheap_heap_alloc() - allocate from a private heap
- * @heap: the heap
+ * @heap: the heap, or NULL for the default one
  * @size: how many bytes
  * @gfp: see goheap_alloc()
  * @flags: GOHEAP_NOSCAN or 0
@@ -401,12 +535,108 @@ void *goheap_heap_alloc(struct goheap *heap, size_t size, gfp_t gfp, unsigned in
 
 /**
  * goheap_heap_free() - free an object of this heap and of no other
- * @heap: the heap that @p must belong to
+ * @heap: the heap that @p must belong to, or NULL for the default one
  * @p: the object, NULL or ZERO_SIZE_PTR
  *
  * Context: Any context, NMI included.
  */
 void goheap_heap_free(struct goheap *heap, const void *p);
+
+/*
+ * What the functions of these names without "heap" do, in a heap: @heap may be NULL for the
+ * default one, and @flags are GOHEAP_NOSCAN or 0. Context and Return are as there, and NULL also
+ * when the heap's limit is reached.
+ */
+void *goheap_heap_zalloc(struct goheap *heap, size_t size, gfp_t gfp, unsigned int flags)
+	__alloc_size(2) __malloc;
+void *goheap_heap_alloc_node(struct goheap *heap, size_t size, gfp_t gfp, unsigned int flags,
+			     int nid)
+	__alloc_size(2) __malloc;
+void *goheap_heap_alloc_aligned(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
+				unsigned int flags)
+	__alloc_size(2) __malloc;
+void *goheap_heap_alloc_array(struct goheap *heap, size_t n, size_t size, gfp_t gfp,
+			      unsigned int flags)
+	__alloc_size(2, 3) __malloc;
+void *goheap_heap_calloc(struct goheap *heap, size_t n, size_t size, gfp_t gfp,
+			 unsigned int flags)
+	__alloc_size(2, 3) __malloc;
+unsigned int goheap_heap_alloc_bulk(struct goheap *heap, size_t size, gfp_t gfp, unsigned int n,
+				    void **p);
+char *goheap_heap_strdup(struct goheap *heap, const char *s, gfp_t gfp)
+	__malloc;
+void *goheap_heap_memdup(struct goheap *heap, const void *src, size_t len, gfp_t gfp)
+	__alloc_size(3);
+__printf(3, 4) __malloc
+char *goheap_heap_asprintf(struct goheap *heap, gfp_t gfp, const char *fmt, ...);
+
+/**
+ * goheap_heap_realloc() - resize an object of this heap and of no other
+ * @heap: the heap that @p must belong to, or NULL for the default one
+ * @p: the object, NULL or ZERO_SIZE_PTR
+ * @size: how many bytes it is to have
+ * @gfp: see goheap_alloc()
+ *
+ * Context: Any context that @gfp allows.
+ * Return: as goheap_realloc(); NULL, and a report, also if @p is another heap's.
+ */
+void *goheap_heap_realloc(struct goheap *heap, const void *p, size_t size, gfp_t gfp)
+	__realloc_size(3) __must_check;
+
+/**
+ * goheap_heap_strndup() - copy a string, or its beginning
+ * @heap: the heap, or NULL for the default one
+ * @s: the string, or NULL
+ * @max: how many characters at most
+ * @gfp: see goheap_alloc()
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the copy, which ends with a NUL, or NULL.
+ */
+char *goheap_heap_strndup(struct goheap *heap, const char *s, size_t max, gfp_t gfp)
+	__malloc;
+
+/**
+ * goheap_heap_memdup_nul() - copy memory, and put a NUL behind
+ * @heap: the heap, or NULL for the default one
+ * @s: what to copy, or NULL
+ * @len: how many bytes
+ * @gfp: see goheap_alloc()
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the copy, of @len + 1 bytes, or NULL.
+ */
+char *goheap_heap_memdup_nul(struct goheap *heap, const char *s, size_t len, gfp_t gfp)
+	__malloc;
+
+/**
+ * goheap_heap_vasprintf() - print to a string that is as long as it needs to be
+ * @heap: the heap, or NULL for the default one
+ * @gfp: see goheap_alloc()
+ * @fmt: as for printk()
+ * @args: its arguments
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the string, or NULL.
+ */
+__printf(3, 0) __malloc
+char *goheap_heap_vasprintf(struct goheap *heap, gfp_t gfp, const char *fmt, va_list args);
+
+static inline char *goheap_strndup(const char *s, size_t max, gfp_t gfp)
+{
+	return goheap_heap_strndup(NULL, s, max, gfp);
+}
+
+static inline char *goheap_memdup_nul(const char *s, size_t len, gfp_t gfp)
+{
+	return goheap_heap_memdup_nul(NULL, s, len, gfp);
+}
+
+static inline __printf(2, 0)
+char *goheap_vasprintf(gfp_t gfp, const char *fmt, va_list args)
+{
+	return goheap_heap_vasprintf(NULL, gfp, fmt, args);
+}
 
 /* ---- object caches ------------------------------------------------------------ */
 

@@ -121,17 +121,19 @@ static void finish_batch(unsigned int sc, size_t size, gfp_t gfp, unsigned int n
 	}
 }
 
-unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
+unsigned int goheap_heap_alloc_bulk(struct goheap *heap, size_t size, gfp_t gfp, unsigned int n,
+				    void **p)
 {
 	bool batches = size - 1 < GH_SMALL_MAX && !(gfp & (GH_GFP_REFUSED | __GFP_THISNODE));
 	unsigned int i = 0, sc, got;
 
+	heap = heap ?: gh_default;
 	n = gh_fault_hits_bulk(size, gfp, n);
 	gh_might_alloc(gfp);
 	while (i < n) {
 		if (batches) {
 			sc = gh_size_class(size) * 2;
-			got = gh_bulk_take(gh_default, sc, n - i, p + i);
+			got = gh_bulk_take(heap, sc, n - i, p + i);
 			finish_batch(sc, size, gfp, got, p + i);
 			i += got;
 			if (i < n)
@@ -139,12 +141,18 @@ unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
 		}
 		if (i == n)
 			break;
-		p[i] = gh_alloc(gh_default, size, 0, gfp, false, NUMA_NO_NODE);
+		p[i] = gh_alloc(heap, size, 0, gfp, false, NUMA_NO_NODE);
 		if (!p[i])
 			break;
 		i++;
 	}
 	return i;
+}
+EXPORT_SYMBOL_GPL(goheap_heap_alloc_bulk);
+
+unsigned int goheap_alloc_bulk(size_t size, gfp_t gfp, unsigned int n, void **p)
+{
+	return goheap_heap_alloc_bulk(gh_default, size, gfp, n, p);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc_bulk);
 

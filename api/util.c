@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is built from allocation and free: arrays, alignment, copies, resizing,
- * and questions about objects.
+ * What is built from allocation and free: arrays, alignment, memory of any length, and
+ * questions about objects.
  */
 
 #include <linux/error-injection.h>
 #include <linux/log2.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/string.h>
+#include <linux/vmalloc.h>
 
 #include "base/gfp.h"
 #include "base/heap_page.h"
+#include "base/sizeclass.h"
 #include "base/spanclass.h"
 #include "front/lookup.h"
 #include "goheap.h"
@@ -29,16 +32,45 @@ size_t goheap_max_size(void)
 }
 EXPORT_SYMBOL_GPL(goheap_max_size);
 
-void *goheap_alloc_aligned(size_t size, size_t align, gfp_t gfp)
+/* ---- arrays, alignment ------------------------------------------------------------------ */
+
+void *goheap_heap_zalloc(struct goheap *heap, size_t size, gfp_t gfp, unsigned int flags)
 {
-	if (WARN_ON_ONCE(!is_power_of_2(align)))
+	return goheap_heap_alloc(heap, size, gfp | __GFP_ZERO, flags);
+}
+EXPORT_SYMBOL_GPL(goheap_heap_zalloc);
+ALLOW_ERROR_INJECTION(goheap_heap_zalloc, NULL);
+
+void *goheap_heap_alloc_aligned(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
+				unsigned int flags)
+{
+	if (WARN_ON_ONCE(!is_power_of_2(align)) || gh_flags_are_bad(flags))
 		return NULL;
 	if (gh_should_fail(size, gfp))
 		return NULL;
-	return gh_alloc(gh_default, size, align, gfp, false, NUMA_NO_NODE);
+	return gh_alloc(heap ?: gh_default, size, align, gfp, flags & GOHEAP_NOSCAN, NUMA_NO_NODE);
+}
+EXPORT_SYMBOL_GPL(goheap_heap_alloc_aligned);
+ALLOW_ERROR_INJECTION(goheap_heap_alloc_aligned, NULL);
+
+void *goheap_alloc_aligned(size_t size, size_t align, gfp_t gfp)
+{
+	return goheap_heap_alloc_aligned(gh_default, size, align, gfp, 0);
 }
 EXPORT_SYMBOL_GPL(goheap_alloc_aligned);
 ALLOW_ERROR_INJECTION(goheap_alloc_aligned, NULL);
+
+void *goheap_heap_alloc_array(struct goheap *heap, size_t n, size_t size, gfp_t gfp,
+			      unsigned int flags)
+{
+	size_t bytes;
+
+	if (unlikely(check_mul_overflow(n, size, &bytes)))
+		return NULL;
+	return goheap_heap_alloc(heap, bytes, gfp, flags);
+}
+EXPORT_SYMBOL_GPL(goheap_heap_alloc_array);
+ALLOW_ERROR_INJECTION(goheap_heap_alloc_array, NULL);
 
 void *goheap_alloc_array(size_t n, size_t size, gfp_t gfp)
 {
@@ -51,6 +83,14 @@ void *goheap_alloc_array(size_t n, size_t size, gfp_t gfp)
 EXPORT_SYMBOL_GPL(goheap_alloc_array);
 ALLOW_ERROR_INJECTION(goheap_alloc_array, NULL);
 
+void *goheap_heap_calloc(struct goheap *heap, size_t n, size_t size, gfp_t gfp,
+			 unsigned int flags)
+{
+	return goheap_heap_alloc_array(heap, n, size, gfp | __GFP_ZERO, flags);
+}
+EXPORT_SYMBOL_GPL(goheap_heap_calloc);
+ALLOW_ERROR_INJECTION(goheap_heap_calloc, NULL);
+
 void *goheap_calloc(size_t n, size_t size, gfp_t gfp)
 {
 	return goheap_alloc_array(n, size, gfp | __GFP_ZERO);
@@ -58,37 +98,90 @@ void *goheap_calloc(size_t n, size_t size, gfp_t gfp)
 EXPORT_SYMBOL_GPL(goheap_calloc);
 ALLOW_ERROR_INJECTION(goheap_calloc, NULL);
 
-char *goheap_strdup(const char *s, gfp_t gfp)
+void *goheap_alloc_array_node(size_t n, size_t size, gfp_t gfp, int nid)
 {
-	size_t len;
-	char *p;
+	size_t bytes;
 
-	if (!s)
+	if (unlikely(check_mul_overflow(n, size, &bytes)))
 		return NULL;
-	len = strlen(s) + 1;
-	if (gh_should_fail(len, gfp))
+	return goheap_alloc_node(bytes, gfp, nid);
+}
+EXPORT_SYMBOL_GPL(goheap_alloc_array_node);
+ALLOW_ERROR_INJECTION(goheap_alloc_array_node, NULL);
+
+void *goheap_calloc_node(size_t n, size_t size, gfp_t gfp, int nid)
+{
+	return goheap_alloc_array_node(n, size, gfp | __GFP_ZERO, nid);
+}
+EXPORT_SYMBOL_GPL(goheap_calloc_node);
+ALLOW_ERROR_INJECTION(goheap_calloc_node, NULL);
+
+/* ---- pages, or vmalloc() ---------------------------------------------------------------- */
+
+void goheap_free_sensitive(const void *p)
+{
+	size_t size = goheap_size(p);
+
+	if (size)
+		memzero_explicit((void *)p, size);
+	goheap_free(p);
+}
+EXPORT_SYMBOL_GPL(goheap_free_sensitive);
+
+void *goheap_kvalloc(size_t size, gfp_t gfp)
+{
+	void *p = NULL;
+
+	if (size <= PAGE_SIZE)
+		return goheap_alloc(size, gfp);
+	/* As kvmalloc(): pages side by side if these are easily had. */
+	if (size <= GH_MAX_SIZE)
+		p = goheap_alloc(size, gh_gfp_of_kv(gfp));
+	if (p || !gfpflags_allow_blocking(gfp) || gfp & GH_GFP_REFUSED)
+		return p;
+	if (unlikely(size > INT_MAX)) {
+		WARN_ON_ONCE(!(gfp & __GFP_NOWARN));
 		return NULL;
-	p = gh_alloc_string(len, gfp);
-	if (p) {
-		memcpy(p, s, len);
-		/* The string may have changed after strlen(): terminate the copy. */
-		p[len - 1] = '\0';
 	}
-	return p;
+	return __vmalloc(size, gh_gfp_of_kv_vmalloc(gfp));
 }
-EXPORT_SYMBOL_GPL(goheap_strdup);
-ALLOW_ERROR_INJECTION(goheap_strdup, NULL);
+EXPORT_SYMBOL_GPL(goheap_kvalloc);
+ALLOW_ERROR_INJECTION(goheap_kvalloc, NULL);
 
-void *goheap_memdup(const void *src, size_t len, gfp_t gfp)
+void goheap_kvfree(const void *p)
 {
-	void *p = goheap_alloc(len, gfp);
-
-	if (!ZERO_OR_NULL_PTR(p))
-		memcpy(p, src, len);
-	return p;
+	if (is_vmalloc_addr(p))
+		vfree(p);
+	else
+		goheap_free(p);
 }
-EXPORT_SYMBOL_GPL(goheap_memdup);
-ALLOW_ERROR_INJECTION(goheap_memdup, NULL);
+EXPORT_SYMBOL_GPL(goheap_kvfree);
+
+/* ---- questions -------------------------------------------------------------------------- */
+
+size_t goheap_size_roundup(size_t size)
+{
+	if (!size || size > GH_MAX_SIZE)
+		return size;
+	if (gh_default->debug)
+		return size;
+	if (size > GH_SMALL_MAX)
+		return ALIGN(size, GH_PAGE_SIZE);
+	return gh_classes[gh_size_class(size)].size;
+}
+EXPORT_SYMBOL_GPL(goheap_size_roundup);
+
+bool goheap_owns(const void *addr)
+{
+	bool owns;
+
+	addr = kasan_reset_tag(addr);
+	preempt_disable();
+	owns = gh_map_owns((unsigned long)addr);
+	preempt_enable();
+	return owns;
+}
+EXPORT_SYMBOL_GPL(goheap_owns);
 
 size_t goheap_size(const void *p)
 {
@@ -143,133 +236,3 @@ void *goheap_base(const void *addr)
 	return base;
 }
 EXPORT_SYMBOL_GPL(goheap_base);
-
-/* What goheap_realloc() has to know about the old object. */
-struct old {
-	struct goheap *heap;
-	size_t size;
-	bool noscan;
-	bool tiny;
-	bool debug;
-};
-
-static bool look_up_old(const void *p, struct old *old)
-{
-	struct gh_ref ref;
-	bool live;
-
-	preempt_disable();
-	live = gh_lookup_live(p, &ref);
-	if (live) {
-		old->heap = ref.span->heap;
-		/* An object cache has objects of one size only. */
-		if (old->heap->objects.size)
-			old->heap = gh_default;
-		old->size = gh_ref_size(&ref);
-		old->noscan = gh_span_noscan(ref.span);
-		old->tiny = gh_span_flags(ref.span) & GH_F_TINY;
-		old->debug = gh_span_flags(ref.span) & GH_F_DEBUG;
-		/* It is about to be copied, or to get more or less room. */
-		if (!old->tiny)
-			gh_unpoison(p, old->size);
-	} else {
-		gh_lookup_report(p);
-	}
-	preempt_enable();
-	return live;
-}
-
-/* Is the object right for its new size where it is? */
-static bool stays(const void *p, const struct old *old, size_t size)
-{
-	/* Always move in debug mode: this finds uses of pointers to the old place. */
-	if (old->debug)
-		return false;
-	if (size >= 8 && !IS_ALIGNED((unsigned long)p, ARCH_KMALLOC_MINALIGN))
-		return false;
-	return size <= old->size && size > old->size / 2 &&
-	       IS_ALIGNED((unsigned long)p, size & -size);
-}
-
-/* Tell the sanitizers of a new size; the object stays where it is. */
-static void told(void *p, size_t size, const struct old *old, gfp_t gfp)
-{
-	if (!GH_SANITIZES)
-		return;
-	gh_sanitize_forget(p);
-	if (!old->tiny)
-		gh_sanitize_resize(p, size, old->size);
-	gh_tell_leak_checker(p, size, old->noscan, gfp);
-}
-
-/* Above this an object gets less room to grow. */
-#define ROOM_MAX	(256UL << 10)
-
-/*
- * An object that grew will grow again: it gets as much room as kmalloc() would have
- * given, and a very large object a quarter more. At least half of the room is used.
- */
-static size_t with_room(const struct old *old, size_t size)
-{
-	if (size <= old->size || size > GH_MAX_SIZE || old->debug)
-		return size;
-	if (size <= ROOM_MAX)
-		return roundup_pow_of_two(size);
-	return min(size + size / 4, GH_MAX_SIZE);
-}
-
-static void *alloc_new(const struct old *old, size_t size, gfp_t gfp)
-{
-	size_t room = with_room(old, size);
-	void *p = NULL;
-
-	/*
-	 * The alignment that @size is promised; a power of two has more than enough. Nobody
-	 * waits for the sake of the room.
-	 */
-	if (room > size)
-		p = gh_alloc(old->heap, room, room > ROOM_MAX ? size & -size : 0,
-			     gh_gfp_easy(gfp),
-			     old->noscan, NUMA_NO_NODE);
-	if (!p)
-		return gh_alloc(old->heap, size, 0, gfp, old->noscan, NUMA_NO_NODE);
-	/*
-	 * The caller may use the room only after it asks for it. No object is tiny that has
-	 * grown: it has room for 8 bytes.
-	 */
-	gh_sanitize_resize(p, size, round_up(room, ARCH_KMALLOC_MINALIGN));
-	return p;
-}
-
-void *goheap_realloc(const void *p, size_t size, gfp_t gfp)
-{
-	struct old old;
-	void *new;
-
-	if (!size) {
-		goheap_free(p);
-		return ZERO_SIZE_PTR;
-	}
-	if (ZERO_OR_NULL_PTR(p))
-		return goheap_alloc(size, gfp);
-	p = kasan_reset_tag(p);
-	if (!look_up_old(p, &old))
-		return NULL;
-	if (stays(p, &old, size)) {
-		/* so that the bytes are zero when the object grows again */
-		if (want_init_on_alloc(gfp))
-			memset((void *)p + size, 0, old.size - size);
-		told((void *)p, size, &old, gfp);
-		return (void *)p;
-	}
-	if (gh_should_fail(size, gfp))
-		return NULL;
-	new = alloc_new(&old, size, gfp);
-	if (!new)
-		return NULL;
-	memcpy(new, p, min(size, old.size));
-	goheap_free(p);
-	return new;
-}
-EXPORT_SYMBOL_GPL(goheap_realloc);
-ALLOW_ERROR_INJECTION(goheap_realloc, NULL);

@@ -110,6 +110,22 @@ static inline gfp_t gh_gfp_of_vmalloc(gfp_t gfp)
 	       __GFP_ZERO | __GFP_NOWARN;
 }
 
+/* For memory that vmalloc() gives if pages side by side are hard to get. */
+static inline gfp_t gh_gfp_of_kv(gfp_t gfp)
+{
+	gfp |= __GFP_NOWARN;
+	if (!(gfp & __GFP_RETRY_MAYFAIL))
+		gfp |= __GFP_NORETRY;
+	return gfp & ~__GFP_NOFAIL;
+}
+
+/* The same, when these were not to be had. */
+static inline gfp_t gh_gfp_of_kv_vmalloc(gfp_t gfp)
+{
+	return gfp & (GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | __GFP_NORETRY |
+		      __GFP_RETRY_MAYFAIL | __GFP_NOFAIL | __GFP_NOLOCKDEP);
+}
+
 /*
  * For what a heap writes down about a span, from kmalloc(): as hard as the caller lets goheap try
  * for the span itself. From any node, and not for ever: the allocation as a whole is retried.

@@ -233,6 +233,51 @@ static void *by_heap_noscan(size_t size, gfp_t gfp)
 	return goheap_heap_alloc(heap, size, gfp, GOHEAP_NOSCAN);
 }
 
+static void *by_heap_zalloc(size_t size, gfp_t gfp)
+{
+	return goheap_heap_zalloc(heap, size, gfp, 0);
+}
+
+static void *by_heap_node(size_t size, gfp_t gfp)
+{
+	return goheap_heap_alloc_node(heap, size, gfp, 0, numa_mem_id());
+}
+
+static void *by_heap_aligned(size_t size, gfp_t gfp)
+{
+	return goheap_heap_alloc_aligned(heap, size, 64, gfp, 0);
+}
+
+static void *by_heap_calloc(size_t size, gfp_t gfp)
+{
+	return goheap_heap_calloc(heap, size, 1, gfp, 0);
+}
+
+static void *by_heap_realloc(size_t size, gfp_t gfp)
+{
+	return goheap_heap_realloc(heap, NULL, size, gfp);
+}
+
+static void *by_calloc_node(size_t size, gfp_t gfp)
+{
+	return goheap_calloc_node(1, size, gfp, numa_mem_id());
+}
+
+static void *by_strndup(size_t size, gfp_t gfp)
+{
+	return goheap_strndup(text, size - 1, gfp);
+}
+
+static void *by_memdup_nul(size_t size, gfp_t gfp)
+{
+	return goheap_heap_memdup_nul(heap, text, size - 1, gfp);
+}
+
+static void *by_asprintf(size_t size, gfp_t gfp)
+{
+	return goheap_heap_asprintf(heap, gfp, "%.*s", (int)size - 1, text);
+}
+
 /* A function that allocates one object. */
 struct way {
 	const char *name;
@@ -263,6 +308,15 @@ static const struct way ways[] = {
 	{ "goheap_memdup", by_memdup, MOST_TEXT, .copied = true },
 	{ "goheap_heap_alloc", by_heap, SIZE_MAX },
 	{ "goheap_heap_alloc NOSCAN", by_heap_noscan, SIZE_MAX, .tiny = true },
+	{ "goheap_heap_zalloc", by_heap_zalloc, SIZE_MAX, .zeroed = true },
+	{ "goheap_heap_alloc_node", by_heap_node, SIZE_MAX },
+	{ "goheap_heap_alloc_aligned", by_heap_aligned, SIZE_MAX },
+	{ "goheap_heap_calloc", by_heap_calloc, SIZE_MAX, .zeroed = true },
+	{ "goheap_heap_realloc NULL", by_heap_realloc, SIZE_MAX },
+	{ "goheap_calloc_node", by_calloc_node, SIZE_MAX, .zeroed = true },
+	{ "goheap_strndup", by_strndup, MOST_TEXT, .copied = true, .tiny = true },
+	{ "goheap_heap_memdup_nul", by_memdup_nul, MOST_TEXT, .copied = true },
+	{ "goheap_heap_asprintf", by_asprintf, MOST_TEXT, .copied = true },
 };
 
 static void way_name(const struct way *way, char *desc)

@@ -168,6 +168,13 @@ static void test_goheap_heap_free_wrong_heap(struct kunit *test)
 		goheap_heap_free(gh_default, p);
 		gh_test_expect_refused(test, "wrong heap");
 		gh_test_expect_unharmed(test, p, sizes[i]);
+		KUNIT_EXPECT_NULL(test, goheap_heap_realloc(two, p, 2 * sizes[i], GFP_KERNEL));
+		gh_test_expect_refused(test, "wrong heap");
+		KUNIT_EXPECT_NULL(test, goheap_heap_realloc(NULL, p, 2 * sizes[i], GFP_KERNEL));
+		gh_test_expect_refused(test, "wrong heap");
+		goheap_heap_free(NULL, p);
+		gh_test_expect_refused(test, "wrong heap");
+		gh_test_expect_unharmed(test, p, sizes[i]);
 		goheap_heap_free(one, p);
 		gh_test_expect_silence(test);
 	}
