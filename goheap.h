@@ -542,31 +542,127 @@ void *goheap_heap_alloc(struct goheap *heap, size_t size, gfp_t gfp, unsigned in
  */
 void goheap_heap_free(struct goheap *heap, const void *p);
 
-/*
- * What the functions of these names without "heap" do, in a heap: @heap may be NULL for the
- * default one, and @flags are GOHEAP_NOSCAN or 0. Context and Return are as there, and NULL also
- * when the heap's limit is reached.
+/**
+ * goheap_heap_zalloc() - allocate an object filled with zeroes from a heap
+ * @heap: the heap, or NULL for the default one
+ * @size: how many bytes
+ * @gfp: see goheap_alloc()
+ * @flags: GOHEAP_NOSCAN or 0
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the object, or NULL.
  */
 void *goheap_heap_zalloc(struct goheap *heap, size_t size, gfp_t gfp, unsigned int flags)
 	__alloc_size(2) __malloc;
+
+/**
+ * goheap_heap_alloc_node() - allocate from a heap, on a NUMA node
+ * @heap: the heap, or NULL for the default one
+ * @size: how many bytes
+ * @gfp: see goheap_alloc_node()
+ * @flags: GOHEAP_NOSCAN or 0
+ * @nid: the node, or NUMA_NO_NODE for the one this CPU is on
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the object, or NULL.
+ */
 void *goheap_heap_alloc_node(struct goheap *heap, size_t size, gfp_t gfp, unsigned int flags,
 			     int nid)
 	__alloc_size(2) __malloc;
+
+/**
+ * goheap_heap_alloc_aligned() - allocate from a heap, with a wider alignment
+ * @heap: the heap, or NULL for the default one
+ * @size: how many bytes
+ * @align: a power of two, at most goheap_max_size()
+ * @gfp: see goheap_alloc()
+ * @flags: GOHEAP_NOSCAN or 0
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the object, or NULL; also, with a warning, when @align is no power of two.
+ */
 void *goheap_heap_alloc_aligned(struct goheap *heap, size_t size, size_t align, gfp_t gfp,
 				unsigned int flags)
 	__alloc_size(2) __malloc;
+
+/**
+ * goheap_heap_alloc_array() - allocate an array from a heap
+ * @heap: the heap, or NULL for the default one
+ * @n: how many elements
+ * @size: bytes of one
+ * @gfp: see goheap_alloc()
+ * @flags: GOHEAP_NOSCAN or 0
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the array, or NULL; also when @n * @size overflows.
+ */
 void *goheap_heap_alloc_array(struct goheap *heap, size_t n, size_t size, gfp_t gfp,
 			      unsigned int flags)
 	__alloc_size(2, 3) __malloc;
+
+/**
+ * goheap_heap_calloc() - allocate an array filled with zeroes from a heap
+ * @heap: the heap, or NULL for the default one
+ * @n: how many elements
+ * @size: bytes of one
+ * @gfp: see goheap_alloc()
+ * @flags: GOHEAP_NOSCAN or 0
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the array, or NULL; also when @n * @size overflows.
+ */
 void *goheap_heap_calloc(struct goheap *heap, size_t n, size_t size, gfp_t gfp,
 			 unsigned int flags)
 	__alloc_size(2, 3) __malloc;
+
+/**
+ * goheap_heap_alloc_bulk() - allocate many objects of one size from a heap
+ * @heap: the heap, or NULL for the default one
+ * @size: how many bytes each
+ * @gfp: see goheap_alloc()
+ * @n: how many objects
+ * @p: where they go
+ *
+ * Context: Any context that @gfp allows.
+ * Return: how many were allocated, 0 to @n; @p[0] up to that are valid.
+ */
 unsigned int goheap_heap_alloc_bulk(struct goheap *heap, size_t size, gfp_t gfp, unsigned int n,
 				    void **p);
+
+/**
+ * goheap_heap_strdup() - copy a string into a heap
+ * @heap: the heap, or NULL for the default one
+ * @s: the string, or NULL
+ * @gfp: see goheap_alloc()
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the copy, as from goheap_strdup(), or NULL.
+ */
 char *goheap_heap_strdup(struct goheap *heap, const char *s, gfp_t gfp)
 	__malloc;
+
+/**
+ * goheap_heap_memdup() - copy a piece of memory into a heap
+ * @heap: the heap, or NULL for the default one
+ * @src: from where
+ * @len: how many bytes
+ * @gfp: see goheap_alloc()
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the copy, or NULL.
+ */
 void *goheap_heap_memdup(struct goheap *heap, const void *src, size_t len, gfp_t gfp)
-	__alloc_size(3);
+	__alloc_size(3) __malloc;
+
+/**
+ * goheap_heap_asprintf() - print to a string of a heap
+ * @heap: the heap, or NULL for the default one
+ * @gfp: see goheap_alloc()
+ * @fmt: as for printk()
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the string, as from goheap_asprintf(), or NULL.
+ */
 __printf(3, 4) __malloc
 char *goheap_heap_asprintf(struct goheap *heap, gfp_t gfp, const char *fmt, ...);
 
@@ -622,16 +718,43 @@ char *goheap_heap_memdup_nul(struct goheap *heap, const char *s, size_t len, gfp
 __printf(3, 0) __malloc
 char *goheap_heap_vasprintf(struct goheap *heap, gfp_t gfp, const char *fmt, va_list args);
 
+/**
+ * goheap_strndup() - copy a string, or its beginning
+ * @s: the string, or NULL
+ * @max: how many characters at most
+ * @gfp: see goheap_alloc()
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the copy, which ends with a NUL, or NULL.
+ */
 static inline char *goheap_strndup(const char *s, size_t max, gfp_t gfp)
 {
 	return goheap_heap_strndup(NULL, s, max, gfp);
 }
 
+/**
+ * goheap_memdup_nul() - copy memory, and put a NUL behind
+ * @s: what to copy, or NULL
+ * @len: how many bytes
+ * @gfp: see goheap_alloc()
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the copy, of @len + 1 bytes, or NULL.
+ */
 static inline char *goheap_memdup_nul(const char *s, size_t len, gfp_t gfp)
 {
 	return goheap_heap_memdup_nul(NULL, s, len, gfp);
 }
 
+/**
+ * goheap_vasprintf() - print to a string that is as long as it needs to be
+ * @gfp: see goheap_alloc()
+ * @fmt: as for printk()
+ * @args: its arguments
+ *
+ * Context: Any context that @gfp allows.
+ * Return: the string, or NULL.
+ */
 static inline __printf(2, 0)
 char *goheap_vasprintf(gfp_t gfp, const char *fmt, va_list args)
 {
