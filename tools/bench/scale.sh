@@ -44,7 +44,7 @@ for cpus; do
 	nodes=$((cpus < 4 ? 1 : cpus < 16 ? 2 : cpus / 8))
 	say "$cpus CPUs on $nodes nodes"
 	"$TOP/tools/guest/boot.sh" "$kernel" "$guest" --icount --smp "$cpus" --nodes $nodes --mem 4G \
-		--append init_on_alloc=0 --timeout 300 --log "$out.$cpus" >/dev/null ||
+		--append init_on_alloc=0 --timeout 1500 --log "$out.$cpus" >/dev/null ||
 		die "the guest with $cpus CPUs failed; its console, $out.$cpus, tells where"
 	n=$(grep -c "^SCALE $cpus $nodes " "$out.$cpus") || :
 	[ "$n" = 15 ] || die "$n of 15 results for $cpus CPUs; the console is $out.$cpus"
