@@ -275,7 +275,7 @@ static void *by_memdup_nul(size_t size, gfp_t gfp)
 
 static void *by_asprintf(size_t size, gfp_t gfp)
 {
-	return goheap_heap_asprintf(heap, gfp, "%.*s", (int)size - 1, text);
+	return goheap_heap_asprintf(heap, gfp, "%s", text + MOST_TEXT - size);
 }
 
 /* A function that allocates one object. */
