@@ -16,7 +16,7 @@
 #include "hooks/fault.h"
 
 /* A copy of @len bytes, and a NUL. @s may be changing: the copy ends there all the same. */
-static char *copy_text(struct goheap *heap, const char *s, size_t len, gfp_t gfp)
+static __always_inline char *copy_text(struct goheap *heap, const char *s, size_t len, gfp_t gfp)
 {
 	size_t size;
 	char *p;
